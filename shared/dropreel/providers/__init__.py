@@ -1,0 +1,1 @@
+"""The hosted APIs that make the clips, behind one port (`base.Provider`)."""

@@ -1,0 +1,180 @@
+"""The port every provider implements, and the closed set of what a provider can answer.
+
+Outcomes are data: an adapter never raises for what a provider says or fails to say. What the
+four wire protocols have in common, and where they differ, is told in each adapter's docstring.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+
+class FailureKind(StrEnum):
+    """Why a provider did not do what was asked, in words common to all of them."""
+
+    BAD_INPUT = "bad_input"  # the image or a parameter; the same request fails again
+    MODERATED = "moderated"  # refused by a content filter
+    AUTH = "auth"  # key missing, wrong, revoked or without access
+    NO_CREDIT = "no_credit"  # the account cannot pay
+    THROTTLED = "throttled"  # too many requests or jobs at once
+    TRANSIENT = "transient"  # a fault on the provider's side that may pass
+    CANCELLED = "cancelled"
+    UNREACHABLE = "unreachable"  # no connection, so the provider never saw the request
+    UNEXPECTED = "unexpected"  # an answer that the contract does not know
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong. `message` is the provider's own text, shortened and without secrets.
+
+    `code` is the provider's machine-readable reason where it gives one. `retryable` says
+    whether a *new* submit may succeed. `billed` is None where the provider does not say.
+    """
+
+    kind: FailureKind
+    message: str
+    code: str | None = None
+    http_status: int | None = None
+    retryable: bool = False
+    billed: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClipRequest:
+    """What to make. Values are the model's own: `16:9`, `540p`, `5s`.
+
+    `image_url` must stay fetchable for as long as the provider may queue the job.
+    """
+
+    job_id: str
+    image_url: str
+    prompt: str
+    aspect_ratio: str
+    resolution: str
+    duration: str
+    loop: bool = False
+    reference_image_urls: tuple[str, ...] = ()
+
+
+# --- submit ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider has taken the job: from here on it may cost money."""
+
+    provider_job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The answer proves that nothing was made, and asking the same again will not help."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """The answer proves that nothing was made; asking again later may help (seconds)."""
+
+    failure: Failure
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A job may or may not have been made: never ask again by itself."""
+
+    failure: Failure
+
+
+SubmitOutcome = Accepted | Refused | Busy | Unknown
+
+
+# --- status ------------------------------------------------------------------------------------
+
+
+class Phase(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    UNRECOGNISED = "unrecognised"  # a word the contract does not know; never a success
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Not ended yet. `word` is the provider's own status word."""
+
+    phase: Phase
+    word: str
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The clip can be fetched from `url`, which may be short-lived: ask again for a fresh one.
+
+    `headers` are needed to fetch it and must go to that URL's own host only. `cost_usd` is the
+    real price where the provider tells it.
+    """
+
+    url: str
+    headers: dict[str, str] = field(default_factory=dict)
+    cost_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The job has ended without a clip."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """The status could not be read this time; the job is what it was (seconds)."""
+
+    failure: Failure
+    retry_after: float | None = None
+
+
+StatusOutcome = Pending | Ready | Failed | NoAnswer
+
+
+# --- cancel ------------------------------------------------------------------------------------
+
+
+class CancelOutcome(StrEnum):
+    REQUESTED = "requested"  # best effort everywhere: the job may still finish and be billed
+    TOO_LATE = "too_late"
+    NOT_FOUND = "not_found"
+    NOT_SUPPORTED = "not_supported"
+    NO_ANSWER = "no_answer"
+
+
+class Provider(Protocol):
+    """One hosted API. Calls block, make no retries of a submit, and raise for no answer."""
+
+    name: str
+
+    def submit(self, request: ClipRequest) -> SubmitOutcome:
+        """Ask for one clip with exactly one POST (plus one more after a 401 with a new key)."""
+        ...
+
+    def status(self, provider_job_id: str) -> StatusOutcome:
+        """Read the job's state; safe to repeat. `Ready` carries a fresh result URL."""
+        ...
+
+    def cancel(self, provider_job_id: str) -> CancelOutcome:
+        """Ask the provider to stop the job."""
+        ...
+
+
+class KeySource(Protocol):
+    """Where an adapter gets its API key: cached, and read anew when the provider says 401."""
+
+    def key(self, provider: str, *, fresh: bool = False) -> str:
+        """Return the key; raises SettingsError when the secret holds none for this provider."""
+        ...
