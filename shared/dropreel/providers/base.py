@@ -7,6 +7,7 @@ four wire protocols have in common, and where they differ, is told in each adapt
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
@@ -171,10 +172,24 @@ class Provider(Protocol):
         """Ask the provider to stop the job."""
         ...
 
+    def find(self, request: ClipRequest, since: datetime, until: datetime) -> list[str] | None:
+        """Look up the ids of jobs made for this request between two times (with a time zone).
+
+        For use after a lost answer; only reads. A job counts when prompt and image are those of
+        the request. `[]`: the provider's list shows none *now*, and a young job may be listed
+        late, so look more than once. None: there is no list, it could not be read to its end,
+        or it holds jobs that it does not describe well enough to be ruled out.
+        """
+        ...
+
 
 class KeySource(Protocol):
     """Where an adapter gets its API key: cached, and read anew when the provider says 401."""
 
     def key(self, provider: str, *, fresh: bool = False) -> str:
-        """Return the key; raises SettingsError when the secret holds none for this provider."""
+        """Return the key.
+
+        Raises SettingsError, and nothing else, when the secret holds none for this provider or
+        cannot be read.
+        """
         ...

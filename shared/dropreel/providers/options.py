@@ -17,12 +17,14 @@ class _Options(BaseModel):
 
 class EachlabsOptions(_Options):
     """each::labs. `fields` maps our field names to the model's input names, which its page does
-    not publish; the defaults are those of the same model at fal."""
+    not publish; the defaults are those of the same model at fal, and an empty name leaves the
+    field out. `duration_as_seconds` sends 5 in place of `5s`, as an older model there wants."""
 
     base_url: str = "https://api.eachlabs.ai"
     auth: Literal["bearer", "x-api-key"] = "bearer"
     model: str = "luma-ray-v3-2-image-to-video"
     version: str = "0.0.1"
+    duration_as_seconds: bool = False
     fields: dict[str, str] = Field(
         default_factory=lambda: {
             "prompt": "prompt",
@@ -48,9 +50,11 @@ class OxenOptions(_Options):
 
 class FalOptions(_Options):
     """fal. `result_lifetime_s` is how long fal keeps the clip (None: its own default);
-    `server_retries` lets fal's queue retry on its side, which is not billed."""
+    `server_retries` lets fal's queue retry on its side, which is not billed; `api_base_url` is
+    the platform API, where the history of requests is read."""
 
     base_url: str = "https://queue.fal.run"
+    api_base_url: str = "https://api.fal.ai"
     endpoint: str = "luma/agent/ray/v3.2/image-to-video"
     result_lifetime_s: int | None = 604800
     server_retries: bool = True

@@ -1,0 +1,63 @@
+# `make help` lists what can be done. Every target installs what it needs first.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export SAM_CLI_TELEMETRY := 0
+export PYTHONPATH := $(CURDIR)/shared:$(CURDIR)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check up down build deploy lock schema clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+demo: .venv/ready ## One image all the way, offline. Takes IMAGE= PROMPT= PROVIDER= RESOLUTION= DURATION=
+	@$(BIN)/python -m local.demo $(if $(IMAGE),--image "$(IMAGE)") $(if $(PROMPT),--prompt "$$PROMPT") \
+		$(if $(PROVIDER),--provider "$(PROVIDER)") $(if $(RESOLUTION),--resolution "$(RESOLUTION)") \
+		$(if $(DURATION),--duration "$(DURATION)")
+demo: export PROMPT := $(PROMPT)
+
+test: .venv/ready check ## Lint, types, template checks and all tests
+	$(BIN)/pytest --cov --cov-report=term --cov-fail-under=95
+
+check: .venv/ready ## Format, lint, types and template, without the tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/sam validate --lint
+	$(BIN)/cfn-lint template.yaml
+
+up: .venv/ready ## Keep the stack running on an embedded AWS, to play with
+	@$(BIN)/python -m local.up
+
+down: .venv/ready ## Stop what `make up` started
+	@$(BIN)/python -m local.up --down
+
+build: .venv/ready ## Build the stack for AWS Lambda
+	$(BIN)/sam build
+
+deploy: build ## Deploy to the AWS account of your credentials, asking for the parameters
+	$(BIN)/sam deploy --guided
+
+schema: .venv/ready ## Write the sidecar's JSON Schema
+	$(BIN)/python -m local.schema
+
+lock: .venv/ready ## Pin the dependencies anew
+	for name in requirements/uv shared/requirements requirements/dev requirements/embedded-aws; do \
+		uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --upgrade \
+			--generate-hashes --no-emit-index-url --no-emit-find-links \
+			--custom-compile-command "make lock" $$name.in -o $$name.txt || exit 1; \
+	done
+
+clean: down ## Remove environments, builds and output
+	rm -rf .venv .venv-aws .aws-sam out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.venv/ready: requirements/uv.txt requirements/dev.txt requirements/embedded-aws.txt
+	@echo "installing (once) ..."
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv .venv && $(PYTHON) -m venv .venv-aws
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(BIN)/uv pip install --quiet --require-hashes --python .venv -r requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --require-hashes --python .venv-aws -r requirements/embedded-aws.txt
+	@touch $@

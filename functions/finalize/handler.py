@@ -1,0 +1,46 @@
+"""The workflow's "Finish", and the net below it: every end is stored and told once.
+
+Besides the workflow, EventBridge calls this for executions that failed, timed out or were
+aborted; where the workflow had told people before, nothing happens a second time.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from dropreel.delivery import Delivery, Ending
+from dropreel.notices import Notifier
+from dropreel.observability import bind, logger, metrics
+from dropreel.providers.http import new_client
+from dropreel.settings import FinalizeSettings
+from dropreel.wiring import clips, ledger, providers
+
+
+@cache
+def delivery() -> Delivery:
+    settings = FinalizeSettings.from_environment()
+    session = boto3.session.Session()
+    sns = session.client("sns")
+    return Delivery(
+        ledger=ledger(settings, session),
+        clips=clips(settings, session),
+        provider=providers(settings, session),
+        http=new_client(),
+        results=Notifier(sns, settings.results_topic_arn),
+        operators=Notifier(sns, settings.operators_topic_arn),
+        region=settings.aws_region,
+        trusted_origins=settings.trusted_result_origins,
+        max_clip_bytes=settings.max_clip_megabytes * 1024 * 1024,
+    )
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+    ending = Ending.of(event)
+    bind({"job_id": ending.job_id, "execution_id": ending.execution_id})
+    return delivery().run(ending)

@@ -1,0 +1,35 @@
+"""The workflow's "Ask provider": asks for one clip, exactly once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from dropreel.generation import Generation
+from dropreel.observability import bind, logger, metrics
+from dropreel.settings import GenerateSettings
+from dropreel.wiring import clips, ledger, providers
+
+
+@cache
+def generation() -> Generation:
+    settings = GenerateSettings.from_environment()
+    session = boto3.session.Session()
+    return Generation(
+        ledger=ledger(settings, session),
+        clips=clips(settings, session),
+        provider=providers(settings, session),
+        deadline=timedelta(minutes=settings.job_deadline_minutes),
+        source_url_seconds=settings.source_url_seconds,
+    )
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+    bind(event)
+    return generation().run(event["job_id"], event["tries"])

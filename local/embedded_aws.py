@@ -1,0 +1,98 @@
+"""The embedded AWS: MiniStack in an environment of its own, on loopback, with IAM enforced."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import boto3
+import httpx
+from botocore.config import Config
+
+from local.children import Child
+
+ROOT = Path(__file__).resolve().parent.parent
+MINISTACK = ROOT / ".venv-aws" / "bin" / "ministack"
+REGION = "us-east-1"
+_START_S = 30
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class EmbeddedAws:
+    """A running MiniStack. `wait_scale` shortens the waits (not the work) of Step Functions."""
+
+    def __init__(self, *, wait_scale: float = 1.0, port: int = 0, log: Path | None = None) -> None:
+        self.port = port or free_port()
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self._folder = tempfile.TemporaryDirectory(prefix="dropreel-aws-")
+        self.log = log or Path(self._folder.name) / "ministack.log"
+        self._child = Child([str(MINISTACK)], env=self._environment(wait_scale), log=self.log)
+
+    def _environment(self, wait_scale: float) -> dict[str, str]:
+        """As little as possible: the Lambda workers inherit all of it."""
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": self._folder.name,
+            "TMPDIR": self._folder.name,
+            "LANG": "C.UTF-8",
+            "GATEWAY_PORT": str(self.port),
+            "BIND_HOST": "127.0.0.1",
+            "AUTH": "true",
+            "IOT_MTLS_ENABLED": "0",
+            "LOG_LEVEL": "INFO",
+            "SFN_WAIT_SCALE": str(wait_scale),
+        }
+
+    def wait_until_ready(self) -> Self:
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline and self._child.running:
+            try:
+                if httpx.get(f"{self.endpoint}/_ministack/health", timeout=2).is_success:
+                    return self
+            except httpx.TransportError:
+                time.sleep(0.1)
+        raise RuntimeError(f"the embedded AWS did not start:\n{self.log.read_text()[-3000:]}")
+
+    def client(self, service: str) -> Any:
+        return boto3.session.Session().client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.endpoint,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 - the emulator's well-known root key
+            config=Config(
+                signature_version="s3v4" if service == "s3" else None,
+                s3={"addressing_style": "path"},
+                retries={"total_max_attempts": 2},
+                max_pool_connections=50,
+            ),
+        )
+
+    def stop(self) -> None:
+        self._child.stop()
+        self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        try:
+            return self.wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()

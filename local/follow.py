@@ -1,0 +1,58 @@
+"""Watching one drop on the embedded AWS: its execution, its mails, its files."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from local.embedded_aws import EmbeddedAws
+
+
+@dataclass(frozen=True)
+class ReceivedMail:
+    """A mail as its reader sees it, with the JSON document behind it."""
+
+    subject: str
+    text: str
+    document: dict[str, Any]
+
+
+def mails(aws: EmbeddedAws, queue_url: str, wait_s: int = 0) -> list[ReceivedMail]:
+    """Take what has arrived in a mailbox, waiting up to `wait_s` seconds for the first."""
+    sqs = aws.client("sqs")
+    answer = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=wait_s)
+    received = []
+    for message in answer.get("Messages", []):
+        sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+        envelope = json.loads(message["Body"])
+        document = json.loads(envelope["Message"])
+        text = document.get("text", envelope["Message"])
+        received.append(ReceivedMail(envelope.get("Subject", ""), text, document))
+    return received
+
+
+def states_entered(aws: EmbeddedAws, execution_arn: str) -> list[str]:
+    """Names of the states that an execution has entered, in order, from its history."""
+    pages = aws.client("stepfunctions").get_paginator("get_execution_history")
+    return [
+        event["stateEnteredEventDetails"]["name"]
+        for page in pages.paginate(executionArn=execution_arn)
+        for event in page["events"]
+        if "stateEnteredEventDetails" in event
+    ]
+
+
+def executions(aws: EmbeddedAws, machine_arn: str) -> list[Mapping[str, Any]]:
+    found = aws.client("stepfunctions").list_executions(stateMachineArn=machine_arn)
+    return list(found["executions"])
+
+
+def ticks(timeout_s: float, every_s: float = 0.25) -> Iterator[float]:
+    """Yield the seconds passed, every now and then, until `timeout_s`."""
+    start = time.monotonic()
+    while (passed := time.monotonic() - start) < timeout_s:
+        yield passed
+        time.sleep(every_s)

@@ -1,0 +1,129 @@
+"""Builds the real template and deploys it into the embedded AWS with the SAM command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.embedded_aws import REGION, ROOT, EmbeddedAws
+from local.simulators import Simulators
+
+NAME = "dropreel"
+BUILD = ROOT / ".aws-sam" / "local"
+PROVIDERS = ("eachlabs", "oxen", "fal", "luma")
+KEYS = {name: f"{name}-local-key" for name in PROVIDERS}
+
+
+def build(folder: Path = BUILD) -> Path:
+    """Build for this host's platform and Python; returns the built template."""
+    machine = platform.machine().lower().replace("arm64", "aarch64").replace("amd64", "x86_64")
+    system = "apple-darwin" if sys.platform == "darwin" else "manylinux_2_28"
+    target = {
+        "DROPREEL_PLATFORM": f"{machine}-{system}",
+        "DROPREEL_PYTHON": f"{sys.version_info.major}.{sys.version_info.minor}",
+    }
+    _sam(["build", "--build-dir", str(folder), "--cached", "--parallel"], target)
+    return folder / "template.yaml"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A deployed stack with the queues that stand for people's mailboxes."""
+
+    aws: EmbeddedAws
+    outputs: Mapping[str, str]
+    results: str
+    operators: str
+
+
+def launch(
+    aws: EmbeddedAws, simulators: Simulators, template: Path, parameters: Mapping[str, str]
+) -> Stack:
+    """Deploy `template` so that it talks to `simulators`, with working keys and mailboxes."""
+    options = {name: {"base_url": address} for name, address in simulators.base_urls().items()}
+    defaults = {
+        "Providers": ",".join(PROVIDERS),
+        "ProviderOptions": json.dumps(options, separators=(",", ":")),
+        "RequireHttps": "false",
+        "TrustedResultOrigins": f"{simulators.origin},http://localhost:{simulators.port}",
+    }
+    outputs = deploy(aws, template, {**defaults, **parameters})
+    put_keys(aws, outputs, KEYS)
+    return Stack(
+        aws,
+        outputs,
+        results=mailbox(aws, outputs["ResultsTopicArn"], "results-mailbox"),
+        operators=mailbox(aws, outputs["OperatorsTopicArn"], "operators-mailbox"),
+    )
+
+
+def deploy(aws: EmbeddedAws, template: Path, parameters: Mapping[str, str]) -> dict[str, str]:
+    """Deploy with `sam deploy` and return the stack's outputs."""
+    bucket = f"{NAME}-artifacts"
+    aws.client("s3").create_bucket(Bucket=bucket)
+    overrides = [f"{name}={json.dumps(value)}" for name, value in parameters.items()]
+    command = ["deploy", "--template-file", str(template), "--stack-name", NAME]
+    command += ["--s3-bucket", bucket, "--capabilities", "CAPABILITY_IAM", "--region", REGION]
+    command += ["--no-confirm-changeset", "--no-progressbar", "--parameter-overrides", *overrides]
+    _sam(command, _credentials(aws))
+    found = aws.client("cloudformation").describe_stacks(StackName=NAME)["Stacks"][0]
+    return {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
+
+
+def put_keys(aws: EmbeddedAws, outputs: Mapping[str, str], keys: Mapping[str, str]) -> None:
+    aws.client("secretsmanager").put_secret_value(
+        SecretId=outputs["ProviderKeysSecretArn"], SecretString=json.dumps(dict(keys))
+    )
+
+
+def mailbox(aws: EmbeddedAws, topic_arn: str, name: str) -> str:
+    """A queue that gets what the topic's mail subscribers get; returns its URL."""
+    sqs = aws.client("sqs")
+    url = str(sqs.create_queue(QueueName=name)["QueueUrl"])
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    aws.client("sns").subscribe(
+        TopicArn=topic_arn, Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"]
+    )
+    allow = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "sns.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": arn["Attributes"]["QueueArn"],
+            }
+        ],
+    }
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(allow)})
+    return url
+
+
+def _credentials(aws: EmbeddedAws) -> dict[str, str]:
+    return {
+        "AWS_ENDPOINT_URL": aws.endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": REGION,
+    }
+
+
+def _sam(arguments: list[str], env: Mapping[str, str]) -> None:
+    tools = Path(sys.executable).parent
+    path = f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    done = subprocess.run(
+        [str(tools / "sam"), *arguments],
+        cwd=ROOT,
+        env={**os.environ, **env, "PATH": path, "SAM_CLI_TELEMETRY": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"sam {arguments[0]} failed:\n{done.stdout}\n{done.stderr}")

@@ -1,0 +1,49 @@
+"""The clips bucket: pinned sources, clips, and the JSON records beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from dropreel.inbox import Dropped
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class Clips:
+    """One bucket. `sources/` expires, `clips/` is what people keep."""
+
+    def __init__(self, client: S3Client, bucket: str) -> None:
+        self.client = client
+        self.bucket = bucket
+
+    def pin(self, inbox: str, image: Dropped, key: str, media_type: str) -> None:
+        """Copy `image` as it is now to `key`, under its true content type.
+
+        The copy outlives what the dropper does to the file, and its plain key and type suit
+        providers that stumble over odd ones.
+        """
+        self.client.copy_object(
+            Bucket=self.bucket,
+            Key=key,
+            CopySource={"Bucket": inbox, "Key": image.key},
+            CopySourceIfMatch=image.etag,
+            ContentType=media_type,
+            MetadataDirective="REPLACE",
+        )
+
+    def source_url(self, key: str, seconds: int) -> str:
+        """A presigned address of a pinned source. Sign it as the last act before the POST."""
+        return self.client.generate_presigned_url(
+            "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
+        )
+
+    def put_record(self, key: str, record: Mapping[str, Any]) -> None:
+        self.client.put_object(
+            Bucket=self.bucket,
+            Key=key,
+            Body=json.dumps(record, indent=2, ensure_ascii=False, default=str).encode(),
+            ContentType="application/json",
+        )

@@ -1,0 +1,217 @@
+"""The end of every job: store the clip if there is one, write the record, tell people once.
+
+Everything in here may be repeated: the clip has one key, the ledger knows what is done, and a
+mail that is out is not sent again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import httpx
+
+from dropreel.clip import ClipChecker, ClipInfo, check_matches
+from dropreel.clips import Clips
+from dropreel.download import fetch_clip
+from dropreel.errors import ClipInvalidError, DownloadError, DropreelError, UnsafeUrlError
+from dropreel.generation import LOST_ANSWER, failure_facts
+from dropreel.jobs import ENDS, Job, State, utc_iso
+from dropreel.ledger import Ledger, Telling
+from dropreel.mail import Place, clip_delivered, clip_not_delivered, operator_note
+from dropreel.notices import Notifier
+from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.providers.base import Failed, NoAnswer, Provider, Ready
+from dropreel.upload import ClipUpload
+
+MAX_FETCHES = 5
+_FETCH_WAIT_S = 30
+
+# What an accident means for a job in this state: what may have been paid is never called unpaid.
+_AFTER_ACCIDENT = {
+    State.CLAIMED: State.REFUSED,
+    State.SUBMITTING: State.UNKNOWN,
+    State.SUBMITTED: State.STALLED,
+    State.RUNNING: State.STALLED,
+    State.READY: State.STALLED,
+}
+
+
+class TellingBusyError(DropreelError):
+    """Somebody else is telling people about this end; try again to be sure that it is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What the workflow knows when it comes to the end."""
+
+    job_id: str
+    execution_id: str
+    polls: int = 0
+    fetches: int = 0
+    accident: str = ""
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> Self:
+        """From the workflow's own call, or from EventBridge's note that an execution has ended."""
+        if "detail" not in event:
+            return cls(**event)
+        detail = event["detail"]
+        job_id = json.loads(detail["input"])["job_id"]
+        accident = f"the workflow was {detail['status'].lower().replace('_', ' ')}"
+        return cls(job_id=job_id, execution_id=detail["executionArn"], accident=accident)
+
+
+class Delivery:
+    """What the `finalize` function does with one job."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        clips: Clips,
+        provider: Callable[[str], Provider],
+        http: httpx.Client,
+        results: Notifier,
+        operators: Notifier,
+        region: str,
+        trusted_origins: frozenset[str],
+        max_clip_bytes: int,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._ledger = ledger
+        self._clips = clips
+        self._provider = provider
+        self._http = http
+        self._results = results
+        self._operators = operators
+        self._region = region
+        self._trusted_origins = trusted_origins
+        self._max_clip_bytes = max_clip_bytes
+        self._now = now
+
+    def run(self, ending: Ending) -> dict[str, Any]:
+        """Returns `delivered`, `ended` (with `error` and `cause`) or `wait` (seconds)."""
+        job = self._ledger.require(ending.job_id)
+        if not ending.execution_id.endswith(f":{job.execution_name}"):
+            logger.info("a newer run of this job is under way: nothing to do")
+            return {"outcome": "superseded", "error": "superseded", "cause": "a newer run exists"}
+        if job.state is State.READY and not ending.accident:
+            job = self._deliver(job, ending.fetches)
+            if job.state is State.READY:
+                return {"outcome": "wait", "wait_seconds": _FETCH_WAIT_S * 2**ending.fetches}
+        elif job.state not in ENDS:
+            job = self._note_accident(job, ending.accident)
+        self._tell(job, ending)
+        if job.state is State.DELIVERED:
+            return {"outcome": "delivered", "state": job.state.value, "clip": job.clip_key}
+        kind = str(job.failure.get("kind", "unexpected"))
+        cause = str(job.failure.get("message", "")) or kind
+        error = f"{job.state.value}.{kind}"
+        return {"outcome": "ended", "state": job.state.value, "error": error, "cause": cause}
+
+    def _deliver(self, job: Job, fetches: int) -> Job:
+        """Fetch, check and store the clip; on trouble that may pass, leave the job ready."""
+        status = self._provider(job.provider).status(job.provider_job_id)
+        if isinstance(status, Failed):
+            return self._ledger.move(job, State.FAILED, failure=failure_facts(status.failure))
+        if not isinstance(status, Ready):
+            reason = status.failure.message if isinstance(status, NoAnswer) else status.word
+            return self._try_again(job, fetches, State.STALLED, "download", reason)
+        try:
+            clip = self._store(job, status)
+        except UnsafeUrlError as error:
+            return self._failed(job, State.FAILED, "unsafe_result", str(error))
+        except ClipInvalidError as error:
+            return self._try_again(job, fetches, State.FAILED, "not_a_clip", str(error))
+        except DownloadError as error:
+            return self._try_again(job, fetches, State.STALLED, "download", str(error))
+        metrics.add_metric("ClipDelivered", MetricUnit.Count, 1)
+        facts = {"clip": clip, "delivered_at": utc_iso(self._now())}
+        if status.cost_usd is not None:
+            facts["cost_usd"] = status.cost_usd
+        return self._ledger.move(job, State.DELIVERED, **facts)
+
+    def _store(self, job: Job, ready: Ready) -> ClipInfo:
+        checker = ClipChecker()
+        metadata = {"job-id": job.job_id, "provider": job.provider}
+        with (
+            ClipUpload(self._clips.client, self._clips.bucket, job.clip_key, metadata) as upload,
+            fetch_clip(
+                ready.url,
+                ready.headers,
+                http=self._http,
+                trusted_origins=self._trusted_origins,
+                max_bytes=self._max_clip_bytes,
+            ) as chunks,
+        ):
+            for chunk in chunks:
+                checker.feed(chunk)
+                upload.write(chunk)
+            clip = checker.finish()
+            settings = job.settings
+            check_matches(clip, duration=settings.duration, aspect_ratio=settings.aspect_ratio)
+            upload.complete()
+        return clip
+
+    def _try_again(self, job: Job, fetches: int, end: State, kind: str, reason: str) -> Job:
+        logger.warning("the clip could not be fetched this time", reason=reason)
+        if fetches + 1 < MAX_FETCHES:
+            return job
+        return self._failed(job, end, kind, reason)
+
+    def _failed(self, job: Job, end: State, kind: str, reason: str) -> Job:
+        return self._ledger.move(job, end, failure={"kind": kind, "message": reason})
+
+    def _note_accident(self, job: Job, accident: str) -> Job:
+        end = _AFTER_ACCIDENT[job.state]
+        kind = LOST_ANSWER if end is State.UNKNOWN else "accident"
+        message = accident or "the workflow ended too early"
+        logger.error("accident in the workflow", accident=message, was=job.state.value)
+        return self._failed(job, end, kind, message)
+
+    def _tell(self, job: Job, ending: Ending) -> None:
+        telling = self._ledger.begin_telling(
+            job.notice, ending.execution_id, self._now().timestamp()
+        )
+        if telling is Telling.BUSY:
+            raise TellingBusyError(f"job {job.job_id} is being told by another run")
+        if telling is Telling.TOLD:
+            return
+        place = Place(self._region, self._clips.bucket, ending.execution_id)
+        self._clips.put_record(job.record_key, self._record(job, ending))
+        if job.state is State.DELIVERED and job.clip:
+            self._results.send(clip_delivered(job, job.clip, place))
+        else:
+            metrics.add_metric("ClipNotDelivered", MetricUnit.Count, 1)
+            self._results.send(clip_not_delivered(job, place))
+            note = operator_note(job, place)
+            if note:
+                self._operators.send(note)
+        self._ledger.end_telling(job.notice, utc_iso(self._now()))
+        logger.info("job ended as %s", job.state)
+
+    def _record(self, job: Job, ending: Ending) -> dict[str, Any]:
+        """What is kept beside the clip: how it came to be, without any address that opens it."""
+        facts = asdict(job)
+        return {
+            **{name: facts[name] for name in ("job_id", "state", "run", "source", "settings")},
+            "clip": f"s3://{self._clips.bucket}/{job.clip_key}" if job.clip else None,
+            "video": facts["clip"],
+            "provider": job.provider,
+            "provider_job_id": job.provider_job_id,
+            "unconfirmed": job.unconfirmed,
+            "estimate_usd": facts["estimate_usd"],
+            "cost_usd": facts["cost_usd"],
+            "failure": job.failure or None,
+            "dropped_at": job.dropped_at,
+            "created_at": job.created_at,
+            "asked_at": job.asked_at,
+            "delivered_at": job.delivered_at,
+            "recorded_at": utc_iso(self._now()),
+            "polls": ending.polls,
+            "execution": ending.execution_id,
+        }

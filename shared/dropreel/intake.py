@@ -1,0 +1,265 @@
+"""From a drop to a started job: find the partner, check both, claim the job, start the workflow.
+
+An event only says where to look; what lies in the inbox *now* decides. So events may come late,
+twice, in any order or at once, and all of them lead to the same job.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from dropreel.capabilities import choose
+from dropreel.clips import Clips
+from dropreel.errors import Problem, RejectedError
+from dropreel.image import inspect_image
+from dropreel.inbox import Dropped, Inbox
+from dropreel.jobs import ClipSettings, Job, Source, State, job_id, output_folder, utc_iso
+from dropreel.ledger import Ledger, Telling
+from dropreel.mail import Place, drop_rejected
+from dropreel.notices import Notifier
+from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.pairing import images_of, is_image, is_sidecar, sidecar_of
+from dropreel.pricing import estimate
+from dropreel.settings import SubmitSettings
+from dropreel.sidecar import Sidecar, parse_sidecar
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+NO_SIDECAR = Problem(
+    "sidecar",
+    "none beside this image",
+    'a text file with the image\'s name and the ending .json, such as {"prompt": "slow push-in"}',
+    "Drop it into the same folder as the image.",
+)
+NO_IMAGE = Problem(
+    "image",
+    "none beside this sidecar",
+    "a JPEG, PNG or WebP image with the sidecar's name",
+    "Drop it into the same folder as the sidecar.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Where to look. `since` is set on the second look, after the grace time."""
+
+    key: str
+    since: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An image with its sidecar, or with a prompt of its own in its metadata."""
+
+    image: Dropped
+    sidecar: Dropped | None
+
+    @property
+    def dropped_at(self) -> str:
+        times = [file.dropped_at for file in (self.image, self.sidecar) if file]
+        return utc_iso(max(times))
+
+
+class Intake:
+    """What the `submit` function does with one message of the ingest queue."""
+
+    def __init__(
+        self,
+        settings: SubmitSettings,
+        *,
+        inbox: Inbox,
+        clips: Clips,
+        ledger: Ledger,
+        notifier: Notifier,
+        queue: SQSClient,
+        workflow: SFNClient,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._settings = settings
+        self._inbox = inbox
+        self._clips = clips
+        self._ledger = ledger
+        self._notifier = notifier
+        self._queue = queue
+        self._workflow = workflow
+        self._now = now
+        self._place = Place(settings.aws_region, settings.clips_bucket)
+
+    @classmethod
+    def build(cls, settings: SubmitSettings, session: Session) -> Self:
+        s3 = session.client("s3")
+        return cls(
+            settings,
+            inbox=Inbox(s3, settings.inbox_bucket),
+            clips=Clips(s3, settings.clips_bucket),
+            ledger=Ledger(session.client("dynamodb"), settings.ledger_table),
+            notifier=Notifier(session.client("sns"), settings.results_topic_arn),
+            queue=session.client("sqs"),
+            workflow=session.client("stepfunctions"),
+        )
+
+    def handle(self, message: Mapping[str, Any], message_id: str) -> None:
+        """Handle an S3 "Object Created" event of EventBridge, or our own delayed second look."""
+        look = _where(message)
+        logger.append_keys(image_key=look.key)
+        if is_image(look.key):
+            self._look_at_image(look, message_id)
+        elif is_sidecar(look.key):
+            self._look_at_sidecar(look, message_id)
+        else:
+            logger.info("not an image and not a sidecar: left alone")
+
+    def _look_at_image(self, look: Look, owner: str) -> None:
+        image = self._inbox.find(look.key)
+        if image is None:
+            logger.info("the image is gone: nothing to do")
+            return
+        sidecar_key = sidecar_of(look.key, self._inbox.partners(look.key))
+        sidecar = self._inbox.find(sidecar_key) if sidecar_key else None
+        if sidecar is None and not image.prompt:
+            self._alone(look, image, NO_SIDECAR, owner)
+        else:
+            self._start_pair(Pair(image, sidecar), owner)
+
+    def _look_at_sidecar(self, look: Look, owner: str) -> None:
+        sidecar = self._inbox.find(look.key)
+        if sidecar is None:
+            logger.info("the sidecar is gone: nothing to do")
+            return
+        image_keys = images_of(look.key, self._inbox.partners(look.key))
+        for image_key in image_keys:
+            logger.append_keys(image_key=image_key)
+            self._look_at_image(Look(image_key), owner)
+        if not image_keys:
+            self._alone(look, sidecar, NO_IMAGE, owner)
+
+    def _alone(self, look: Look, file: Dropped, problem: Problem, owner: str) -> None:
+        """Wait once for the partner of `file`; when it still is alone after that, say so."""
+        dropped_at = utc_iso(file.dropped_at)
+        if not look.since:
+            self._queue.send_message(
+                QueueUrl=self._settings.ingest_queue_url,
+                MessageBody=json.dumps({"look_again": {"key": look.key, "since": dropped_at}}),
+                DelaySeconds=self._settings.sidecar_grace_seconds,
+            )
+            logger.info("alone so far: waiting for the other file")
+        elif look.since == dropped_at:
+            self._reject(look.key, dropped_at, [problem], owner)
+
+    def _start_pair(self, pair: Pair, owner: str) -> None:
+        try:
+            job = self._job(pair)
+        except RejectedError as error:
+            self._reject(pair.image.key, pair.dropped_at, error.problems, owner)
+            return
+        logger.append_keys(job_id=job.job_id)
+        self._start(pair.image, job)
+
+    def _job(self, pair: Pair) -> Job:
+        """Check both files, reporting what is wrong with either of them at once."""
+        problems: list[Problem] = []
+        try:
+            sidecar = self._sidecar(pair)
+        except RejectedError as error:
+            problems += error.problems
+        try:
+            info = inspect_image(self._inbox.reader(pair.image))
+        except RejectedError as error:
+            problems += error.problems
+        if problems:
+            raise RejectedError(problems)
+        choice = choose(sidecar, info.width, info.height, self._settings.providers)
+        asked = sidecar.model_dump(mode="json")
+        name = job_id(self._inbox.bucket, pair.image.key, pair.image.etag, asked)
+        return Job(
+            job_id=name,
+            state=State.CLAIMED,
+            source=Source(
+                bucket=self._inbox.bucket,
+                key=pair.image.key,
+                etag=pair.image.etag,
+                media_type=info.media_type,
+                width=info.width,
+                height=info.height,
+                pinned_key=f"sources/{name}{info.extension}",
+            ),
+            settings=_clip_settings(sidecar, choice.aspect_ratio),
+            provider=choice.provider,
+            unconfirmed=choice.unconfirmed,
+            dropped_at=pair.dropped_at,
+            created_at=utc_iso(self._now()),
+            estimate_usd=estimate(choice.provider, sidecar.resolution, sidecar.duration),
+        )
+
+    def _sidecar(self, pair: Pair) -> Sidecar:
+        own = {"prompt": pair.image.prompt} if pair.image.prompt else {}
+        data = self._inbox.read_sidecar(pair.sidecar) if pair.sidecar else None
+        return parse_sidecar(data, own)
+
+    def _start(self, image: Dropped, job: Job) -> None:
+        """Pin, claim, start: each step may be repeated, and only the claim's owner starts."""
+        self._clips.pin(self._inbox.bucket, image, job.source.pinned_key, job.source.media_type)
+        held = self._ledger.claim(job)
+        if held.state is not State.CLAIMED:
+            logger.info("this job is already %s: nothing to do", held.state)
+            return
+        try:
+            self._workflow.start_execution(
+                stateMachineArn=self._settings.state_machine_arn,
+                name=held.execution_name,
+                input=json.dumps(_workflow_input(held)),
+            )
+        except self._workflow.exceptions.ExecutionAlreadyExists:
+            logger.info("this job is already under way: nothing to do")
+            return
+        metrics.add_metric("JobStarted", MetricUnit.Count, 1)
+        logger.info("job started with %s", held.provider)
+
+    def _reject(self, key: str, dropped_at: str, problems: Any, owner: str) -> None:
+        """Record and mail once what is wrong with the file at `key`, uploaded at `dropped_at`."""
+        texts = [str(problem) for problem in problems]
+        facts = json.dumps([self._inbox.bucket, key, dropped_at, texts])
+        notice = f"rejected-{hashlib.sha256(facts.encode()).hexdigest()[:24]}"
+        record_key = f"{output_folder(key)}/{notice}.json"
+        telling = self._ledger.begin_telling(notice, owner, self._now().timestamp())
+        if telling is not Telling.MINE:
+            logger.info("this rejection is told already")
+            return
+        mail = drop_rejected(key, problems, record_key, self._place)
+        record = {**mail.document, "dropped_at": dropped_at, "rejected_at": utc_iso(self._now())}
+        self._clips.put_record(record_key, record)
+        self._notifier.send(mail)
+        self._ledger.end_telling(notice, utc_iso(self._now()))
+        metrics.add_metric("DropRejected", MetricUnit.Count, 1)
+        logger.warning("drop rejected", fields=[problem.field for problem in problems])
+
+
+def _where(message: Mapping[str, Any]) -> Look:
+    if "look_again" in message:
+        return Look(**message["look_again"])
+    return Look(message["detail"]["object"]["key"])
+
+
+def _clip_settings(sidecar: Sidecar, aspect_ratio: str) -> ClipSettings:
+    fields = sidecar.model_dump(exclude={"provider", "aspect_ratio"})
+    return ClipSettings(aspect_ratio=aspect_ratio, **fields)
+
+
+def _workflow_input(job: Job) -> dict[str, Any]:
+    """Small and readable: what an operator wants to see first in the console."""
+    settings = job.settings
+    return {
+        "job_id": job.job_id,
+        "image": job.source.key,
+        "provider": job.provider,
+        "settings": f"{settings.duration} {settings.resolution} {settings.aspect_ratio}",
+        "estimate_usd": str(job.estimate_usd),
+    }

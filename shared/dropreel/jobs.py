@@ -1,0 +1,153 @@
+"""A job: one image with one set of settings on its way to one clip."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from dropreel.clip import ClipInfo
+from dropreel.pairing import stem
+
+MAX_KEY_BYTES = 1024  # of an S3 key, in UTF-8
+
+
+class State(StrEnum):
+    """Where a job stands. Allowed steps between states: `ledger.TRANSITIONS`."""
+
+    CLAIMED = "claimed"  # ours to submit; nothing was asked of a provider yet
+    SUBMITTING = "submitting"  # the one POST is under way, or its process died
+    SUBMITTED = "submitted"  # the provider has the job and we have its id
+    REFUSED = "refused"  # the answer proved that nothing was made
+    UNKNOWN = "unknown"  # a clip may or may not have been made and paid
+    RUNNING = "running"
+    READY = "ready"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    STALLED = "stalled"  # not done in time, or done but not fetched; the clip may still come
+    CANCELLED = "cancelled"
+
+
+# No step of the workflow follows on these. Others may: a sweep, an operator, a new drop.
+ENDS = frozenset(
+    {State.REFUSED, State.UNKNOWN, State.DELIVERED, State.FAILED, State.STALLED, State.CANCELLED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSettings:
+    """What the clip shall be: everything that changes the picture, and nothing else."""
+
+    prompt: str
+    aspect_ratio: str
+    resolution: str
+    duration: str
+    loop: bool = False
+    reference_image_urls: tuple[str, ...] = ()
+    take: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The dropped image as it was when the job was claimed, and where its pinned copy lies."""
+
+    bucket: str
+    key: str
+    etag: str
+    media_type: str
+    width: int
+    height: int
+    pinned_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job as the ledger holds it. Times are ISO 8601 in UTC, money is US dollars.
+
+    `run` counts how often people dropped the same pair again after an end without a clip;
+    `dropped_at` is the newest upload time of the pair, which tells a new drop from an old event.
+    """
+
+    job_id: str
+    state: State
+    source: Source
+    settings: ClipSettings
+    provider: str
+    dropped_at: str
+    created_at: str
+    run: int = 1
+    provider_job_id: str = ""
+    asked_at: str = ""
+    deadline_at: str = ""
+    estimate_usd: Decimal | None = None
+    cost_usd: Decimal | None = None
+    unconfirmed: tuple[str, ...] = ()
+    failure: dict[str, Any] = field(default_factory=dict)
+    clip: ClipInfo | None = None
+    delivered_at: str = ""
+
+    @property
+    def clip_key(self) -> str:
+        return f"{output_folder(self.source.key)}/{self.job_id}.mp4"
+
+    @property
+    def record_key(self) -> str:
+        return f"{output_folder(self.source.key)}/{self.job_id}.json"
+
+    @property
+    def notice(self) -> str:
+        """The id of what people are told about the state this job is in."""
+        return f"{self.job_id}-{self.run}-{self.state}"
+
+    @property
+    def execution_name(self) -> str:
+        return execution_name(self.source.key, self.job_id, self.run)
+
+
+def job_id(bucket: str, key: str, etag: str, asked: dict[str, Any]) -> str:
+    """24 hexadecimal digits: the same image with the same settings is the same job.
+
+    `asked` is the sidecar in full (with its defaults), not what the stack made of it, so that a
+    change of the operator's defaults does not turn an old event into a new job.
+    """
+    identity = json.dumps([bucket, key, etag, asked], sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(identity.encode()).hexdigest()[:24]
+
+
+def execution_name(key: str, job: str, run: int) -> str:
+    """A legal name (0-9 A-Z a-z - _, at most 80) in which people recognise their file."""
+    name = stem(key).rpartition("/")[2]
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    legible = re.sub(r"[^0-9A-Za-z_]+", "-", plain).strip("-")[:40].strip("-")
+    parts = [legible, job, str(run) if run > 1 else ""]
+    return "-".join(part for part in parts if part)
+
+
+def output_folder(image_key: str) -> str:
+    """`clips/<path>/<stem>` of an image, legal in S3, in URLs and on every desktop.
+
+    Parts that a path would swallow (empty, `.`, `..`) become `_`; what is too long for a key is
+    cut and marked with a hash of the whole, so that two long keys do not meet.
+    """
+    parts = ["_" if part in ("", ".", "..") else part for part in stem(image_key).split("/")]
+    folder = "clips/" + "/".join(parts)
+    room = MAX_KEY_BYTES - 64  # the file's own name follows
+    encoded = folder.encode()
+    if len(encoded) <= room:
+        return folder
+    mark = hashlib.sha256(image_key.encode()).hexdigest()[:16]
+    return encoded[: room - len(mark) - 1].decode(errors="ignore").rstrip("/") + f"~{mark}"
+
+
+def utc_iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def from_iso(text: str) -> datetime:
+    return datetime.fromisoformat(text)

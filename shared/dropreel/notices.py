@@ -1,0 +1,43 @@
+"""Sends mails through SNS."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from dropreel.mail import Mail
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+
+
+class Notifier:
+    """Publishes to one topic: text for e-mail, the JSON document for every other protocol."""
+
+    def __init__(self, client: SNSClient, topic_arn: str) -> None:
+        self._client = client
+        self._topic_arn = topic_arn
+
+    def send(self, mail: Mail) -> None:
+        """Publish `mail`. A subject that SNS refuses is left out rather than losing the mail."""
+        try:
+            self._publish(mail, {"Subject": mail.subject})
+        except ClientError as error:
+            if error.response["Error"].get("Code") not in ("InvalidParameter", "ValidationError"):
+                raise
+            self._publish(mail, {})
+
+    def _publish(self, mail: Mail, subject: dict[str, str]) -> None:
+        document = json.dumps(mail.document, ensure_ascii=False)
+        self._client.publish(
+            TopicArn=self._topic_arn,
+            Message=json.dumps({"default": document, "email": mail.text}, ensure_ascii=False),
+            MessageStructure="json",
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in mail.attributes.items()
+            },
+            **subject,
+        )

@@ -1,0 +1,283 @@
+"""fal queue: submit, status and result are three addresses, and COMPLETED means only ended.
+
+Source: fal queue, model errors, request errors and common parameters docs, and the schema of
+luma/agent/ray/v3.2/image-to-video, 2026-11. A failed job shows as COMPLETED with `error_type`,
+or as an error status of the result. 5xx is not billed, 422 may be.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import httpx
+
+from dropreel.providers import history, reading
+from dropreel.providers.base import (
+    CancelOutcome,
+    ClipRequest,
+    Failed,
+    Failure,
+    FailureKind,
+    KeySource,
+    Phase,
+    Ready,
+    StatusOutcome,
+    SubmitOutcome,
+)
+from dropreel.providers.http import LIST_CAP, Answer, Api, Reply
+from dropreel.providers.verdicts import (
+    NO_OUTPUT,
+    cancelled,
+    http_failure,
+    no_answer,
+    pending,
+    refused_here,
+    row_of,
+    submitted,
+)
+
+if TYPE_CHECKING:
+    from dropreel.providers.options import FalOptions
+
+PHASES = {"IN_QUEUE": Phase.QUEUED, "IN_PROGRESS": Phase.RUNNING}
+
+_BAD = FailureKind.BAD_INPUT
+_PASSING = FailureKind.TRANSIENT
+
+# `type` of a model error or `error_type` of a platform error: kind, whether a new submit may
+# succeed, and the HTTP status it comes with. An unlisted type is a 422 that stays one.
+TYPES: dict[str, tuple[FailureKind, bool, int]] = {
+    "content_policy_violation": (FailureKind.MODERATED, False, 422),
+    "no_media_generated": (_PASSING, True, 422),
+    "image_too_small": (_BAD, False, 422),
+    "image_too_large": (_BAD, False, 422),
+    "file_too_large": (_BAD, False, 422),
+    "unsupported_image_format": (_BAD, False, 422),
+    "image_load_error": (_BAD, False, 422),
+    "file_download_error": (_BAD, False, 422),
+    "face_detection_error": (_BAD, False, 422),
+    "one_of": (_BAD, False, 422),
+    "greater_than": (_BAD, False, 422),
+    "greater_than_equal": (_BAD, False, 422),
+    "feature_not_supported": (_BAD, False, 422),
+    "bad_request": (_BAD, False, 400),
+    "internal_server_error": (_PASSING, True, 500),
+    "downstream_service_unavailable": (_PASSING, True, 500),
+    "downstream_service_error": (_PASSING, True, 500),
+    "generation_timeout": (_PASSING, True, 504),
+    "request_timeout": (_PASSING, True, 504),
+    "startup_timeout": (_PASSING, True, 504),
+    "runner_scheduling_failure": (_PASSING, True, 503),
+    "runner_connection_timeout": (_PASSING, True, 503),
+    "runner_connection_refused": (_PASSING, True, 503),
+    "runner_connection_error": (_PASSING, True, 503),
+    "runner_disconnected": (_PASSING, True, 503),
+    "runner_incomplete_response": (_PASSING, True, 502),
+    "runner_server_error": (_PASSING, True, 500),
+    "internal_error": (_PASSING, True, 500),
+    "client_disconnected": (FailureKind.CANCELLED, False, 499),
+    "client_cancelled": (FailureKind.CANCELLED, False, 499),
+    "concurrent_requests_limit": (FailureKind.THROTTLED, True, 429),
+}
+
+RETRY_HINTS = ("X-Fal-Needs-Retry", "X-Fal-Retryable")
+
+# About the question, not about the job: key, account, address or pace of the caller.
+_ABOUT_THE_CALL = frozenset({401, 402, 403, 404, 405, 408, 429})
+_LOCKED = re.compile(r"user is locked|exhausted balance", re.IGNORECASE)
+_NOT_ENDED = re.compile(r"still in progress|not (yet )?(completed|finished|ready)", re.IGNORECASE)
+
+
+def _key_scheme(key: str) -> dict[str, str]:
+    return {"Authorization": f"Key {key}"}
+
+
+class Fal:
+    """Adapter for the fal queue."""
+
+    name = "fal"
+
+    def __init__(self, options: FalOptions, keys: KeySource, http: httpx.Client) -> None:
+        self._options = options
+        self._endpoint = options.endpoint.strip("/").split("/")
+        # After submit the queue knows an app by its first two segments only.
+        self._app = self._endpoint[:2]
+        self._queue = Api(self.name, options.base_url, _key_scheme, keys, http)
+        self._platform = Api(self.name, options.api_base_url, _key_scheme, keys, http)
+
+    def submit(self, request: ClipRequest) -> SubmitOutcome:
+        if request.reference_image_urls:
+            return refused_here("fal takes no reference images beside a start image")
+        if request.loop and request.duration != "5s":
+            return refused_here("fal loops 5s clips only")
+        reply = self._queue.call(
+            "POST", *self._endpoint, body=_body(request), headers=self._preferences()
+        )
+        return submitted(
+            reply,
+            lambda data: reading.at(data, "request_id"),
+            handle=f"endpoint {self._options.endpoint}",
+            failure_of=_failure_of,
+        )
+
+    def status(self, provider_job_id: str) -> StatusOutcome:
+        found = row_of(self._job("GET", provider_job_id, "status"), "status")
+        if not isinstance(found, tuple):
+            return found
+        answer, row, status = found
+        if status != "COMPLETED":
+            return pending(answer, status, PHASES)
+        if row.get("error") or row.get("error_type"):
+            return Failed(_status_failure(answer, row))
+        return _result(self._job("GET", provider_job_id))
+
+    def cancel(self, provider_job_id: str) -> CancelOutcome:
+        reply = self._job("PUT", provider_job_id, "cancel")
+        if isinstance(reply, Answer):
+            status = reading.at(reply.data, "status")
+            refused = reply.ok and reading.at(reply.data, "success") is False
+            if refused or (reply.status == 400 and status == "ALREADY_COMPLETED"):
+                return CancelOutcome.TOO_LATE
+        return cancelled(reply)
+
+    def find(self, request: ClipRequest, since: datetime, until: datetime) -> list[str] | None:
+        search = history.Search(request, since, until)
+        # No `end`: whether it bounds the sending or the ending of a request is not documented.
+        wanted = {
+            "endpoint_id": self._options.endpoint.strip("/"),
+            "start": history.stamp(search.since),
+            "expand": "payloads",
+            "limit": "50",
+        }
+        for _ in range(history.MAX_PAGES):
+            reply = self._platform.call(
+                "GET", "v1", "models", "requests", "by-endpoint", params=wanted, cap=LIST_CAP
+            )
+            rows = history.rows_of(reply)
+            for row in rows or ():
+                _weigh(row, search)
+            cursor = reading.text(history.beside(reply, "next_cursor"))
+            if rows is None or (not cursor and history.beside(reply, "has_more") is True):
+                break
+            if not cursor:
+                return search.ids()
+            wanted = {**wanted, "cursor": cursor}
+        search.doubt()
+        return search.ids()
+
+    def _job(self, method: str, provider_job_id: str, *rest: str) -> Reply:
+        return self._queue.call(method, *self._app, "requests", provider_job_id, *rest)
+
+    def _preferences(self) -> dict[str, str]:
+        headers = {}
+        if self._options.result_lifetime_s is not None:
+            lifetime = {"expiration_duration_seconds": self._options.result_lifetime_s}
+            headers["X-Fal-Object-Lifecycle-Preference"] = json.dumps(lifetime)
+        if not self._options.server_retries:
+            headers["X-Fal-No-Retry"] = "1"
+        return headers
+
+
+def _body(request: ClipRequest) -> dict[str, object]:
+    body: dict[str, object] = {
+        "prompt": request.prompt,
+        "aspect_ratio": request.aspect_ratio,
+        "resolution": request.resolution,
+        "duration": request.duration,
+    }
+    if request.duration == "5s":
+        body["image_url"] = request.image_url
+    else:
+        # 10s is for keyframes only; one keyframe at 0 is the same as a start image.
+        body |= {"keyframes": [request.image_url], "keyframe_indexes": [0]}
+    if request.loop:
+        body["loop"] = True
+    return body
+
+
+def _weigh(row: object, search: history.Search) -> None:
+    sent = reading.at(row, "json_input")
+    image = reading.at(sent, "image_url") or reading.at(sent, "keyframes")
+    listed_id, made = reading.at(row, "request_id"), reading.at(row, "sent_at")
+    search.weigh(listed_id, made, reading.at(sent, "prompt"), image)
+
+
+def _error_type(answer: Answer) -> str:
+    """The machine-readable type, wherever it stands; endpoints differ in how far they migrated."""
+    detail = reading.at(answer.data, "detail")
+    entries = detail if isinstance(detail, list) else [detail]
+    found = [reading.at(entry, "type") for entry in entries]
+    found += [reading.at(answer.data, "error_type"), answer.headers.get("X-Fal-Error-Type")]
+    words = [text for value in found if (text := reading.word(value))]
+    return next((text for text in words if text in TYPES), words[0] if words else "")
+
+
+def _failure_of(answer: Answer) -> Failure:
+    """The failure in an error status, of a submit or of a job's result."""
+    failure = http_failure(answer)
+    type_ = _error_type(answer)
+    kind, retryable = failure.kind, failure.retryable or answer.status >= 500
+    if type_ in TYPES:
+        kind, retryable, _ = TYPES[type_]
+    elif answer.status == 403 and _LOCKED.search(failure.message):
+        kind = FailureKind.NO_CREDIT
+    return replace(
+        failure,
+        kind=kind,
+        code=type_ or failure.code,
+        retryable=_hinted(answer, retryable),
+        billed=_billed(answer.status),
+    )
+
+
+def _status_failure(answer: Answer, row: Mapping[str, object]) -> Failure:
+    """The failure that a COMPLETED status tells by itself."""
+    code = reading.word(row.get("error_type")) or _error_type(answer) or None
+    kind, retryable, http_status = TYPES.get(code or "", (FailureKind.UNEXPECTED, False, 0))
+    reason = answer.safe(reading.told([row.get("error"), row.get("detail")]))
+    return Failure(
+        kind,
+        reason or code or "ended with an error",
+        code=code,
+        retryable=_hinted(answer, retryable),
+        billed=_billed(http_status),
+    )
+
+
+def _billed(http_status: int) -> bool | None:
+    return False if http_status >= 500 else None
+
+
+def _hinted(answer: Answer, otherwise: bool) -> bool:
+    """What a retry header says, or else what the table says."""
+    hints = (answer.headers.get(name, "").strip().lower() for name in RETRY_HINTS)
+    said = next((hint for hint in hints if hint in {"1", "true", "0", "false"}), None)
+    return otherwise if said is None else said in {"1", "true"}
+
+
+def _result(reply: Reply) -> StatusOutcome:
+    """Judge the result of a job that has ended: the clip, or the job's own error status."""
+    if not isinstance(reply, Answer):
+        return no_answer(reply)
+    address = reading.url(reading.at(reply.data, "video", "url"))
+    if reply.ok and address:
+        return Ready(address)
+    if reply.ok and isinstance(reply.data, dict):
+        message = "completed, but without a clip"
+        return Failed(Failure(FailureKind.UNEXPECTED, message, code=NO_OUTPUT))
+    return Failed(_failure_of(reply)) if _about_the_job(reply) else no_answer(reply)
+
+
+def _about_the_job(answer: Answer) -> bool:
+    """Whether an error status is the job's own, and not one of a gateway or of the question."""
+    if answer.status < 400 or answer.status in _ABOUT_THE_CALL:
+        return False
+    if _error_type(answer):
+        return True
+    detail = reading.told(reading.at(answer.data, "detail"))
+    return bool(detail) and answer.status < 500 and not _NOT_ENDED.search(detail)

@@ -1,0 +1,163 @@
+"""Luma Agents API: one POST with a nested `video`, then GET until `completed` or `failed`.
+
+Source: Luma Agents API docs (video generation, error handling, rate limits) and its OpenAPI,
+2026-11. There is no list, no cancel and no cost; failed and moderated jobs are refunded; every
+GET mints a fresh result address that lives one hour.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import httpx
+
+from dropreel.providers import reading
+from dropreel.providers.base import (
+    CancelOutcome,
+    ClipRequest,
+    Failed,
+    Failure,
+    FailureKind,
+    KeySource,
+    Phase,
+    Ready,
+    StatusOutcome,
+    SubmitOutcome,
+)
+from dropreel.providers.http import Answer, Api, bearer, tracing
+from dropreel.providers.verdicts import (
+    NO_OUTPUT,
+    http_failure,
+    pending,
+    refused_here,
+    row_of,
+    submitted,
+)
+
+if TYPE_CHECKING:
+    from dropreel.providers.options import LumaOptions
+
+PHASES = {"queued": Phase.QUEUED, "processing": Phase.RUNNING}
+
+# `failure_code` of a failed generation: what it means, and whether a new submit may succeed.
+FAILURE_CODES: dict[str, tuple[FailureKind, bool]] = {
+    "generation_failed": (FailureKind.TRANSIENT, True),
+    "output_not_found": (FailureKind.TRANSIENT, True),
+    "content_moderated": (FailureKind.MODERATED, False),
+    "budget_exhausted": (FailureKind.NO_CREDIT, False),
+    "rate_limited": (FailureKind.THROTTLED, True),
+    "image_too_large": (FailureKind.BAD_INPUT, False),
+    "unsupported_format": (FailureKind.BAD_INPUT, False),
+    "corrupt_input": (FailureKind.BAD_INPUT, False),
+    "invalid_request": (FailureKind.BAD_INPUT, False),
+}
+
+_FETCH_FAILED = re.compile(r"failed to fetch", re.IGNORECASE)
+_INGESTION = re.compile(r"fetch proxy|ingestion", re.IGNORECASE)
+
+
+class Luma:
+    """Adapter for the Luma Agents API."""
+
+    name = "luma"
+
+    def __init__(self, options: LumaOptions, keys: KeySource, http: httpx.Client) -> None:
+        self._model = options.model
+        self._api = Api(self.name, options.base_url, bearer, keys, http)
+
+    def submit(self, request: ClipRequest) -> SubmitOutcome:
+        if request.reference_image_urls:
+            return refused_here("Luma takes no reference images beside a start image")
+        if request.loop and request.duration != "5s":
+            return refused_here("Luma loops 5s clips only")
+        reply = self._api.call(
+            "POST",
+            "generations",
+            body=self._body(request),
+            headers=tracing(request.job_id),
+        )
+        return submitted(
+            reply,
+            lambda data: reading.at(data, "id"),
+            handle=f"model {self._model}",
+            failure_of=_failure_of,
+            nothing_made=_nothing_made,
+        )
+
+    def status(self, provider_job_id: str) -> StatusOutcome:
+        found = row_of(self._api.call("GET", "generations", provider_job_id), "state")
+        if not isinstance(found, tuple):
+            return found
+        answer, row, state = found
+        if state == "completed":
+            return _result(row.get("output"))
+        if state == "failed":
+            return Failed(_job_failure(answer, row))
+        return pending(answer, state, PHASES)
+
+    def cancel(self, provider_job_id: str) -> CancelOutcome:  # noqa: ARG002
+        return CancelOutcome.NOT_SUPPORTED
+
+    def find(self, request: ClipRequest, since: datetime, until: datetime) -> list[str] | None:  # noqa: ARG002
+        return None
+
+    def _body(self, request: ClipRequest) -> dict[str, object]:
+        image = {"url": request.image_url}
+        video: dict[str, object] = {
+            "resolution": request.resolution,
+            "duration": request.duration,
+        }
+        if request.duration == "5s":
+            video["start_frame"] = image
+        else:
+            # A start frame is rejected with 10s; one keyframe at 0 is the same picture.
+            video |= {"keyframes": [image], "keyframe_indexes": [0]}
+        if request.loop:
+            video["loop"] = True
+        return {
+            "prompt": request.prompt,
+            "model": self._model,
+            "type": "video",
+            "aspect_ratio": request.aspect_ratio,
+            "video": video,
+        }
+
+
+def _failure_of(answer: Answer) -> Failure:
+    """As the HTTP status says; Luma fetches the image at submit, and that may work next time."""
+    failure = http_failure(answer)
+    fetch_failed = answer.status == 422 and bool(_FETCH_FAILED.search(failure.message))
+    if not fetch_failed:
+        return failure
+    return Failure(failure.kind, failure.message, http_status=422, retryable=True)
+
+
+def _nothing_made(answer: Answer) -> bool:
+    """Luma's own 503, and the 502 that names the fetching of the image, come before any job.
+
+    A gateway's 502 or 503 can follow work that was begun, so the body must be Luma's.
+    """
+    detail = reading.text(reading.at(answer.data, "detail"))
+    return bool(detail) and (
+        answer.status == 503 or (answer.status == 502 and bool(_INGESTION.search(detail)))
+    )
+
+
+def _result(output: object) -> StatusOutcome:
+    entries = output if isinstance(output, list) else []
+    videos = [item for item in entries if reading.at(item, "type") in ("video", None)]
+    address = next((hit for e in videos if (hit := reading.url(reading.at(e, "url")))), None)
+    if address:
+        return Ready(address)
+    message = "completed, but without a clip"
+    return Failed(Failure(FailureKind.TRANSIENT, message, code=NO_OUTPUT, retryable=True))
+
+
+def _job_failure(answer: Answer, row: object) -> Failure:
+    code = reading.word(reading.at(row, "failure_code")) or None
+    kind, retryable = FAILURE_CODES.get(code or "", (FailureKind.UNEXPECTED, False))
+    reason = answer.safe(reading.told(reading.at(row, "failure_reason")))
+    message = reason or code or "failed without a reason"
+    return Failure(kind, message, code=code, retryable=retryable, billed=False)

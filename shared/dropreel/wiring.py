@@ -1,0 +1,48 @@
+"""Puts the adapters together for a function: clients built once per container."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
+
+from aws_lambda_powertools.utilities.parameters import SecretsProvider
+from botocore.config import Config
+
+from dropreel.clips import Clips
+from dropreel.keys import ProviderKeys
+from dropreel.ledger import Ledger
+from dropreel.providers import registry
+from dropreel.providers.base import Provider
+from dropreel.providers.http import new_client
+from dropreel.settings import LedgerSettings, ProviderSettings
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+
+
+def ledger(settings: LedgerSettings, session: Session) -> Ledger:
+    return Ledger(session.client("dynamodb"), settings.ledger_table)
+
+
+def clips(settings: LedgerSettings, session: Session) -> Clips:
+    """SigV4 and the bucket's own host name by force: providers refuse what boto3 signs by default
+    in old regions. An endpoint given from outside has no host names for buckets."""
+    embedded = "AWS_ENDPOINT_URL" in os.environ
+    config = Config(
+        signature_version="s3v4", s3={"addressing_style": "path" if embedded else "virtual"}
+    )
+    return Clips(session.client("s3", config=config), settings.clips_bucket)
+
+
+def providers(settings: ProviderSettings, session: Session) -> Callable[[str], Provider]:
+    """Adapters by name, sharing one HTTP client and one cache of keys."""
+    keys = ProviderKeys(SecretsProvider(boto3_session=session), settings.provider_keys_secret)
+    http = new_client()
+
+    @cache
+    def adapter(name: str) -> Provider:
+        return registry.build(name, settings.provider_options, keys, http)
+
+    return adapter

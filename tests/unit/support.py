@@ -1,0 +1,170 @@
+"""In-process AWS (moto) and stand-ins for what is not AWS, shared by the unit tests."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+
+from dropreel.clips import Clips
+from dropreel.inbox import Inbox
+from dropreel.jobs import ClipSettings, Job, Source, State
+from dropreel.ledger import Ledger
+from dropreel.notices import Notifier
+from dropreel.providers.base import CancelOutcome, ClipRequest, StatusOutcome, SubmitOutcome
+
+NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+
+
+@dataclass
+class Clock:
+    """Time that passes only when told to."""
+
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_time(self, **amount: float) -> None:
+        self.now += timedelta(**amount)
+
+
+@dataclass
+class FakeProvider:
+    """Answers from a list; remembers what it was asked."""
+
+    name: str = "luma"
+    submit_answers: list[SubmitOutcome | Exception] = field(default_factory=list)
+    status_answers: list[StatusOutcome] = field(default_factory=list)
+    requests: list[ClipRequest] = field(default_factory=list)
+
+    def submit(self, request: ClipRequest) -> SubmitOutcome:
+        self.requests.append(request)
+        answer = self.submit_answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def status(self, provider_job_id: str) -> StatusOutcome:
+        assert provider_job_id
+        return self.status_answers.pop(0)
+
+    def cancel(self, provider_job_id: str) -> CancelOutcome:
+        raise AssertionError("nobody cancels by itself")
+
+    def find(self, request: ClipRequest, since: datetime, until: datetime) -> list[str] | None:
+        raise AssertionError("nobody searches by itself")
+
+
+@dataclass
+class Mailbox:
+    """A topic with a queue that gets what its subscribers get."""
+
+    sns: Any
+    sqs: Any
+    name: str
+    topic_arn: str = ""
+    _queue: str = ""
+
+    def __post_init__(self) -> None:
+        self.topic_arn = self.sns.create_topic(Name=self.name)["TopicArn"]
+        self._queue = self.sqs.create_queue(QueueName=f"{self.name}-mailbox")["QueueUrl"]
+        arn = self.sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])
+        endpoint = arn["Attributes"]["QueueArn"]
+        self.sns.subscribe(TopicArn=self.topic_arn, Protocol="sqs", Endpoint=endpoint)
+
+    def take(self) -> list[dict[str, Any]]:
+        """The JSON documents that have arrived since the last call."""
+        answer = self.sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10)
+        messages = answer.get("Messages", [])
+        for message in messages:
+            self.sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+        return [json.loads(json.loads(message["Body"])["Message"]) for message in messages]
+
+
+@dataclass
+class Aws:
+    """The stack's resources as the functions see them."""
+
+    s3: Any
+    ledger: Ledger
+    inbox: Inbox
+    clips: Clips
+    results: Mailbox
+    operators: Mailbox
+    sqs: Any
+    ingest_queue: str
+    workflow: Any
+    machine_arn: str
+
+    def notifier(self, mailbox: Mailbox) -> Notifier:
+        return Notifier(mailbox.sns, mailbox.topic_arn)
+
+    def stored(self, prefix: str = "") -> list[str]:
+        listed = self.s3.list_objects_v2(Bucket="clips", Prefix=prefix)
+        return [item["Key"] for item in listed.get("Contents", [])]
+
+    def read_json(self, key: str) -> dict[str, Any]:
+        return dict(json.loads(self.s3.get_object(Bucket="clips", Key=key)["Body"].read()))
+
+    def executions(self) -> list[dict[str, Any]]:
+        found = self.workflow.list_executions(stateMachineArn=self.machine_arn)
+        return list(found["executions"])
+
+
+def resources() -> Aws:
+    s3, sns, sqs = boto3.client("s3"), boto3.client("sns"), boto3.client("sqs")
+    dynamodb, workflow = boto3.client("dynamodb"), boto3.client("stepfunctions")
+    for bucket in ("inbox", "clips"):
+        s3.create_bucket(Bucket=bucket)
+    dynamodb.create_table(
+        TableName="ledger",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("pk", "sk")],
+        KeySchema=[
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": "sk", "KeyType": "RANGE"},
+        ],
+    )
+    machine = workflow.create_state_machine(
+        name="render",
+        definition='{"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}',
+        roleArn="arn:aws:iam::123456789012:role/render",
+    )
+    return Aws(
+        s3=s3,
+        ledger=Ledger(dynamodb, "ledger"),
+        inbox=Inbox(s3, "inbox"),
+        clips=Clips(s3, "clips"),
+        results=Mailbox(sns, sqs, "results"),
+        operators=Mailbox(sns, sqs, "operators"),
+        sqs=sqs,
+        ingest_queue=sqs.create_queue(QueueName="ingest")["QueueUrl"],
+        workflow=workflow,
+        machine_arn=machine["stateMachineArn"],
+    )
+
+
+def make_job(**changes: Any) -> Job:
+    """A job just claimed for `campaign/photo.jpg`."""
+    fields: dict[str, Any] = {
+        "job_id": "0123456789abcdef01234567",
+        "state": State.CLAIMED,
+        "source": Source(
+            bucket="inbox",
+            key="campaign/photo.jpg",
+            etag='"e"',
+            media_type="image/jpeg",
+            width=1600,
+            height=900,
+            pinned_key="sources/0123456789abcdef01234567.jpg",
+        ),
+        "settings": ClipSettings("slow push-in", "16:9", "540p", "5s"),
+        "provider": "luma",
+        "dropped_at": "2026-11-20T09:29:00.000Z",
+        "created_at": "2026-11-20T09:30:00.000Z",
+    }
+    return Job(**{**fields, **changes})

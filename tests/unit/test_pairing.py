@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dropreel.pairing import images_of, is_image, is_sidecar, listing_prefix, sidecar_of
+
+names = st.text(min_size=1, max_size=40).filter(lambda name: "/" not in name)
+folders = st.lists(names, max_size=3).map(lambda parts: "".join(f"{part}/" for part in parts))
+endings = st.sampled_from([".jpg", ".JPG", ".Jpeg", ".png", ".WebP"])
+sidecar_endings = st.sampled_from([".json", ".JSON", ".Json"])
+
+
+@pytest.mark.parametrize("key", ["a/photo.JPG", "photo.jpeg", "ü +%20/photo.WebP", "x.y.gif"])
+def test_pictures_are_known_by_their_ending_in_any_case(key: str) -> None:
+    assert is_image(key)
+    assert not is_sidecar(key)
+
+
+@pytest.mark.parametrize("key", ["a/photo", "photo.txt", "jpg", "a.jpg/", "a.jpg/b", ""])
+def test_other_files_are_not_pictures(key: str) -> None:
+    assert not is_image(key)
+
+
+def test_the_sidecar_with_the_full_name_wins() -> None:
+    keys = ["a/photo.jpg", "a/photo.json", "a/photo.jpg.json"]
+    assert sidecar_of("a/photo.jpg", keys) == "a/photo.jpg.json"
+    assert sidecar_of("a/photo.jpg", keys[:2]) == "a/photo.json"
+    assert sidecar_of("a/photo.jpg", keys[:1]) is None
+
+
+def test_a_sidecar_of_another_name_or_folder_does_not_count() -> None:
+    keys = ["a/Photo.json", "photo.json", "a/photo2.json", "b/photo.json", "a/photo.png.json"]
+    assert sidecar_of("a/photo.jpg", keys) is None
+
+
+def test_a_short_sidecar_speaks_for_every_image_of_its_name() -> None:
+    keys = ["a/photo.png", "a/photo.jpg", "a/photo.json", "a/photos.jpg"]
+    assert images_of("a/photo.json", keys) == ["a/photo.jpg", "a/photo.png"]
+
+
+def test_a_full_sidecar_speaks_for_its_image_alone() -> None:
+    keys = ["a/photo.png", "a/photo.jpg", "a/photo.jpg.json"]
+    assert images_of("a/photo.jpg.json", keys) == ["a/photo.jpg"]
+
+
+@given(folders, names, endings, sidecar_endings, st.booleans())
+def test_both_directions_agree_and_the_listing_finds_the_partner(
+    folder: str, name: str, ending: str, sidecar_ending: str, full: bool
+) -> None:
+    image = f"{folder}{name}{ending}"
+    sidecar = f"{image if full else folder + name}{sidecar_ending}"
+    assert sidecar_of(image, [image, sidecar]) == sidecar
+    assert images_of(sidecar, [image, sidecar]) == [image]
+    assert sidecar.startswith(listing_prefix(image))
+    assert image.startswith(listing_prefix(sidecar))
