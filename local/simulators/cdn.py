@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import re
 import secrets
 import threading
-from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlencode, urlsplit
@@ -22,11 +22,14 @@ from local.simulators.faults import FaultBook
 from local.simulators.jobs import Job, JobStore, State
 from local.simulators.settings import Settings
 from local.simulators.studio import Studio
+from local.simulators.tally import Tally
 from local.simulators.wire import Answer, Request, json_answer
 
 _PATH = re.compile(r"/(?:cdn/(?P<provider>[a-z]+)|oxen/files)/(?P<job>[0-9a-f-]{36})/clip\.mp4")
 _STAMP = "%Y%m%dT%H%M%SZ"
 _RENEWED = ("luma", "oxen")  # a new GET of the job gives a new address; elsewhere it stays
+
+_LEAK = "key to another host"
 
 
 class Cdn:
@@ -43,8 +46,11 @@ class Cdn:
         self._serial = 0
         self._stale: dict[str, int] = {}  # job id -> addresses up to this serial have expired
         self.origin = ""
-        self.calls: Counter[str] = Counter()
-        self.keys_seen = 0
+        self.calls: Tally[str] = Tally()
+
+    @property
+    def keys_seen(self) -> int:
+        return self.calls[_LEAK]
 
     def mint(self, job: Job) -> str:
         """An address of the job's clip: a fresh one, or where a provider keeps it, the same."""
@@ -64,15 +70,14 @@ class Cdn:
         with self._lock:
             self._kept.clear()
             self._stale.clear()
-            self.calls.clear()
-            self.keys_seen = 0
+        self.calls.forget()
 
     def _serve_job(self, request: Request) -> Answer:
         found = _PATH.fullmatch(request.path)
         job = self._store.find(found["provider"] or "oxen", found["job"]) if found else None
         if job is None or job.state is not State.SUCCEEDED:
             return files.storage_error(404, "NoSuchKey", "The specified key does not exist.")
-        self.calls[job.provider] += 1
+        self.calls.add(job.provider)
         return self._check_signature(request, job) or self._serve_clip(request, job)
 
     def _serve_clip(self, request: Request, job: Job) -> Answer:
@@ -91,7 +96,7 @@ class Cdn:
     def _check_key(self, request: Request) -> Answer | None:
         own_path = request.path.startswith("/oxen/files/")
         if request.credentials() and not own_path:
-            self.keys_seen += 1
+            self.calls.add(_LEAK)
             text = "Only one auth mechanism allowed"
             return files.storage_error(400, "InvalidArgument", text)
         expected = f"Bearer {self._settings.keys.get('oxen', '')}"
@@ -121,7 +126,9 @@ class Cdn:
         path = f"{own}/{job.id}/clip.mp4"
         query = {
             "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
-            "X-Amz-Date": datetime.fromtimestamp(self._clock.now(), UTC).strftime(_STAMP),
+            "X-Amz-Date": datetime.fromtimestamp(math.ceil(self._clock.now()), UTC).strftime(
+                _STAMP
+            ),
             "X-Amz-Expires": str(max(1, round(seconds))),
             "x-id": str(self._serial),
         }

@@ -10,6 +10,7 @@ from dataclasses import astuple
 from pathlib import Path
 
 from local.simulators.render import ClipSpec, render
+from local.simulators.tally import Tally
 
 
 class ClipShelf:
@@ -24,7 +25,11 @@ class ClipShelf:
         self._stop = threading.Event()
         self._making: dict[Path, threading.Lock] = {}
         self._lock = threading.Lock()
-        self.rendered = 0
+        self._count: Tally[str] = Tally()
+
+    @property
+    def rendered(self) -> int:
+        return self._count["rendered"]
 
     def keep_image(self, content: bytes) -> Path:
         path = self._directory / f"{hashlib.sha256(content).hexdigest()}.image"
@@ -56,7 +61,7 @@ class ClipShelf:
         with self._slots:
             render(image.read_bytes(), spec, draft, self._stop)
             draft.replace(path)
-            self.rendered += 1
+            self._count.add("rendered")
 
     def _write(self, path: Path, content: bytes) -> None:
         draft = _draft(path)

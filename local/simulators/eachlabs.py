@@ -7,6 +7,7 @@ are not published: `Settings.eachlabs_fields` says which ones this run takes.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -19,6 +20,7 @@ from local.simulators.params import (
     Field,
     first_fault,
     loop_with_ten_seconds,
+    schema,
     text,
     texts,
 )
@@ -28,6 +30,15 @@ from local.simulators.wire import Answer, Request, json_answer
 
 MODEL = "luma-ray-v3-2-image-to-video"
 _ID = r"([^/]+)"
+_FIELDS = (
+    Field("prompt", str, required=True, longest=MAX_PROMPT),
+    Field("image_url", str, required=True),
+    Field("aspect_ratio", str, allowed=RATIOS_OLD),
+    Field("resolution", str, allowed=RESOLUTIONS),
+    Field("duration", str, allowed=DURATIONS),
+    Field("loop", bool),
+    Field("reference_image_urls", list),
+)
 
 # HTTP code -> body, 2.4.
 _ERRORS: dict[int, dict[str, object]] = {
@@ -76,6 +87,7 @@ _WORDS = {
 class Eachlabs(ProviderApi):
     name: ClassVar[str] = "eachlabs"
     refuses_above_limit: ClassVar[bool] = True
+    malformed: ClassVar[int] = 422
 
     def make_routes(self) -> tuple[Route, ...]:
         return (
@@ -115,7 +127,7 @@ class Eachlabs(ProviderApi):
         if not isinstance(body.get("input"), dict):
             return self.error(400, detail="input field is required")
         given = self._canonical(body)
-        found = first_fault(given, _fields()) or loop_with_ten_seconds(given)
+        found = first_fault(given, _FIELDS) or loop_with_ten_seconds(given)
         if found:
             return self.error(400, detail=found.message)
         return _order(given, body)
@@ -234,35 +246,14 @@ class Eachlabs(ProviderApi):
 
     def _model(self) -> dict[str, object]:
         names = self.world.settings.eachlabs_fields
-        kinds = {str: "string", bool: "boolean", list: "array"}
-        properties: dict[str, dict[str, object]] = {}
-        for field in _fields():
-            properties[names[field.name]] = {"type": kinds[field.type]}
-            if field.allowed:
-                properties[names[field.name]]["enum"] = list(field.allowed)
+        fields = [replace(field, name=names[field.name]) for field in _FIELDS]
         return {
             "title": "Luma Ray 3.2 Image to Video",
             "slug": MODEL,
             "version": "0.0.1",
             "output_type": "string",
-            "request_schema": {
-                "type": "object",
-                "required": [names["prompt"], names["image_url"]],
-                "properties": properties,
-            },
+            "request_schema": schema(fields),
         }
-
-
-def _fields() -> tuple[Field, ...]:
-    return (
-        Field("prompt", str, required=True, longest=MAX_PROMPT),
-        Field("image_url", str, required=True),
-        Field("aspect_ratio", str, allowed=RATIOS_OLD),
-        Field("resolution", str, allowed=RESOLUTIONS),
-        Field("duration", str, allowed=DURATIONS),
-        Field("loop", bool),
-        Field("reference_image_urls", list),
-    )
 
 
 def _order(given: Mapping[str, object], body: Mapping[str, object]) -> Order:

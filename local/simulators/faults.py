@@ -35,7 +35,7 @@ Calls that can go wrong:
     result=redirect-loop   302 without end
     result=slow:S          the body is spread over S seconds
     result=no-length       chunked, without Content-Length or ETag
-    result=huge-header     a header of 128 KB
+    result=huge-header     a header of 256 KB
     result=big:MB          so many megabytes follow the clip
 
 What goes with them:
@@ -62,11 +62,11 @@ from __future__ import annotations
 
 import re
 import threading
-from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
 from local.simulators.settings import PROVIDERS
+from local.simulators.tally import Tally
 
 Call = Literal["submit", "status", "answer", "cancel", "end", "result"]
 
@@ -182,7 +182,7 @@ class FaultBook:
 
     def __init__(self) -> None:
         self._standing: dict[str, Marker] = {}
-        self._tries: Counter[tuple[object, ...]] = Counter()
+        self._tries: Tally[tuple[object, ...]] = Tally()
         self._lock = threading.Lock()
 
     def set_standing(self, provider: str, text: str | None) -> None:
@@ -194,8 +194,9 @@ class FaultBook:
             self._standing.pop(provider, None)
             if marker:
                 self._standing[provider] = marker
-            for counted in [key for key in self._tries if key[:2] == (provider, "standing")]:
-                del self._tries[counted]
+        old = [key for key, _ in self._tries.items() if key[:2] == (provider, "standing")]
+        if old:
+            self._tries.forget(*old)
 
     def take(self, provider: str, call: Call, prompt: str, scope: str) -> Fault | None:
         """The fault this call meets, if any; the try is counted against its marker's `times`."""
@@ -213,7 +214,7 @@ class FaultBook:
     def clear(self) -> None:
         with self._lock:
             self._standing.clear()
-            self._tries.clear()
+        self._tries.forget()
 
     def _applying(
         self, provider: str, prompt: str, scope: str
@@ -228,6 +229,4 @@ class FaultBook:
         return [(key, marker) for key, marker in found if marker.concerns(provider)]
 
     def _count(self, tries: int | None, key: tuple[object, ...]) -> bool:
-        with self._lock:
-            self._tries[key] += 1
-            return tries is None or self._tries[key] <= tries
+        return self._tries.add(key) <= tries if tries is not None else True

@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 import httpx
 from PIL import Image
 
-_FORMATS = {"JPEG", "PNG", "WEBP"}
+_FORMATS = {"JPEG", "MPO", "PNG", "WEBP"}  # MPO: what many phones write as .jpg
 _AGENT = "image-fetcher/1.0"
 
 
 @dataclass
-class ImageFault(Exception):
+class ImageError(Exception):
     """Why an image cannot be used. `kind` is one of faults.END_KINDS."""
 
     kind: str
@@ -43,7 +43,7 @@ class Fetcher:
         self._client.close()
 
     def fetch(self, url: str) -> bytes:
-        """Return the bytes of a JPEG, PNG or WebP; raises ImageFault for anything else."""
+        """Return the bytes of a JPEG, PNG or WebP; raises ImageError for anything else."""
         content = self._from_data_uri(url) if url.startswith("data:") else self._from_web(url)
         _verify(content)
         return content
@@ -51,15 +51,15 @@ class Fetcher:
     def _from_data_uri(self, url: str) -> bytes:
         head, _, data = url.partition(",")
         if not head.startswith("data:image/") or not head.endswith(";base64"):
-            raise ImageFault("image-unsupported", "content-type is not an image")
+            raise ImageError("image-unsupported", "content-type is not an image")
         return self.decode(data)
 
     def decode(self, data: str) -> bytes:
-        """Inline base64; raises ImageFault."""
+        """Inline base64; raises ImageError."""
         try:
             content = base64.b64decode(data, validate=True)
         except binascii.Error as error:
-            raise ImageFault("image-corrupt", "invalid base64 data") from error
+            raise ImageError("image-corrupt", "invalid base64 data") from error
         if len(content) > self._max_bytes:
             raise self._too_large()
         _verify(content)
@@ -67,18 +67,18 @@ class Fetcher:
 
     def _from_web(self, url: str) -> bytes:
         if urlsplit(url).scheme not in ("http", "https"):
-            raise ImageFault("bad-image", "failed to fetch URL")
+            raise ImageError("bad-image", "failed to fetch URL")
         try:
             with self._client.stream("GET", url) as response:
                 return self._read(response)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise ImageFault("bad-image", "failed to fetch URL") from error
+            raise ImageError("bad-image", "failed to fetch URL") from error
 
     def _read(self, response: httpx.Response) -> bytes:
         if response.status_code != httpx.codes.OK:
-            raise ImageFault("bad-image", f"failed to fetch URL (HTTP {response.status_code})")
+            raise ImageError("bad-image", f"failed to fetch URL (HTTP {response.status_code})")
         if not response.headers.get("content-type", "").startswith("image/"):
-            raise ImageFault("image-unsupported", "content-type is not an image")
+            raise ImageError("image-unsupported", "content-type is not an image")
         content = bytearray()
         for part in response.iter_bytes():
             content += part
@@ -86,8 +86,8 @@ class Fetcher:
                 raise self._too_large()
         return bytes(content)
 
-    def _too_large(self) -> ImageFault:
-        return ImageFault("image-too-large", f"image exceeds {self._max_bytes >> 20} MB limit")
+    def _too_large(self) -> ImageError:
+        return ImageError("image-too-large", f"image exceeds {self._max_bytes >> 20} MB limit")
 
 
 def _verify(content: bytes) -> None:
@@ -96,6 +96,6 @@ def _verify(content: bytes) -> None:
             kind = image.format
             image.load()
     except Exception as error:  # what a broken image raises is up to Pillow's codec
-        raise ImageFault("image-corrupt", "the image cannot be decoded") from error
+        raise ImageError("image-corrupt", "the image cannot be decoded") from error
     if kind not in _FORMATS:
-        raise ImageFault("image-unsupported", f"image format {kind} is not supported")
+        raise ImageError("image-unsupported", f"image format {kind} is not supported")

@@ -6,6 +6,7 @@ to start, because that is when a provider fetches the image, asked or not.
 
 from __future__ import annotations
 
+import math
 import threading
 import uuid
 from collections import Counter
@@ -13,7 +14,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 from local.simulators.clock import Clock
 from local.simulators.render import ClipSpec
@@ -94,22 +94,6 @@ class Job:
         return base * self.order.spec.frames / 120
 
 
-@dataclass(frozen=True, slots=True)
-class JobView:
-    """A job as the control endpoint tells it: addresses without their query, times in seconds."""
-
-    provider: str
-    id: str
-    prompt: str
-    image_host: str
-    parameters: dict[str, object]
-    state: str
-    accepted_at: float
-    started_at: float | None
-    ended_at: float | None
-    problem: str | None
-
-
 class JobStore:
     """All jobs. `on_start` is called when a job begins to run, and must not block."""
 
@@ -184,10 +168,17 @@ class JobStore:
             self._condition.wait_for(lambda: not any(map(_working, self._jobs.values())))
             self._tick()
 
-    def views(self) -> list[JobView]:
+    def next_due(self) -> float | None:
+        """When the next job will start or end by the clock."""
+        with self._condition:
+            due = [job.due_at for job in self._jobs.values() if _waits_for_time(job)]
+            return min((moment for moment in due if moment > self._clock.now()), default=None)
+
+    def all(self) -> list[Job]:
+        """Every job, oldest first."""
         with self._condition:
             self._tick()
-            return [_view(job) for job in self._jobs.values()]
+            return list(self._jobs.values())
 
     def reset(self) -> None:
         with self._condition:
@@ -207,39 +198,45 @@ class JobStore:
         with self._condition:
             while self._open:
                 self._tick()
-                due = [job.due_at for job in self._jobs.values() if _waits_for_time(job)]
-                later = [moment for moment in due if moment > self._clock.now()]
-                self._clock.wait(self._condition, min(later, default=None))
+                self._clock.wait(self._condition, self.next_due())
 
     def _tick(self) -> None:
         """Bring every job up to the present; jobs that start are handed to the workers."""
-        while any([self._step(job) for job in self._jobs.values() if not job.state.ended]):
-            pass
+        moved = True
+        while moved:
+            moved = False
+            for job in [job for job in self._jobs.values() if not job.state.ended]:
+                moved |= self._step(job)
 
     def _step(self, job: Job) -> bool:
         now = self._clock.now()
         if job.state is State.RUNNING:
             return self._try_end(job, now)
-        limit = job.order.start_within
-        if limit is not None and now > job.accepted_at + limit:
-            job.problem = Problem("timeout", code="request_timeout")
-            self._end(job, State.FAILED, job.accepted_at + limit)
+        limited = self._max_running.get(job.provider)
+        moment = job.due_at if limited is None else now
+        deadline = job.accepted_at + (job.order.start_within or math.inf)
+        if now >= job.due_at and moment <= deadline and self._has_slot(job.provider, limited):
+            self._start(job, moment)
             return True
-        return now >= job.due_at and self._try_start(job)
+        if now > deadline:
+            job.problem = Problem("timeout", code="request_timeout")
+            self._end(job, State.FAILED, deadline)
+        return now > deadline
 
-    def _try_start(self, job: Job) -> bool:
-        limit = self._max_running.get(job.provider)
-        running = sum(j.state is State.RUNNING for j in self._unended(job.provider))
-        if limit is not None and running >= limit:
-            return False
-        job.started_at = job.due_at if limit is None else self._clock.now()
+    def _has_slot(self, provider: str, limited: int | None) -> bool:
+        return limited is None or self._running(provider) < limited
+
+    def _running(self, provider: str) -> int:
+        return sum(job.state is State.RUNNING for job in self._unended(provider))
+
+    def _start(self, job: Job, moment: float) -> None:
+        job.started_at = moment
         job.state = State.RUNNING
-        self.peak[job.provider] = max(self.peak[job.provider], running + 1)
+        self.peak[job.provider] = max(self.peak[job.provider], self._running(job.provider))
         if job.problem:
-            job.done_at = job.started_at
+            job.done_at = moment
         else:
             self._on_start(job)
-        return True
 
     def _try_end(self, job: Job, now: float) -> bool:
         if job.done_at is None or now < job.due_at:
@@ -267,29 +264,3 @@ def _working(job: Job) -> bool:
 
 def _waits_for_time(job: Job) -> bool:
     return job.state is State.QUEUED or (job.state is State.RUNNING and job.done_at is not None)
-
-
-def _view(job: Job) -> JobView:
-    return JobView(
-        provider=job.provider,
-        id=job.id,
-        prompt=job.order.prompt,
-        image_host=urlsplit(job.order.image_urls[0]).netloc if job.order.image_urls else "",
-        parameters={key: _bare(value) for key, value in job.order.parameters.items()},
-        state=job.state.value,
-        accepted_at=job.accepted_at,
-        started_at=job.started_at,
-        ended_at=job.ended_at,
-        problem=job.problem.kind if job.problem else None,
-    )
-
-
-def _bare(value: object) -> object:
-    """Addresses lose their query, which may be a signature; data URIs lose their data."""
-    if isinstance(value, str) and value.startswith("data:"):
-        return value.partition(",")[0]
-    if isinstance(value, str) and value.startswith(("http://", "https://")):
-        return urlunsplit(urlsplit(value)._replace(query="", fragment=""))
-    if isinstance(value, dict):
-        return {key: _bare(part) for key, part in value.items()}
-    return [_bare(part) for part in value] if isinstance(value, list) else value

@@ -20,6 +20,7 @@ from local.simulators.params import (
     Finding,
     first_fault,
     loop_with_ten_seconds,
+    schema,
     text,
     texts,
 )
@@ -81,6 +82,7 @@ _WORDS = {
 class Oxen(ProviderApi):
     name: ClassVar[str] = "oxen"
     refuses_above_limit: ClassVar[bool] = False
+    malformed: ClassVar[int] = 400
 
     def make_routes(self) -> tuple[Route, ...]:
         return (
@@ -116,7 +118,7 @@ class Oxen(ProviderApi):
             return self.error(400, detail="model is required")
         if model != MODEL:
             return self.error(404, detail=f"Model not found: {model}")
-        if body.get("num_generations", 1) not in range(1, _GENERATIONS + 1):
+        if _count(body) not in range(1, _GENERATIONS + 1):
             return self.error(400, detail=f"num_generations must be 1-{_GENERATIONS}")
         return _order(body, self._late_finding(body))
 
@@ -130,7 +132,7 @@ class Oxen(ProviderApi):
 
     def accepted(self, job: Job) -> Answer:
         """More than one generation is more than one job, and each is billed."""
-        more = int(str(job.order.parameters.get("num_generations", 1))) - 1
+        more = _count(job.order.parameters) - 1
         others = [self.take(job.order, job.id) for _ in range(more)]
         ids = [job.id, *(other.id for other in others if other)]
         return json_answer(
@@ -195,6 +197,11 @@ class Oxen(ProviderApi):
         return json_answer(_model()) if name == MODEL else self.error(404, detail=name)
 
 
+def _count(body: Mapping[str, object]) -> int:
+    number = body.get("num_generations", 1)
+    return number if type(number) is int else 0
+
+
 def _image(body: Mapping[str, object]) -> str:
     listed = texts(body, "input_image")
     return listed[0] if listed else text(body, "input_image")
@@ -218,19 +225,16 @@ def _order(body: Mapping[str, object], found: Finding | None) -> Order:
 def _text(job: Job) -> str:
     if job.problem is None:
         return _ENDS["failed"]
+    if job.problem.message.startswith(_UPSTREAM):
+        return job.problem.message
     if job.problem.code:
         return f'{_UPSTREAM}422 - {{"detail":[{{"type":"{job.problem.code}"}}]}}'
-    return job.problem.message or _ENDS[job.problem.kind]
+    told = _ENDS[job.problem.kind]
+    return told if job.problem.message in told else f"{told} {job.problem.message}"
 
 
 def _model() -> dict[str, object]:
-    kinds = {str: "string", bool: "boolean", list: "array"}
-    properties: dict[str, dict[str, object]] = {}
-    for field in _FIELDS:
-        kind = "string" if isinstance(field.type, tuple) else kinds[field.type]
-        properties[field.name] = {"type": kind, **({"enum": field.allowed} if field.allowed else {})}
-    schema = {"type": "object", "required": ["prompt", "input_image"], "properties": properties}
-    return {"id": MODEL, "json_request_schema": schema, "pricing": None}
+    return {"id": MODEL, "json_request_schema": schema(_FIELDS), "pricing": None}
 
 
 def _second(moment: float | None) -> int | None:

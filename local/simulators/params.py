@@ -12,7 +12,7 @@ RESOLUTIONS = ("540p", "720p", "1080p")
 DURATIONS = ("5s", "10s")
 MAX_PROMPT = 6000
 
-_TYPE_NAMES = {str: "string", bool: "boolean", list: "list", int: "integer", dict: "object"}
+_TYPE_NAMES = {str: "string", bool: "boolean", list: "array", int: "integer", dict: "object"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,22 @@ def first_fault(body: Mapping[str, object], fields: Sequence[Field]) -> Finding 
     return next((fault for field in fields if (fault := _fault(body, field))), None)
 
 
+def type_name(field: Field) -> str:
+    """The JSON Schema name of the field's first type."""
+    return _TYPE_NAMES[field.type[0] if isinstance(field.type, tuple) else field.type]
+
+
+def schema(fields: Sequence[Field]) -> dict[str, object]:
+    """The table as the JSON Schema that model pages hand out."""
+    properties: dict[str, dict[str, object]] = {}
+    for field in fields:
+        properties[field.name] = {"type": type_name(field)}
+        if field.allowed:
+            properties[field.name]["enum"] = list(field.allowed)
+    required = [field.name for field in fields if field.required]
+    return {"type": "object", "required": required, "properties": properties}
+
+
 def unknown_field(body: Mapping[str, object], fields: Sequence[Field]) -> Finding | None:
     known = {field.name for field in fields}
     stray = next((name for name in body if name not in known), None)
@@ -53,7 +69,7 @@ def _fault(body: Mapping[str, object], field: Field) -> Finding | None:
     if name not in body or (value is None and field.nullable):
         return Finding(name, "missing", f"{name} is required") if _lacks(body, field) else None
     if not isinstance(value, field.type) or (field.type is int and isinstance(value, bool)):
-        return Finding(name, "type", f"{name} must be a {_TYPE_NAMES[field.type]}")
+        return Finding(name, "type", f"{name} must be a {type_name(field)}")
     if field.allowed and value not in field.allowed:
         valid = ", ".join(field.allowed)
         return Finding(name, "one_of", f"Invalid {name} '{value}'. Valid: {valid}", field.allowed)

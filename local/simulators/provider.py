@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -12,10 +11,11 @@ from urllib.parse import urlsplit
 
 from local.simulators.cdn import Cdn
 from local.simulators.clock import Clock
-from local.simulators.faults import Call, Fault, FaultBook, MarkerError
+from local.simulators.faults import Call, Fault, FaultBook
 from local.simulators.jobs import Job, JobStore, Order, Problem
 from local.simulators.settings import Settings
 from local.simulators.studio import Studio
+from local.simulators.tally import Tally
 from local.simulators.wire import Answer, Request, html_answer, json_answer
 
 _OPTIONS = ("render", "faststart", "output", "word", "told", "host")
@@ -31,7 +31,8 @@ class World:
     faults: FaultBook
     studio: Studio
     cdn: Cdn
-    calls: Counter[tuple[str, str]] = field(default_factory=Counter)
+    calls: Tally[tuple[str, str]] = field(default_factory=Tally)
+    on_reset: list[Callable[[], None]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class ProviderApi(ABC):
 
     name: ClassVar[str]
     refuses_above_limit: ClassVar[bool]  # 429 beyond `max_running`, rather than a longer queue
+    malformed: ClassVar[int]  # HTTP code for a body that is not a JSON object
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -64,12 +66,12 @@ class ProviderApi(ABC):
         return self.error(404)
 
     def _call(self, route: Route, request: Request, job_id: str) -> Answer:
-        self.world.calls[self.name, route.call] += 1
+        self.world.calls.add((self.name, route.call))
         if not route.public and not self.has_key(request):
             return self.unauthorised(request)
         try:
             return route.answer(request, job_id)
-        except MarkerError as error:
+        except ValueError as error:  # a marker, or a number that is none
             return self.error(400, detail=str(error))
 
     # --- what differs ---------------------------------------------------------------------------
@@ -115,7 +117,7 @@ class ProviderApi(ABC):
         try:
             body = request.json_object()
         except ValueError:
-            return self.error(422, detail="malformed JSON")
+            return self.error(self.malformed, detail="malformed JSON")
         prompt, image = self.subject(body)
         scope = _identity(image)
         fault = self.world.faults.take(self.name, "submit", prompt, scope)
@@ -152,18 +154,14 @@ class ProviderApi(ABC):
         answer = self.error(status, fault.code)
         if fault.retry_after is None:
             return answer
-        return replace(
-            answer, headers={**answer.headers, "Retry-After": f"{fault.retry_after:g}"}
-        )
+        return replace(answer, headers={**answer.headers, "Retry-After": f"{fault.retry_after:g}"})
 
     # --- the way of a poll ----------------------------------------------------------------------
 
     def status(self, _: Request, job_id: str) -> Answer:
         return self.polled("status", job_id, self.view)
 
-    def polled(
-        self, call: Call, job_id: str, view: Callable[[Job, str | None], Answer]
-    ) -> Answer:
+    def polled(self, call: Call, job_id: str, view: Callable[[Job, str | None], Answer]) -> Answer:
         """Answer a GET of a job, spoiled as the job's markers ask."""
         job = self.world.store.find(self.name, job_id)
         if job is None:

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import cast
 
 import av
 from av.video.stream import VideoStream
@@ -40,7 +39,13 @@ class ClipSpec:
 
     @classmethod
     def of(
-        cls, resolution: str, ratio: str, duration: str, *, loop: bool = False, faststart: bool = True
+        cls,
+        resolution: str,
+        ratio: str,
+        duration: str,
+        *,
+        loop: bool = False,
+        faststart: bool = True,
     ) -> ClipSpec:
         """Read the words all four providers share: `540p`, `16:9`, `5s`."""
         width, height = frame_size(resolution, ratio)
@@ -98,10 +103,11 @@ def _frames(still: Image.Image, spec: ClipSpec) -> Iterator[av.VideoFrame]:
 
 
 def _planes(still: Image.Image) -> list[Image.Image]:
-    yuv = av.VideoFrame.from_image(still).reformat(format="yuv420p", dst_colorspace="ITU709")
+    rgb: av.VideoFrame = av.VideoFrame.from_image(still)  # type: ignore[no-untyped-call]
+    yuv = rgb.reformat(format="yuv420p", dst_colorspace="ITU709")
     return [
         Image.frombytes("L", (p.width, p.height), bytes(p), "raw", "L", p.line_size, 1)
-        for p in cast("tuple[av.video.plane.VideoPlane, ...]", yuv.planes)
+        for p in yuv.planes
     ]
 
 
@@ -128,4 +134,3 @@ def _closer(plane: Image.Image, progress: float) -> Image.Image:
     left, top = width * gone * 0.65, height * gone * 0.35
     box = (left, top, left + width * (1 - gone), top + height * (1 - gone))
     return plane.resize((width, height), Image.Resampling.BILINEAR, box=box) if gone else plane
-

@@ -8,7 +8,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from local.simulators.clips import ClipShelf
-from local.simulators.images import Fetcher, ImageFault
+from local.simulators.images import Fetcher, ImageError
 from local.simulators.jobs import Job, Problem
 from local.simulators.settings import Settings
 
@@ -42,13 +42,18 @@ class Studio:
     def _fetch(self, job: Job) -> None:
         try:
             job.image = job.order.image or self._images(job)
-        except ImageFault as fault:
+        except ImageError as fault:
             self._done(job, Problem(fault.kind, fault.message))
+        except Exception as error:  # the job must end whatever the disk says
+            self._done(job, Problem("failed", f"{type(error).__name__}: {error}"))
         else:
-            if self._with_job:
-                self._rendering.put(job)
-            else:
-                self._done(job, None)
+            self._fetched(job)
+
+    def _fetched(self, job: Job) -> None:
+        if self._with_job:
+            self._rendering.put(job)
+        else:
+            self._done(job, None)
 
     def _images(self, job: Job) -> Path:
         """Keep the first image; the guides need only be there."""

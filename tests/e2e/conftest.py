@@ -1,0 +1,44 @@
+"""The real template, built and deployed once, and every scripted drop made at the start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local import stack
+from local.embedded_aws import EmbeddedAws
+from local.simulators import Simulators
+from tests.e2e.scenarios import SCENARIOS, Runner
+from tests.e2e.world import Postman, World
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of these share one world, so one worker runs them."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("e2e"))
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("e2e")
+    with (
+        Simulators(keys=stack.KEYS, render_seconds=0.5) as simulators,
+        EmbeddedAws(wait_scale=0.01, log=folder / "aws.log") as aws,
+    ):
+        template = stack.build()
+        launched = stack.launch(aws, simulators, template, {"SidecarGraceSeconds": "1"})
+        results = Postman(aws, launched.results)
+        operators = Postman(aws, launched.operators)
+        yield World(launched, simulators, results, operators)
+        results.close()
+        operators.close()
+
+
+@pytest.fixture(scope="session")
+def runner(world: World) -> Iterator[Runner]:
+    """Drops all scenarios, a few at a time, while the tests wait for theirs."""
+    with Runner(world, SCENARIOS) as running:
+        yield running

@@ -1,0 +1,193 @@
+"""One embedded AWS with the real stack and the simulators, shared by all end-to-end tests."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from local.embedded_aws import EmbeddedAws
+from local.follow import ReceivedMail, mails, states_entered
+from local.simulators import JobView, Simulators
+from local.stack import Stack
+
+T = TypeVar("T")
+TIMEOUT_S = 120
+
+
+def wait_for(what: str, look: Callable[[], T | None], timeout_s: float = TIMEOUT_S) -> T:
+    """The first thing that `look` finds."""
+    deadline = time.monotonic() + timeout_s
+    while (found := look()) is None:
+        if time.monotonic() > deadline:
+            raise AssertionError(f"no {what} within {timeout_s} seconds")
+        time.sleep(0.1)
+    return found
+
+
+class Postman:
+    """Empties a mailbox all the time and sorts what comes by the file it is about."""
+
+    def __init__(self, aws: EmbeddedAws, queue_url: str) -> None:
+        self._received: dict[str, list[ReceivedMail]] = defaultdict(list)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(aws, queue_url), daemon=True)
+        self._thread.start()
+
+    def _run(self, aws: EmbeddedAws, queue_url: str) -> None:
+        while not self._stop.is_set():
+            for mail in mails(aws, queue_url, wait_s=1):
+                about = mail.document.get("image") or mail.document.get("file") or ""
+                self._received[about].append(mail)
+
+    def about(self, key: str) -> list[ReceivedMail]:
+        return list(self._received[key])
+
+    def all(self) -> Mapping[str, list[ReceivedMail]]:
+        return dict(self._received)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+@dataclass(frozen=True)
+class End:
+    """How one drop ended."""
+
+    mail: ReceivedMail
+    status: str
+    states: list[str]
+    error: str
+    record: dict[str, Any]
+
+    @property
+    def outcome(self) -> str:
+        return str(self.mail.document["outcome"])
+
+    @property
+    def kind(self) -> str:
+        return str((self.mail.document.get("failure") or {}).get("kind", ""))
+
+
+@dataclass
+class World:
+    """The running stack as tests use it."""
+
+    stack: Stack
+    simulators: Simulators
+    postman: Postman
+    operators: Postman
+    clients: dict[str, Any] = field(default_factory=dict)
+    states_seen: set[str] = field(default_factory=set)
+
+    def client(self, service: str) -> Any:
+        return self.clients.setdefault(service, self.stack.aws.client(service))
+
+    @property
+    def inbox(self) -> str:
+        return self.stack.outputs["InboxBucketName"]
+
+    @property
+    def clips(self) -> str:
+        return self.stack.outputs["ClipsBucketName"]
+
+    def put(self, key: str, body: bytes, **options: Any) -> None:
+        self.client("s3").put_object(Bucket=self.inbox, Key=key, Body=body, **options)
+
+    def drop(self, key: str, image: bytes, **sidecar: Any) -> None:
+        """Put `key` and its sidecar into the inbox."""
+        stem = key.rpartition(".")[0]
+        self.put(f"{stem}.json", json.dumps(sidecar).encode())
+        self.put(key, image)
+
+    def send_event(self, key: str) -> None:
+        """What EventBridge would put into the ingest queue for an upload of `key`."""
+        detail = {"bucket": {"name": self.inbox}, "object": {"key": key}}
+        body = {"detail-type": "Object Created", "source": "aws.s3", "detail": detail}
+        self.client("sqs").send_message(
+            QueueUrl=self.stack.outputs["IngestQueueUrl"], MessageBody=json.dumps(body)
+        )
+
+    def mail_about(self, key: str) -> ReceivedMail:
+        found = wait_for(f"mail about {key}", lambda: self.postman.about(key) or None)
+        return found[0]
+
+    def end_of(self, key: str) -> End:
+        """Wait for the mail about `key`, then for its execution."""
+        mail = self.mail_about(key)
+        record = self.read_json(mail.document["record"])
+        arn = mail.document.get("execution")
+        if not arn:
+            return End(mail, "", [], "", record)
+        described = wait_for(f"end of the execution of {key}", lambda: self._ended(arn))
+        states = states_entered(self.stack.aws, arn)
+        self.states_seen.update(states)
+        return End(mail, described["status"], states, described.get("error", ""), record)
+
+    def _ended(self, arn: str) -> dict[str, Any] | None:
+        described = self.client("stepfunctions").describe_execution(executionArn=arn)
+        return None if described["status"] == "RUNNING" else dict(described)
+
+    def execution_of(self, key: str) -> str:
+        """The ARN of the newest execution for `key`, once there is one."""
+
+        def look() -> str | None:
+            machine = self.stack.outputs["RenderStateMachineArn"]
+            listed = self.client("stepfunctions").list_executions(stateMachineArn=machine)
+            for execution in listed["executions"]:
+                arn = execution["executionArn"]
+                described = self.client("stepfunctions").describe_execution(executionArn=arn)
+                if json.loads(described["input"])["image"] == key:
+                    return str(arn)
+            return None
+
+        return wait_for(f"execution of {key}", look)
+
+    def job_id_of(self, key: str) -> str:
+        described = self.client("stepfunctions").describe_execution(
+            executionArn=self.execution_of(key)
+        )
+        return str(json.loads(described["input"])["job_id"])
+
+    def ledger_item(self, job_id: str) -> dict[str, Any]:
+        answer = self.client("dynamodb").get_item(
+            TableName=self.stack.outputs["LedgerTableName"], Key=_key(job_id), ConsistentRead=True
+        )
+        return dict(answer["Item"])
+
+    def in_state(self, job_id: str, *states: str) -> None:
+        """Wait until the ledger holds the job in one of `states`."""
+        wait_for(
+            f"job {job_id} in {states}",
+            lambda: self.ledger_item(job_id)["state"]["S"] in states or None,
+        )
+
+    def change_ledger(self, job_id: str, **texts: str) -> None:
+        """Write into the ledger behind the stack's back."""
+        self.client("dynamodb").update_item(
+            TableName=self.stack.outputs["LedgerTableName"],
+            Key=_key(job_id),
+            UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in texts),
+            ExpressionAttributeNames={f"#{name}": name for name in texts},
+            ExpressionAttributeValues={f":{name}": {"S": text} for name, text in texts.items()},
+        )
+
+    def read(self, uri: str) -> bytes:
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        return bytes(self.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+
+    def read_json(self, uri: str) -> dict[str, Any]:
+        return dict(json.loads(self.read(uri)))
+
+    def ordered(self, prompt: str) -> list[JobView]:
+        """The provider's jobs for `prompt`: what would have been paid."""
+        return [job for job in self.simulators.jobs() if prompt in job.prompt]
+
+
+def _key(job_id: str) -> dict[str, Any]:
+    return {"pk": {"S": f"JOB#{job_id}"}, "sk": {"S": "JOB"}}
