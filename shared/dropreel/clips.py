@@ -23,7 +23,8 @@ class Clips:
         """Copy `image` as it is now to `key`, under its true content type.
 
         The copy outlives what the dropper does to the file, and its plain key and type suit
-        providers that stumble over odd ones.
+        providers that stumble over odd ones. It takes no tags along: copying those asks for
+        permissions of their own.
         """
         self.client.copy_object(
             Bucket=self.bucket,
@@ -32,6 +33,7 @@ class Clips:
             CopySourceIfMatch=image.etag,
             ContentType=media_type,
             MetadataDirective="REPLACE",
+            TaggingDirective="REPLACE",
         )
 
     def source_url(self, key: str, seconds: int) -> str:

@@ -16,7 +16,7 @@ import httpx
 
 from dropreel.clip import ClipChecker, ClipInfo, check_matches
 from dropreel.clips import Clips
-from dropreel.download import fetch_clip
+from dropreel.download import fetch_clip, without_query
 from dropreel.errors import ClipInvalidError, DownloadError, DropreelError, UnsafeUrlError
 from dropreel.generation import LOST_ANSWER, failure_facts
 from dropreel.jobs import ENDS, Job, State, utc_iso
@@ -197,6 +197,8 @@ class Delivery:
     def _record(self, job: Job, ending: Ending) -> dict[str, Any]:
         """What is kept beside the clip: how it came to be, without any address that opens it."""
         facts = asdict(job)
+        references = [without_query(url) for url in job.settings.reference_image_urls]
+        facts["settings"]["reference_image_urls"] = references
         return {
             **{name: facts[name] for name in ("job_id", "state", "run", "source", "settings")},
             "clip": f"s3://{self._clips.bucket}/{job.clip_key}" if job.clip else None,

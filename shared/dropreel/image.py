@@ -62,8 +62,9 @@ def inspect_image(reader: RangeReader) -> ImageInfo:
     if reader.size == 0:
         raise _rejected("an empty file (0 bytes)", "The upload may have failed; drop it again.")
     if reader.size > MAX_SIZE:
-        found = f"{reader.size / 1024 / 1024:.1f} MB"
-        raise RejectedError([Problem("image", found, "at most 50 MB", "Export it smaller.")])
+        found = f"a file of {reader.size:,} bytes"
+        allowed = f"at most {MAX_SIZE:,} bytes (50 MB)"
+        raise RejectedError([Problem("image", found, allowed, "Export it smaller.")])
     file = _File(reader)
     for pattern, name, extension, measure in _FORMATS:
         if pattern.match(file.head):

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools.utilities.parameters import GetParameterError, SecretsProvider
+from aws_lambda_powertools.utilities.parameters import (
+    GetParameterError,
+    SecretsProvider,
+    TransformParameterError,
+)
 
 from dropreel.errors import SettingsError
 
@@ -35,7 +39,7 @@ class ProviderKeys:
             )
         except GetParameterError:
             raise SettingsError("the secret of the provider keys cannot be read") from None
-        except ValueError:
+        except (TransformParameterError, UnicodeDecodeError):
             raise SettingsError("the secret of the provider keys is not JSON") from None
         if not isinstance(keys, dict):
             raise SettingsError("the secret of the provider keys is not a JSON object")

@@ -49,7 +49,6 @@ class LedgerSettings(Settings):
 class NoticeSettings(Settings):
     results_topic_arn: str
     aws_region: str
-    state_machine_arn: str = ""
 
 
 class ProviderSettings(Settings):

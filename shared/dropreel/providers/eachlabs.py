@@ -185,16 +185,15 @@ def _prediction_id(data: object) -> object:
 
 def _job_failure(answer: Answer, row: Mapping[str, object], billed: bool | None) -> Failure:
     told = row.get("output")
-    code = reading.word(reading.at(told, "error_code")) or None
+    code = answer.word(reading.at(told, "error_code")) or None
     category = reading.text(reading.at(told, "classification", "category"))
     fallback = (CATEGORIES.get(category, FailureKind.UNEXPECTED), None)
     kind, retryable = ERROR_CODES.get(code or "", fallback)
     reason = answer.safe(
         reading.text(reading.at(told, "error_message")) or reading.told([told, row.get("error")])
     )
-    if "content_moderation" in {category.lower(), (code or "").lower()} or reading.moderated(
-        reason
-    ):
+    named = {category.lower(), (code or "").lower()}
+    if "content_moderation" in named or reading.moderated(reason):
         kind, retryable = FailureKind.MODERATED, False
     return Failure(
         kind,

@@ -213,7 +213,7 @@ def _error_type(answer: Answer) -> str:
     entries = detail if isinstance(detail, list) else [detail]
     found = [reading.at(entry, "type") for entry in entries]
     found += [reading.at(answer.data, "error_type"), answer.headers.get("X-Fal-Error-Type")]
-    words = [text for value in found if (text := reading.word(value))]
+    words = [text for value in found if (text := answer.word(value))]
     return next((text for text in words if text in TYPES), words[0] if words else "")
 
 
@@ -237,7 +237,7 @@ def _failure_of(answer: Answer) -> Failure:
 
 def _status_failure(answer: Answer, row: Mapping[str, object]) -> Failure:
     """The failure that a COMPLETED status tells by itself."""
-    code = reading.word(row.get("error_type")) or _error_type(answer) or None
+    code = answer.word(row.get("error_type")) or _error_type(answer) or None
     kind, retryable, http_status = TYPES.get(code or "", (FailureKind.UNEXPECTED, False, 0))
     reason = answer.safe(reading.told([row.get("error"), row.get("detail")]))
     return Failure(

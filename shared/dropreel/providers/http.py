@@ -74,6 +74,10 @@ class Answer:
     def safe(self, text: str) -> str:
         return reading.safe_text(text, self.secrets)
 
+    def word(self, value: object) -> str:
+        """A status word or error code as it may be stored; empty for what is no text."""
+        return reading.word(reading.masked(reading.text(value), self.secrets))
+
     def retry_after(self) -> float | None:
         return reading.retry_after(self.headers.get("Retry-After"), datetime.now(UTC))
 

@@ -156,7 +156,7 @@ def _result(output: object) -> StatusOutcome:
 
 
 def _job_failure(answer: Answer, row: object) -> Failure:
-    code = reading.word(reading.at(row, "failure_code")) or None
+    code = answer.word(reading.at(row, "failure_code")) or None
     kind, retryable = FAILURE_CODES.get(code or "", (FailureKind.UNEXPECTED, False))
     reason = answer.safe(reading.told(reading.at(row, "failure_reason")))
     message = reason or code or "failed without a reason"

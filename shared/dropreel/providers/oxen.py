@@ -142,7 +142,7 @@ class Oxen:
 def _refusal(answer: Answer) -> Failure:
     """As the HTTP status says, unless the text of a general one names credit, filter or pace."""
     failure = http_failure(answer)
-    code = reading.word(reading.at(answer.data, "error", "type")) or failure.code
+    code = answer.word(reading.at(answer.data, "error", "type")) or failure.code
     kind, retryable = _by_text(answer.message)
     if answer.status not in _GENERAL or kind not in _TELLING:
         kind, retryable = failure.kind, failure.retryable

@@ -76,9 +76,9 @@ def shortened(value: str, length: int) -> str:
     return value if len(value) <= length else value[: length - 1] + "…"
 
 
-def word(value: object) -> str:
-    """A status word as it may be shown and logged."""
-    return shortened(folded(text(value)[:_CONSIDERED]), 40)
+def word(value: str) -> str:
+    """A status word or an error code, short enough to be shown and logged."""
+    return shortened(folded(value[:_CONSIDERED]), 40)
 
 
 def job_id(value: object) -> str | None:

@@ -65,7 +65,7 @@ def submitted(
     *,
     handle: str,
     failure_of: Callable[[Answer], Failure] = http_failure,
-    nothing_made: Callable[[Answer], bool] = lambda answer: False,  # noqa: ARG005
+    nothing_made: Callable[[Answer], bool] | None = None,
 ) -> SubmitOutcome:
     """Judge the answer to a submit.
 
@@ -79,7 +79,7 @@ def submitted(
         return Accepted(accepted) if accepted else Unknown(_without_id(reply))
     failure = failure_of(reply)
     proven = 400 <= reply.status < 500 and reply.status not in PROVES_NOTHING
-    if not proven and not nothing_made(reply):
+    if not proven and not (nothing_made and nothing_made(reply)):
         return Unknown(replace(failure, retryable=False, billed=None))
     if reply.status == 404:
         message = reply.safe(f"{handle} is not known there: {failure.message}")
@@ -129,7 +129,7 @@ def row_of(reply: Reply, word_key: str) -> tuple[Answer, Mapping[str, object], s
 
 def pending(answer: Answer, found: str, phases: Mapping[str, Phase]) -> Pending:
     phase = phases.get(found, Phase.UNRECOGNISED)
-    return Pending(phase, reading.word(found), answer.retry_after())
+    return Pending(phase, answer.word(found), answer.retry_after())
 
 
 def cancelled(reply: Reply) -> CancelOutcome:

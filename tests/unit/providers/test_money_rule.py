@@ -1,0 +1,240 @@
+"""A clip is never paid twice: how often a submit is sent, and when it may be sent again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from dropreel.providers.base import (
+    Accepted,
+    Busy,
+    FailureKind,
+    NoAnswer,
+    Provider,
+    Refused,
+    Unknown,
+)
+from dropreel.providers.registry import NAMES
+from tests.unit.providers.support import (
+    CLIPS,
+    FRESH_KEY,
+    KEY,
+    Keys,
+    Script,
+    Step,
+    adapter,
+    fault,
+    says,
+)
+
+ACCEPTED = {
+    "eachlabs": {"predictionID": "job-1"},
+    "oxen": {"generations": [{"generation_id": "job-1"}]},
+    "fal": {"request_id": "job-1"},
+    "luma": {"id": "job-1"},
+}
+DENIED = says(401, {"error": "Invalid or missing API key", "detail": "Invalid API key"})
+
+every_provider = pytest.mark.parametrize("name", NAMES)
+
+
+def sent_keys(script: Script) -> list[str]:
+    headers = [request.headers["Authorization"] for request in script.seen]
+    return [header.split(" ", 1)[1] for header in headers]
+
+
+@every_provider
+def test_a_401_is_sent_once_more_with_a_fresh_key(name: str) -> None:
+    keys = Keys(fresh=FRESH_KEY)
+    provider, script = adapter(name, [DENIED, says(200, ACCEPTED[name])], keys)
+    assert provider.submit(CLIPS["5s"]) == Accepted("job-1")
+    assert sent_keys(script) == [KEY, FRESH_KEY]
+    assert script.seen[0].content == script.seen[1].content
+
+
+@every_provider
+def test_a_401_is_not_sent_again_with_the_same_key(name: str) -> None:
+    keys = Keys()
+    provider, script = adapter(name, [DENIED], keys)
+    outcome = provider.submit(CLIPS["5s"])
+    assert isinstance(outcome, Refused)
+    assert outcome.failure.kind is FailureKind.AUTH
+    assert len(script.seen) == 1
+    assert keys.asked == [(name, False), (name, True)]
+
+
+@every_provider
+def test_a_second_401_is_final(name: str) -> None:
+    provider, script = adapter(name, [DENIED, DENIED], Keys(fresh=FRESH_KEY))
+    assert isinstance(provider.submit(CLIPS["5s"]), Refused)
+    assert len(script.seen) == 2
+
+
+@every_provider
+@pytest.mark.parametrize(
+    ("second", "outcome"),
+    [
+        (fault("ReadTimeout"), Unknown),
+        (fault("ConnectError"), Busy),
+        (says(500, {}), Unknown),
+        (says(429, {}), Busy),
+    ],
+)
+def test_what_follows_a_401_is_judged_by_itself(
+    name: str, second: Step, outcome: type[Unknown | Busy]
+) -> None:
+    provider, script = adapter(name, [DENIED, second], Keys(fresh=FRESH_KEY))
+    assert isinstance(provider.submit(CLIPS["5s"]), outcome)
+    assert len(script.seen) == 2
+
+
+@every_provider
+def test_a_401_whose_fresh_key_cannot_be_read_is_refused(name: str) -> None:
+    provider, script = adapter(name, [DENIED], Keys(fresh=""))
+    assert isinstance(provider.submit(CLIPS["5s"]), Refused)
+    assert len(script.seen) == 1
+
+
+@every_provider
+@pytest.mark.parametrize("status", [403, 408, 409, 425, 429, 499, 500, 502, 503, 504])
+def test_no_other_answer_is_sent_again(name: str, status: int) -> None:
+    provider, script = adapter(name, [says(status, {})], Keys(fresh=FRESH_KEY))
+    provider.submit(CLIPS["5s"])
+    assert len(script.seen) == 1
+
+
+@every_provider
+@pytest.mark.parametrize(
+    "name_of_fault", ["ReadTimeout", "ConnectError", "RemoteProtocolError", "PoolTimeout"]
+)
+def test_no_fault_is_sent_again(name: str, name_of_fault: str) -> None:
+    provider, script = adapter(name, [fault(name_of_fault)], Keys(fresh=FRESH_KEY))
+    provider.submit(CLIPS["5s"])
+    assert len(script.seen) == 1
+
+
+@every_provider
+@pytest.mark.parametrize("key", ["", "two words\nand a line", "schlüssel", "\x00"])
+def test_without_a_usable_key_nothing_is_sent(name: str, key: str) -> None:
+    provider, script = adapter(name, [], Keys(key))
+    outcome = provider.submit(CLIPS["5s"])
+    assert isinstance(outcome, Refused)
+    assert outcome.failure.kind is FailureKind.AUTH
+    assert script.seen == []
+
+
+@every_provider
+def test_a_key_with_a_line_end_is_trimmed(name: str) -> None:
+    provider, script = adapter(name, [says(200, ACCEPTED[name])], Keys(KEY + "\n"))
+    assert provider.submit(CLIPS["5s"]) == Accepted("job-1")
+    assert sent_keys(script) == [KEY]
+
+
+@every_provider
+def test_a_status_answered_401_is_asked_once_more(name: str) -> None:
+    provider, script = adapter(name, [DENIED, DENIED], Keys(fresh=FRESH_KEY))
+    outcome = provider.status("job-1")
+    assert isinstance(outcome, NoAnswer)
+    assert outcome.failure.kind is FailureKind.AUTH
+    assert sent_keys(script) == [KEY, FRESH_KEY]
+
+
+@every_provider
+def test_a_status_without_a_key_leaves_the_job_as_it_was(name: str) -> None:
+    provider, _ = adapter(name, [], Keys(""))
+    outcome = provider.status("job-1")
+    assert isinstance(outcome, NoAnswer)
+    assert outcome.failure.kind is FailureKind.AUTH
+
+
+@every_provider
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_never_followed(name: str, status: int) -> None:
+    away = {"Location": "https://elsewhere.example/"}
+    provider, script = adapter(name, [says(status, {}, away)])
+    assert isinstance(provider.submit(CLIPS["5s"]), Unknown)
+    assert [request.url.host for request in script.seen] != ["elsewhere.example"]
+    assert len(script.seen) == 1
+
+
+@every_provider
+@pytest.mark.parametrize(
+    "location",
+    [
+        *("https://xn--/", "javascript:x", "data:,x", "//", "https://[half", "https://a:99999/"),
+        *("ftp://elsewhere.example/", "https://â\x98\x83.example/", "\x00"),
+    ],
+)
+def test_a_redirect_to_no_address_at_all_is_unknown(name: str, location: str) -> None:
+    raw = location.encode("latin-1")
+    provider, script = adapter(
+        name, [lambda _: httpx.Response(307, headers=[(b"Location", raw)], content=b"")]
+    )
+    assert isinstance(provider.submit(CLIPS["5s"]), Unknown)
+    assert len(script.seen) == 1
+
+
+@every_provider
+def test_a_client_that_follows_redirects_changes_nothing(name: str) -> None:
+    away = {"Location": "https://elsewhere.example/"}
+    provider, script = adapter(name, [says(307, {}, away)])
+    client_of(provider).follow_redirects = True
+    assert isinstance(provider.submit(CLIPS["5s"]), Unknown)
+    assert len(script.seen) == 1
+
+
+def client_of(provider: Provider) -> httpx.Client:
+    api = getattr(provider, "_api", None) or getattr(provider, "_queue")  # noqa: B009
+    found: httpx.Client = api.http
+    return found
+
+
+@every_provider
+@pytest.mark.parametrize("call", ["submit", "status", "cancel"])
+def test_the_key_goes_to_the_configured_host_only(name: str, call: str) -> None:
+    steps = [says(200, {"status": "COMPLETED", "result_url": "https://elsewhere.example/v.mp4"})]
+    provider, script = adapter(name, steps * 2, base_url="https://proxy.example:8443/base/")
+    if call == "submit":
+        provider.submit(CLIPS["5s"])
+    else:
+        getattr(provider, call)("job-1")
+    assert {(r.url.host, r.url.port) for r in script.seen} <= {("proxy.example", 8443)}
+    assert all(r.url.path.startswith("/base/") for r in script.seen)
+    assert all(KEY not in str(r.url) for r in script.seen)
+
+
+@every_provider
+def test_text_that_no_encoding_takes_is_sent_as_escapes(name: str) -> None:
+    clip = replace(CLIPS["5s"], prompt="lone \ud800 surrogate")
+    provider, script = adapter(name, [says(200, ACCEPTED[name])])
+    assert provider.submit(clip) == Accepted("job-1")
+    assert b"\\ud800" in script.seen[0].content
+
+
+@every_provider
+@pytest.mark.parametrize(
+    "address", ["http://api.example:port", "https://xn--/", "https://☃.example"]
+)
+def test_a_configured_address_that_is_none_sends_nothing(name: str, address: str) -> None:
+    provider, script = adapter(name, [], base_url=address)
+    outcome = provider.submit(CLIPS["5s"])
+    assert isinstance(outcome, Busy)
+    assert outcome.failure.kind is FailureKind.UNREACHABLE
+    assert script.seen == []
+
+
+@pytest.mark.parametrize("name", ["eachlabs", "luma"])
+def test_a_submit_carries_our_job_id_for_the_provider_to_log(name: str) -> None:
+    provider, script = adapter(name, [says(200, ACCEPTED[name])])
+    provider.submit(CLIPS["5s"])
+    assert script.seen[0].headers["X-Request-Id"] == "7f3a9c"
+
+
+@pytest.mark.parametrize("name", ["eachlabs", "luma"])
+def test_a_job_id_that_is_no_header_is_not_sent_as_one(name: str) -> None:
+    clip = replace(CLIPS["5s"], job_id="drop\r\nX-Evil: 1")
+    provider, script = adapter(name, [says(200, ACCEPTED[name])])
+    assert provider.submit(clip) == Accepted("job-1")
+    assert "X-Request-Id" not in script.seen[0].headers
