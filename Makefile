@@ -19,7 +19,7 @@ demo: .venv/ready ## One image all the way, offline. Takes IMAGE= PROMPT= PROVID
 demo: export PROMPT := $(PROMPT)
 
 test: .venv/ready check ## Lint, types, template checks and all tests
-	$(BIN)/pytest --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term --cov-fail-under=95
 
 check: .venv/ready ## Format, lint, types and template, without the tests
 	$(BIN)/ruff format --check .

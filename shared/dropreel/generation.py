@@ -61,6 +61,7 @@ class Generation:
         job = self._ledger.require(job_id)
         if job.state is not State.CLAIMED:
             return self._resume(job)
+        provider, request = self._provider(job.provider), self._request(job)
         asked_at = self._now()
         job = self._ledger.move(
             job,
@@ -68,8 +69,7 @@ class Generation:
             asked_at=utc_iso(asked_at),
             deadline_at=utc_iso(asked_at + self._deadline),
         )
-        outcome = self._provider(job.provider).submit(self._request(job))
-        return self._settle(job, outcome, tries)
+        return self._settle(job, provider.submit(request), tries)
 
     def _request(self, job: Job) -> ClipRequest:
         return ClipRequest(
