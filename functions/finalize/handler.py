@@ -17,7 +17,7 @@ from dropreel.notices import Notifier
 from dropreel.observability import bind, logger, metrics
 from dropreel.providers.http import new_client
 from dropreel.settings import FinalizeSettings
-from dropreel.wiring import clips, ledger, providers
+from dropreel.wiring import clips, providers, table
 
 
 @cache
@@ -26,7 +26,7 @@ def delivery() -> Delivery:
     session = boto3.session.Session()
     sns = session.client("sns")
     return Delivery(
-        ledger=ledger(settings, session),
+        table=table(settings, session),
         clips=clips(settings, session),
         provider=providers(settings, session),
         http=new_client(),

@@ -9,20 +9,30 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from dropreel.breaker import Breaker
 from dropreel.generation import Generation
+from dropreel.ledger import Ledger
+from dropreel.notices import Notifier
 from dropreel.observability import bind, logger, metrics
 from dropreel.settings import GenerateSettings
-from dropreel.wiring import clips, ledger, providers
+from dropreel.telling import Notices
+from dropreel.warnings import Warnings
+from dropreel.wiring import clips, providers, table
 
 
 @cache
 def generation() -> Generation:
     settings = GenerateSettings.from_environment()
     session = boto3.session.Session()
+    items = table(settings, session)
+    operators = Notifier(session.client("sns"), settings.operators_topic_arn)
     return Generation(
-        ledger=ledger(settings, session),
+        ledger=Ledger(items),
         clips=clips(settings, session),
         provider=providers(settings, session),
+        rules=settings.rules(),
+        breaker=Breaker(items),
+        warnings=Warnings(Notices(items), operators),
         deadline=timedelta(minutes=settings.job_deadline_minutes),
         source_url_seconds=settings.source_url_seconds,
     )
@@ -32,4 +42,4 @@ def generation() -> Generation:
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
     bind(event)
-    return generation().run(event["job_id"], event["tries"])
+    return generation().run(event["job_id"], execution=event["execution_id"], tries=event["tries"])

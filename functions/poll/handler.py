@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from dropreel.ledger import Ledger
 from dropreel.observability import bind, logger, metrics
 from dropreel.polling import Polling
 from dropreel.settings import PollSettings
-from dropreel.wiring import ledger, providers
+from dropreel.wiring import clips, providers, table
 
 
 @cache
 def polling() -> Polling:
     settings = PollSettings.from_environment()
     session = boto3.session.Session()
-    return Polling(ledger=ledger(settings, session), provider=providers(settings, session))
+    return Polling(
+        ledger=Ledger(table(settings, session)),
+        clips=clips(settings, session),
+        provider=providers(settings, session),
+        max_orders=settings.max_orders_per_job,
+        deadline=timedelta(minutes=settings.job_deadline_minutes),
+    )
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
     bind(event)
-    return polling().run(event["job_id"])
+    return polling().run(
+        event["job_id"],
+        execution=event["execution_id"],
+        searches=event.get("searches", 0),
+        resume=event.get("resume"),
+    )

@@ -18,13 +18,15 @@ from dropreel.clip import ClipChecker, ClipInfo, check_matches
 from dropreel.clips import Clips
 from dropreel.download import fetch_clip, without_query
 from dropreel.errors import ClipInvalidError, DownloadError, DropreelError, UnsafeUrlError
-from dropreel.generation import LOST_ANSWER, failure_facts
+from dropreel.generation import LOST_ANSWER, failure_facts, released
 from dropreel.jobs import ENDS, Job, State, utc_iso
-from dropreel.ledger import Ledger, Telling
+from dropreel.ledger import Ledger
 from dropreel.mail import Place, clip_delivered, clip_not_delivered, operator_note
 from dropreel.notices import Notifier
 from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.providers.base import Failed, NoAnswer, Provider, Ready
+from dropreel.table import Table
+from dropreel.telling import Notices, Telling
 from dropreel.upload import ClipUpload
 
 MAX_FETCHES = 5
@@ -46,13 +48,18 @@ class TellingBusyError(DropreelError):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What the workflow knows when it comes to the end."""
+    """What the workflow knows when it comes to the end. `run` is 0 where nobody says.
+
+    `late` is set when the execution is over already and EventBridge tells of it.
+    """
 
     job_id: str
     execution_id: str
+    run: int = 0
     polls: int = 0
     fetches: int = 0
     accident: str = ""
+    late: bool = False
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> Self:
@@ -60,9 +67,20 @@ class Ending:
         if "detail" not in event:
             return cls(**event)
         detail = event["detail"]
-        job_id = json.loads(detail["input"])["job_id"]
-        accident = f"the workflow was {detail['status'].lower().replace('_', ' ')}"
-        return cls(job_id=job_id, execution_id=detail["executionArn"], accident=accident)
+        given = json.loads(detail["input"])
+        return cls(
+            job_id=given["job_id"],
+            execution_id=detail["executionArn"],
+            run=given.get("run", 0),
+            accident=f"the workflow was {detail['status'].lower().replace('_', ' ')}",
+            late=True,
+        )
+
+    def superseded_by(self, job: Job) -> bool:
+        """Whether the job has gone on without this execution."""
+        if self.run and self.run != job.run:
+            return True
+        return self.late and bool(job.execution) and job.execution != self.execution_id
 
 
 class Delivery:
@@ -71,7 +89,7 @@ class Delivery:
     def __init__(
         self,
         *,
-        ledger: Ledger,
+        table: Table,
         clips: Clips,
         provider: Callable[[str], Provider],
         http: httpx.Client,
@@ -82,7 +100,8 @@ class Delivery:
         max_clip_bytes: int,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._ledger = ledger
+        self._ledger = Ledger(table)
+        self._notices = Notices(table)
         self._clips = clips
         self._provider = provider
         self._http = http
@@ -96,9 +115,10 @@ class Delivery:
     def run(self, ending: Ending) -> dict[str, Any]:
         """Returns `delivered`, `ended` (with `error` and `cause`) or `wait` (seconds)."""
         job = self._ledger.require(ending.job_id)
-        if not ending.execution_id.endswith(f":{job.execution_name}"):
-            logger.info("a newer run of this job is under way: nothing to do")
-            return {"outcome": "superseded", "error": "superseded", "cause": "a newer run exists"}
+        if ending.superseded_by(job):
+            logger.info("this job has gone on elsewhere: nothing to do")
+            cause = "this job has gone on in another execution"
+            return {"outcome": "superseded", "error": "superseded", "cause": cause}
         if job.state is State.READY and not ending.accident:
             job = self._deliver(job, ending.fetches)
             if job.state is State.READY:
@@ -117,7 +137,9 @@ class Delivery:
         """Fetch, check and store the clip; on trouble that may pass, leave the job ready."""
         status = self._provider(job.provider).status(job.provider_job_id)
         if isinstance(status, Failed):
-            return self._ledger.move(job, State.FAILED, failure=failure_facts(status.failure))
+            free = released(job) if status.failure.billed is False else {}
+            failure = failure_facts(status.failure)
+            return self._end(job, State.FAILED, failure, free)
         if not isinstance(status, Ready):
             reason = status.failure.message if isinstance(status, NoAnswer) else status.word
             return self._try_again(job, fetches, State.STALLED, "download", reason)
@@ -130,10 +152,11 @@ class Delivery:
         except DownloadError as error:
             return self._try_again(job, fetches, State.STALLED, "download", str(error))
         metrics.add_metric("ClipDelivered", MetricUnit.Count, 1)
-        facts = {"clip": clip, "delivered_at": utc_iso(self._now())}
-        if status.cost_usd is not None:
-            facts["cost_usd"] = status.cost_usd
-        return self._ledger.move(job, State.DELIVERED, **facts)
+        cost = status.cost_usd if status.cost_usd is not None else job.cost_usd
+        facts = {"clip": clip, "delivered_at": utc_iso(self._now()), "cost_usd": cost}
+        if job.reservation and cost is not None:
+            facts["reservation"] = job.reservation.of(cost)
+        return self._end(job, State.DELIVERED, {}, facts)
 
     def _store(self, job: Job, ready: Ready) -> ClipInfo:
         checker = ClipChecker()
@@ -164,7 +187,17 @@ class Delivery:
         return self._failed(job, end, kind, reason)
 
     def _failed(self, job: Job, end: State, kind: str, reason: str) -> Job:
-        return self._ledger.move(job, end, failure={"kind": kind, "message": reason})
+        free = released(job) if end is State.REFUSED else {}
+        return self._end(job, end, {"kind": kind, "message": reason}, free)
+
+    def _end(self, job: Job, end: State, failure: dict[str, Any], facts: Mapping[str, Any]) -> Job:
+        attempts = job.attempted(
+            outcome=end.value,
+            ended_at=utc_iso(self._now()),
+            cost_usd=facts.get("cost_usd"),
+            reason=str(failure.get("message", "")),
+        )
+        return self._ledger.move(job, end, failure=failure, attempts=attempts, **facts)
 
     def _note_accident(self, job: Job, accident: str) -> Job:
         end = _AFTER_ACCIDENT[job.state]
@@ -174,9 +207,7 @@ class Delivery:
         return self._failed(job, end, kind, message)
 
     def _tell(self, job: Job, ending: Ending) -> None:
-        telling = self._ledger.begin_telling(
-            job.notice, ending.execution_id, self._now().timestamp()
-        )
+        telling = self._notices.begin(job.notice, ending.execution_id, self._now().timestamp())
         if telling is Telling.BUSY:
             raise TellingBusyError(f"job {job.job_id} is being told by another run")
         if telling is Telling.TOLD:
@@ -191,7 +222,7 @@ class Delivery:
             note = operator_note(job, place)
             if note:
                 self._operators.send(note)
-        self._ledger.end_telling(job.notice, utc_iso(self._now()))
+        self._notices.end(job.notice, utc_iso(self._now()))
         logger.info("job ended as %s", job.state)
 
     def _record(self, job: Job, ending: Ending) -> dict[str, Any]:
@@ -205,6 +236,7 @@ class Delivery:
             "video": facts["clip"],
             "provider": job.provider,
             "provider_job_id": job.provider_job_id,
+            "attempts": facts["attempts"],
             "unconfirmed": job.unconfirmed,
             "estimate_usd": facts["estimate_usd"],
             "cost_usd": facts["cost_usd"],

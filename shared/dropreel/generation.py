@@ -1,19 +1,22 @@
 """Asking the provider for the clip: the one step of the workflow that costs money.
 
-The ledger moves to `submitting` before the POST and away from it after the answer. Whoever finds
-a job in `submitting` therefore knows that a POST may have been sent, and never sends another.
+The ledger moves to `submitting`, and sets the money aside, before the POST; it moves on after the
+answer. Whoever finds a job in `submitting` therefore knows that a POST may have been sent, and
+never sends another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from dropreel.breaker import Breaker
+from dropreel.budget import CapReachedError, Reservation
 from dropreel.clips import Clips
 from dropreel.errors import LedgerConflictError
-from dropreel.jobs import Job, State, utc_iso
+from dropreel.jobs import BUSY, ENDS, Job, State, from_iso, utc_iso
 from dropreel.ledger import Ledger
 from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.providers.base import (
@@ -27,10 +30,16 @@ from dropreel.providers.base import (
     SubmitOutcome,
     Unknown,
 )
-from dropreel.waiting import busy_wait, first_wait
+from dropreel.rules import SpendingRules, reserved_amount
+from dropreel.table import ContentionError
+from dropreel.waiting import SEARCH_FIRST_S, busy_wait, first_wait
+from dropreel.warnings import Warnings
 
 LOST_ANSWER = "lost_answer"
 MAX_TRIES = 12  # at a busy provider: the waits of `busy_wait` add up to about 45 minutes
+STALE_S = 90  # a POST with its time-outs, and the function around it, is over long before
+
+Outcome = dict[str, Any]
 
 
 class Generation:
@@ -42,6 +51,9 @@ class Generation:
         ledger: Ledger,
         clips: Clips,
         provider: Callable[[str], Provider],
+        rules: SpendingRules,
+        breaker: Breaker,
+        warnings: Warnings,
         deadline: timedelta,
         source_url_seconds: int,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -49,83 +61,197 @@ class Generation:
         self._ledger = ledger
         self._clips = clips
         self._provider = provider
+        self._rules = rules
+        self._breaker = breaker
+        self._warnings = warnings
         self._deadline = deadline
         self._source_url_seconds = source_url_seconds
         self._now = now
 
-    def run(self, job_id: str, tries: int = 0) -> dict[str, Any]:
-        """Ask once. Returns the outcome for the workflow: `accepted`, `wait` (seconds) or `ended`.
-
-        `tries` counts how often the provider was too busy before.
+    def run(self, job_id: str, *, execution: str = "", tries: int = 0) -> Outcome:
+        """Ask once. Returns the outcome for the workflow: `accepted`, `search` or `wait` (with
+        seconds), or `ended`. `tries` counts how often the provider was too busy before.
         """
         job = self._ledger.require(job_id)
         if job.state is not State.CLAIMED:
             return self._resume(job)
-        provider, request = self._provider(job.provider), self._request(job)
-        asked_at = self._now()
-        job = self._ledger.move(
+        refusal = self._rules.refusal(job)
+        if refusal:
+            return self._refuse(job, refusal.facts())
+        pause = self._breaker.wait_s(job.provider, job.job_id, self._now().timestamp())
+        if pause:
+            return self._wait_for_provider(job, pause, tries)
+        return self._ask(replace(job, execution=execution), tries)
+
+    def _ask(self, job: Job, tries: int) -> Outcome:
+        provider = self._provider(job.provider)
+        request = clip_request(job, self._clips, self._source_url_seconds)
+        try:
+            job = self._begin(job)
+        except CapReachedError as error:
+            self._warnings.cap_reached(error.spending)
+            facts = {"kind": "over_cap", "message": str(error), "billed": False}
+            return self._refuse(job, facts)
+        except ContentionError:
+            return _wait(job, 2)
+        outcome = provider.submit(request)
+        result = self._settle(job, outcome, tries)
+        self._learn(job, outcome)
+        return result
+
+    def _begin(self, job: Job) -> Job:
+        """The point of no return: from here on this job may have been paid."""
+        now = self._now()
+        reservation = Reservation.at(now, reserved_amount(job))
+        return self._ledger.move_reserving(
             job,
             State.SUBMITTING,
-            asked_at=utc_iso(asked_at),
-            deadline_at=utc_iso(asked_at + self._deadline),
-        )
-        return self._settle(job, provider.submit(request), tries)
-
-    def _request(self, job: Job) -> ClipRequest:
-        return ClipRequest(
-            job_id=job.job_id,
-            image_url=self._clips.source_url(job.source.pinned_key, self._source_url_seconds),
-            prompt=job.settings.prompt,
-            aspect_ratio=job.settings.aspect_ratio,
-            resolution=job.settings.resolution,
-            duration=job.settings.duration,
-            loop=job.settings.loop,
-            reference_image_urls=job.settings.reference_image_urls,
+            reservation,
+            self._rules.caps,
+            asked_at=utc_iso(now),
+            deadline_at=utc_iso(now + self._deadline),
+            execution=job.execution,
+            provider_job_id="",
+            attempts=job.asking(utc_iso(now)),
         )
 
-    def _resume(self, job: Job) -> dict[str, Any]:
+    def _resume(self, job: Job) -> Outcome:
         """The step was run before: say what came of it, ask nobody."""
         if job.state is State.SUBMITTING:
-            failure = Failure(FailureKind.UNEXPECTED, "the step ended before the answer was noted")
-            return self._settle(job, Unknown(failure), 0)
-        if job.provider_job_id:
-            return _accepted(1)
-        return {"outcome": "ended", "state": job.state.value}
+            age = (self._now() - from_iso(job.asked_at)).total_seconds()
+            return {"outcome": "search", "wait_seconds": max(1, int(STALE_S - age))}
+        if job.state is State.UNKNOWN:
+            return {"outcome": "search", "wait_seconds": SEARCH_FIRST_S}
+        if job.state in ENDS:
+            return _ended(job)
+        return _accepted(1)
 
-    def _settle(self, job: Job, outcome: SubmitOutcome, tries: int) -> dict[str, Any]:
+    def _settle(self, job: Job, outcome: SubmitOutcome, tries: int) -> Outcome:
         match outcome:
             case Accepted(provider_job_id):
                 self._accepted(job, provider_job_id)
                 metrics.add_metric("ClipOrdered", MetricUnit.Count, 1)
                 return _accepted(first_wait(job.provider))
-            case Busy(failure, retry_after) if tries < MAX_TRIES:
-                job = self._ledger.move(job, State.CLAIMED, failure=failure_facts(failure))
-                logger.warning("the provider is busy", reason=failure.message)
-                seconds = busy_wait(retry_after, tries)
-                return {"outcome": "wait", "wait_seconds": seconds, "state": job.state.value}
-            case Refused(failure) | Busy(failure):
-                self._ledger.move(job, State.REFUSED, failure=failure_facts(failure))
-                logger.warning("the provider refused", reason=failure.message)
-                return {"outcome": "ended", "state": State.REFUSED.value}
             case Unknown(failure):
-                facts = {**failure_facts(failure), "kind": LOST_ANSWER}
-                self._ledger.move(job, State.UNKNOWN, failure=facts)
-                metrics.add_metric("PaymentUnknown", MetricUnit.Count, 1)
-                logger.error("the provider's answer was lost", reason=failure.message)
-                return {"outcome": "ended", "state": State.UNKNOWN.value}
+                return self._lost(job, failure)
+            case Busy(failure, retry_after) if tries < MAX_TRIES:
+                logger.warning("the provider is busy", reason=failure.message)
+                facts = {"failure": failure_facts(failure), **_unpaid(job, BUSY, failure.message)}
+                job = self._ledger.move(job, State.CLAIMED, **facts)
+                return _wait(job, busy_wait(retry_after, tries))
+            case Refused(failure) | Busy(failure):
+                logger.warning("the provider refused", reason=failure.message)
+                return self._refused(job, failure)
 
     def _accepted(self, job: Job, provider_job_id: str) -> None:
         """The id must be noted even if somebody has given the job up meanwhile."""
+        facts: dict[str, Any] = {
+            "provider_job_id": provider_job_id,
+            "failure": {},
+            "attempts": job.attempted(
+                provider_job_id=provider_job_id, outcome=State.SUBMITTED.value
+            ),
+        }
         try:
-            self._ledger.move(job, State.SUBMITTED, provider_job_id=provider_job_id, failure={})
+            self._ledger.move(job, State.SUBMITTED, **facts)
         except LedgerConflictError:
-            job = self._ledger.require(job.job_id)
-            self._ledger.move(job, State.SUBMITTED, provider_job_id=provider_job_id, failure={})
+            self._ledger.move(self._ledger.require(job.job_id), State.SUBMITTED, **facts)
+
+    def _lost(self, job: Job, failure: Failure) -> Outcome:
+        """Nobody knows whether the order was taken: the money stays set aside."""
+        facts = {**failure_facts(failure), "kind": LOST_ANSWER}
+        attempts = job.attempted(outcome=State.UNKNOWN.value, reason=failure.message)
+        self._ledger.move(job, State.UNKNOWN, failure=facts, attempts=attempts)
+        metrics.add_metric("PaymentUnknown", MetricUnit.Count, 1)
+        logger.error("the provider's answer was lost", reason=failure.message)
+        return {
+            "outcome": "search",
+            "wait_seconds": SEARCH_FIRST_S,
+            "state": State.UNKNOWN.value,
+        }
+
+    def _refused(self, job: Job, failure: Failure) -> Outcome:
+        facts = {"failure": failure_facts(failure)}
+        unpaid = _unpaid(job, State.REFUSED.value, failure.message)
+        moved = self._rules.next_provider(job, failure.kind.value)
+        if moved:
+            return self._hand_on(job, moved, {**facts, **unpaid})
+        return _ended(self._ledger.move(job, State.REFUSED, **facts, **unpaid))
+
+    def _refuse(self, job: Job, failure: dict[str, Any]) -> Outcome:
+        """Refuse a job that nobody was asked for yet."""
+        logger.warning("not asked", reason=failure["message"])
+        return _ended(self._ledger.move(job, State.REFUSED, failure=failure))
+
+    def _wait_for_provider(self, job: Job, pause: int, tries: int) -> Outcome:
+        """The circuit breaker is open: go elsewhere, wait, or give up unpaid."""
+        kind = str(job.failure.get("kind") or FailureKind.UNREACHABLE.value)
+        moved = self._rules.next_provider(job, kind)
+        if moved:
+            return self._hand_on(job, moved, {})
+        if tries < MAX_TRIES:
+            logger.warning("the provider is not asked for now", seconds=pause)
+            return _wait(job, pause)
+        message = f"{job.provider} has not worked for a long time"
+        return self._refuse(job, {"kind": kind, "message": message, "billed": False})
+
+    def _hand_on(self, job: Job, moved: Job, facts: dict[str, Any]) -> Outcome:
+        logger.warning("handed on to another provider", to=moved.provider)
+        metrics.add_metric("ProviderChanged", MetricUnit.Count, 1)
+        facts = {
+            **facts,
+            "provider": moved.provider,
+            "first_provider": moved.first_provider,
+            "estimate_usd": moved.estimate_usd,
+        }
+        return _wait(self._ledger.move(job, State.CLAIMED, **facts), 1)
+
+    def _learn(self, job: Job, outcome: SubmitOutcome) -> None:
+        """Breaker and warnings come after the answer is safe in the ledger."""
+        opened = self._breaker.note(job.provider, outcome, self._now().timestamp())
+        if opened:
+            self._warnings.breaker_opened(opened)
+        if job.reservation and job.reservation.amount_usd:
+            self._warnings.check_budget(self._ledger.spending(job.reservation, self._rules.caps))
 
 
-def _accepted(wait_seconds: int) -> dict[str, Any]:
+def clip_request(job: Job, clips: Clips, url_seconds: int) -> ClipRequest:
+    """The order as the provider gets it; signs the image's address now."""
+    settings = job.settings
+    return ClipRequest(
+        job_id=job.job_id,
+        image_url=clips.source_url(job.source.pinned_key, url_seconds),
+        prompt=settings.prompt,
+        aspect_ratio=settings.aspect_ratio,
+        resolution=settings.resolution,
+        duration=settings.duration,
+        loop=settings.loop,
+        reference_image_urls=settings.reference_image_urls,
+    )
+
+
+def released(job: Job) -> dict[str, Any]:
+    """Facts that free the money of a job that cannot cost anything any more."""
+    if job.reservation is None:
+        return {}
+    return {"reservation": job.reservation.of(0 * job.reservation.amount_usd)}
+
+
+def _unpaid(job: Job, outcome: str, reason: str) -> dict[str, Any]:
+    return {**released(job), "attempts": job.attempted(outcome=outcome, reason=reason)}
+
+
+def _accepted(wait_seconds: int) -> Outcome:
     state = State.SUBMITTED.value
     return {"outcome": "accepted", "wait_seconds": wait_seconds, "state": state}
+
+
+def _wait(job: Job, seconds: int) -> Outcome:
+    return {"outcome": "wait", "wait_seconds": seconds, "state": job.state.value}
+
+
+def _ended(job: Job) -> Outcome:
+    return {"outcome": "ended", "state": job.state.value}
 
 
 def failure_facts(failure: Failure) -> dict[str, Any]:

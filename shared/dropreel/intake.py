@@ -19,14 +19,16 @@ from dropreel.errors import Problem, RejectedError
 from dropreel.image import inspect_image
 from dropreel.inbox import Dropped, Inbox
 from dropreel.jobs import ClipSettings, Job, Source, State, job_id, output_folder, utc_iso
-from dropreel.ledger import Ledger, Telling
+from dropreel.ledger import Ledger
 from dropreel.mail import Place, drop_rejected
 from dropreel.notices import Notifier
 from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.pairing import images_of, is_image, is_sidecar, sidecar_of
-from dropreel.pricing import estimate
+from dropreel.pricing import PriceList
 from dropreel.settings import SubmitSettings
 from dropreel.sidecar import Sidecar, parse_sidecar
+from dropreel.table import Table
+from dropreel.telling import Notices, Telling
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -77,7 +79,7 @@ class Intake:
         *,
         inbox: Inbox,
         clips: Clips,
-        ledger: Ledger,
+        table: Table,
         notifier: Notifier,
         queue: SQSClient,
         workflow: SFNClient,
@@ -86,7 +88,9 @@ class Intake:
         self._settings = settings
         self._inbox = inbox
         self._clips = clips
-        self._ledger = ledger
+        self._ledger = Ledger(table)
+        self._notices = Notices(table)
+        self._prices = PriceList(settings.price_overrides)
         self._notifier = notifier
         self._queue = queue
         self._workflow = workflow
@@ -100,7 +104,7 @@ class Intake:
             settings,
             inbox=Inbox(s3, settings.inbox_bucket),
             clips=Clips(s3, settings.clips_bucket),
-            ledger=Ledger(session.client("dynamodb"), settings.ledger_table),
+            table=Table(session.client("dynamodb"), settings.ledger_table),
             notifier=Notifier(session.client("sns"), settings.results_topic_arn),
             queue=session.client("sqs"),
             workflow=session.client("stepfunctions"),
@@ -177,7 +181,8 @@ class Intake:
         if problems:
             raise RejectedError(problems)
         choice = choose(sidecar, info.width, info.height, self._settings.providers)
-        asked = sidecar.model_dump(mode="json")
+        # Defaults are left out, so that new fields leave the ids of old drops alone.
+        asked = sidecar.model_dump(mode="json", exclude={"max_cost_usd"}, exclude_defaults=True)
         name = job_id(self._inbox.bucket, pair.image.key, pair.image.etag, asked)
         return Job(
             job_id=name,
@@ -196,7 +201,10 @@ class Intake:
             unconfirmed=choice.unconfirmed,
             dropped_at=pair.dropped_at,
             created_at=utc_iso(self._now()),
-            estimate_usd=estimate(choice.provider, sidecar.resolution, sidecar.duration),
+            estimate_usd=self._prices.estimate(
+                choice.provider, sidecar.resolution, sidecar.duration
+            ),
+            max_cost_usd=sidecar.max_cost_usd,
         )
 
     def _sidecar(self, pair: Pair) -> Sidecar:
@@ -229,7 +237,7 @@ class Intake:
         facts = json.dumps([self._inbox.bucket, key, dropped_at, texts])
         notice = f"rejected-{hashlib.sha256(facts.encode()).hexdigest()[:24]}"
         record_key = f"{output_folder(key)}/{notice}.json"
-        telling = self._ledger.begin_telling(notice, owner, self._now().timestamp())
+        telling = self._notices.begin(notice, owner, self._now().timestamp())
         if telling is not Telling.MINE:
             logger.info("this rejection is told already")
             return
@@ -237,7 +245,7 @@ class Intake:
         record = {**mail.document, "dropped_at": dropped_at, "rejected_at": utc_iso(self._now())}
         self._clips.put_record(record_key, record)
         self._notifier.send(mail)
-        self._ledger.end_telling(notice, utc_iso(self._now()))
+        self._notices.end(notice, utc_iso(self._now()))
         metrics.add_metric("DropRejected", MetricUnit.Count, 1)
         logger.warning("drop rejected", fields=[problem.field for problem in problems])
 
@@ -249,7 +257,7 @@ def _where(message: Mapping[str, Any]) -> Look:
 
 
 def _clip_settings(sidecar: Sidecar, aspect_ratio: str) -> ClipSettings:
-    fields = sidecar.model_dump(exclude={"provider", "aspect_ratio"})
+    fields = sidecar.model_dump(exclude={"provider", "aspect_ratio", "max_cost_usd"})
     return ClipSettings(aspect_ratio=aspect_ratio, **fields)
 
 
@@ -262,4 +270,5 @@ def _workflow_input(job: Job) -> dict[str, Any]:
         "provider": job.provider,
         "settings": f"{settings.duration} {settings.resolution} {settings.aspect_ratio}",
         "estimate_usd": str(job.estimate_usd),
+        "run": job.run,
     }

@@ -6,15 +6,17 @@ import hashlib
 import json
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from dropreel.budget import Reservation
 from dropreel.clip import ClipInfo
 from dropreel.pairing import stem
 
+BUSY = "busy"
 MAX_KEY_BYTES = 1024  # of an S3 key, in UTF-8
 
 
@@ -67,11 +69,30 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """One order at one provider. `outcome` is the state it led to, or `busy`."""
+
+    provider: str
+    asked_at: str
+    run: int = 1
+    estimate_usd: Decimal | None = None
+    provider_job_id: str = ""
+    outcome: str = ""
+    ended_at: str = ""
+    cost_usd: Decimal | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One job as the ledger holds it. Times are ISO 8601 in UTC, money is US dollars.
 
     `run` counts how often people dropped the same pair again after an end without a clip;
     `dropped_at` is the newest upload time of the pair, which tells a new drop from an old event.
+    `provider`, `provider_job_id` and `asked_at` are those of the newest attempt. `first_provider`
+    is set when the job was handed on to another one. `reservation` is what the job holds of the
+    budget; amount 0 when it cannot cost anything any more. `execution` is the one that has taken
+    charge of the job last.
     """
 
     job_id: str
@@ -85,12 +106,36 @@ class Job:
     provider_job_id: str = ""
     asked_at: str = ""
     deadline_at: str = ""
+    execution: str = ""
+    first_provider: str = ""
+    attempts: tuple[Attempt, ...] = ()
     estimate_usd: Decimal | None = None
     cost_usd: Decimal | None = None
+    max_cost_usd: Decimal | None = None
+    reservation: Reservation | None = None
     unconfirmed: tuple[str, ...] = ()
     failure: dict[str, Any] = field(default_factory=dict)
     clip: ClipInfo | None = None
     delivered_at: str = ""
+
+    def asking(self, asked_at: str) -> tuple[Attempt, ...]:
+        """The attempts with a new one; a try at a busy provider is replaced, not kept."""
+        before = self.attempts
+        if before and before[-1].outcome == BUSY:
+            before = before[:-1]
+        return (*before, Attempt(self.provider, asked_at, self.run, self.estimate_usd))
+
+    def attempted(self, **changes: Any) -> tuple[Attempt, ...]:
+        """The attempts with `changes` to the newest."""
+        if not self.attempts:
+            return ()
+        return (*self.attempts[:-1], replace(self.attempts[-1], **changes))
+
+    @property
+    def orders(self) -> int:
+        """How many orders providers have taken in this run."""
+        taken = [attempt for attempt in self.attempts if attempt.provider_job_id]
+        return sum(1 for attempt in taken if attempt.run == self.run)
 
     @property
     def clip_key(self) -> str:

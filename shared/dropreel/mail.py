@@ -47,6 +47,16 @@ class Place:
         place = f"{self.clips_bucket}?region={self.region}&prefix={quote(key, safe='')}"
         return f"{host}/s3/object/{place}"
 
+    def resume_command(self, job_id: str, word: str) -> str:
+        """What an operator types (or gives to "Start execution" in the console) to go on."""
+        machine = self.execution_arn.replace(":execution:", ":stateMachine:").rpartition(":")[0]
+        given = f'{{"job_id": "{job_id}", "resume": {word}}}'
+        return (
+            f"aws stepfunctions start-execution --region {self.region} \\\n"
+            f"  --state-machine-arn {machine} \\\n"
+            f"  --input '{given}'"
+        )
+
     def execution_link(self) -> str:
         host = f"https://{self.region}.console.aws.amazon.com"
         arn = quote(self.execution_arn, safe=":")
@@ -108,6 +118,26 @@ _ADVICE = {
     "lost_answer": _Advice(
         "{provider} was asked for the clip, but its answer was lost.",
         "Ask your operator to look at {provider} for this clip before anybody drops it again.",
+    ),
+}
+_ADVICE |= {
+    "over_cap": _Advice(
+        "The clip would cost more than is allowed.",
+        "Ask your operator for a higher limit or wait for the next day or month, or choose a "
+        "smaller clip (or a higher max_cost_usd in the sidecar). Then drop the files again.",
+    ),
+    "unknown_price": _Advice(
+        "The price of this clip is not known, so it was not ordered.",
+        "Choose other settings, or ask your operator to enter the price. Then drop the files "
+        "again.",
+    ),
+    "paid_calls_off": _Advice(
+        "Your operator has switched paid clips off.",
+        "Ask your operator when they are on again, then drop the files again.",
+    ),
+    "nothing_made": _Advice(
+        "Your operator has found that the clip was never ordered.",
+        "Drop the files again if you still want it.",
     ),
 }
 _ADVICE["unsafe_result"] = _ADVICE["not_a_clip"]
@@ -335,6 +365,27 @@ def operator_note(job: Job, place: Place) -> Mail | None:
                 "Record": place.uri(job.record_key),
             }
         ),
+        *_ways_on(job, place),
         f"Execution:\n{place.execution_link()}",
     ]
     return _job_mail(job, f"{name}: operator needed ({kind})", parts, {}, place)
+
+
+def _ways_on(job: Job, place: Place) -> list[str]:
+    """Commands that take an unsettled job further without ordering anything."""
+    if job.state is State.STALLED:
+        return [f"To look again:\n{place.resume_command(job.job_id, '{}')}"]
+    if job.state is not State.UNKNOWN:
+        return []
+    found = place.resume_command(job.job_id, '{"provider_job_id": "..."}')
+    nothing = place.resume_command(job.job_id, '{"nothing_made": true}')
+    return [
+        f"If the provider has the job, go on with it by its number:\n{found}",
+        f"If the provider has no such job, say so; then the files can be dropped again:\n{nothing}",
+    ]
+
+
+def operator_warning(subject: str, text: str, what_to_do: str) -> Mail:
+    """Something that is not about one job."""
+    parts = [text, f"What to do: {what_to_do}"]
+    return _mail(f"dropreel: {subject}", parts, {"outcome": "warning"}, {"outcome": "warning"})

@@ -1,17 +1,24 @@
-"""Looking at a job that a provider has taken."""
+"""Looking at a job that a provider has, or may have, taken.
+
+A job whose order's answer was lost is searched for in the provider's own list, and followed from
+there when it is found. Nothing in here orders anything.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from dropreel.generation import failure_facts
-from dropreel.jobs import ENDS, Job, State, from_iso
+from dropreel.clips import Clips
+from dropreel.generation import LOST_ANSWER, STALE_S, clip_request, failure_facts, released
+from dropreel.jobs import ENDS, Job, State, from_iso, utc_iso
 from dropreel.ledger import Ledger
-from dropreel.observability import logger
+from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.providers.base import (
     Failed,
+    Failure,
     FailureKind,
     NoAnswer,
     Pending,
@@ -20,7 +27,12 @@ from dropreel.providers.base import (
     Ready,
     StatusOutcome,
 )
-from dropreel.waiting import next_wait
+from dropreel.waiting import SEARCH_FIRST_S, busy_wait, next_wait
+
+MAX_SEARCHES = 4  # the waits between them double: 30 s, 1, 2 and 4 minutes
+_MARGIN = timedelta(seconds=60)  # between our clock and the provider's
+
+Outcome = dict[str, Any]
 
 
 class Polling:
@@ -30,33 +42,53 @@ class Polling:
         self,
         *,
         ledger: Ledger,
+        clips: Clips,
         provider: Callable[[str], Provider],
+        max_orders: int,
+        deadline: timedelta,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._ledger = ledger
+        self._clips = clips
         self._provider = provider
+        self._max_orders = max_orders
+        self._deadline = deadline
         self._now = now
 
-    def run(self, job_id: str) -> dict[str, Any]:
-        """Look once. Returns the outcome for the workflow: `wait` (seconds), `ready` or `ended`."""
+    def run(
+        self,
+        job_id: str,
+        *,
+        execution: str = "",
+        searches: int = 0,
+        resume: Mapping[str, Any] | None = None,
+    ) -> Outcome:
+        """Look once. Returns the outcome for the workflow: `wait` or `again` (with seconds),
+        `ready` or `ended`. `resume` is an operator's word on a stalled or unknown job.
+        """
         job = self._ledger.require(job_id)
-        if job.state in ENDS:
-            return {"outcome": "ended", "state": job.state.value}
+        if resume is not None:
+            job = self._resume(job, resume, execution)
+        if job.state is State.SUBMITTING:
+            return self._after_lost_step(job)
+        if job.state is State.UNKNOWN:
+            return self._search(job, searches)
+        if job.state in ENDS or job.state is State.CLAIMED:
+            return _ended(job)
         if job.state is State.READY:
             return {"outcome": "ready", "state": job.state.value}
         return self._settle(job, self._provider(job.provider).status(job.provider_job_id))
 
-    def _settle(self, job: Job, status: StatusOutcome) -> dict[str, Any]:
+    # --- orders under way -----------------------------------------------------------------------
+
+    def _settle(self, job: Job, status: StatusOutcome) -> Outcome:
         match status:
             case Ready(cost_usd=cost):
-                self._ledger.move(job, State.READY, cost_usd=cost)
-                return {"outcome": "ready", "state": State.READY.value}
+                job = self._ledger.move(job, State.READY, cost_usd=cost)
+                return {"outcome": "ready", "state": job.state.value}
             case Failed(failure):
-                cancelled = failure.kind is FailureKind.CANCELLED
-                state = State.CANCELLED if cancelled else State.FAILED
-                self._ledger.move(job, state, failure=failure_facts(failure))
                 logger.warning("the provider made no clip", reason=failure.message)
-                return {"outcome": "ended", "state": state.value}
+                return self._failed(job, failure)
             case Pending(phase, word, retry_after):
                 if phase is Phase.UNRECOGNISED:
                     logger.warning("unrecognised status word", word=word)
@@ -65,15 +97,119 @@ class Polling:
                 logger.warning("no status this time", reason=failure.message)
                 return self._wait(job, "no answer", retry_after)
 
-    def _wait(self, job: Job, seen: str, retry_after: float | None) -> dict[str, Any]:
+    def _failed(self, job: Job, failure: Failure) -> Outcome:
+        """Over, or, when it may pass and costs nothing, to be ordered again."""
+        free = released(job) if failure.billed is False else {}
+        again = failure.retryable and failure.billed is False and job.orders < self._max_orders
+        cancelled = failure.kind is FailureKind.CANCELLED
+        end = State.CANCELLED if cancelled else State.FAILED
+        attempts = job.attempted(
+            outcome=end.value, reason=failure.message, ended_at=utc_iso(self._now())
+        )
+        facts = {"failure": failure_facts(failure), "attempts": attempts, **free}
+        if not again:
+            return _ended(self._ledger.move(job, end, **facts))
+        job = self._ledger.move(job, State.CLAIMED, provider_job_id="", **facts)
+        metrics.add_metric("ClipOrderedAgain", MetricUnit.Count, 1)
+        return {"outcome": "again", "wait_seconds": busy_wait(None, 0), "state": job.state.value}
+
+    def _wait(self, job: Job, seen: str, retry_after: float | None) -> Outcome:
         now = self._now()
         if now >= from_iso(job.deadline_at):
             failure = {"kind": "deadline", "message": f"last seen: {seen}"}
-            self._ledger.move(job, State.STALLED, failure=failure)
+            attempts = job.attempted(outcome=State.STALLED.value)
+            job = self._ledger.move(job, State.STALLED, failure=failure, attempts=attempts)
             logger.error("the deadline has passed")
-            return {"outcome": "ended", "state": State.STALLED.value}
+            return _ended(job)
         if job.state is State.SUBMITTED and seen == Phase.RUNNING:
             job = self._ledger.move(job, State.RUNNING)
         waited = (now - from_iso(job.asked_at)).total_seconds()
         seconds = next_wait(job.provider, waited, retry_after)
         return {"outcome": "wait", "wait_seconds": seconds, "state": job.state.value}
+
+    # --- orders whose answer was lost -----------------------------------------------------------
+
+    def _after_lost_step(self, job: Job) -> Outcome:
+        """`submitting` means that a POST may be under way, or that its process died."""
+        age = (self._now() - from_iso(job.asked_at)).total_seconds()
+        if age < STALE_S:
+            seconds = int(STALE_S - age) + 1
+            return {"outcome": "wait", "wait_seconds": seconds, "state": job.state.value}
+        message = "the step ended before the answer was noted"
+        failure = {"kind": LOST_ANSWER, "message": message}
+        attempts = job.attempted(outcome=State.UNKNOWN.value, reason=message)
+        job = self._ledger.move(job, State.UNKNOWN, failure=failure, attempts=attempts)
+        metrics.add_metric("PaymentUnknown", MetricUnit.Count, 1)
+        return self._search(job, 0)
+
+    def _search(self, job: Job, searches: int) -> Outcome:
+        found = find_order(job, self._provider(job.provider), self._clips)
+        if found and len(found) == 1:
+            return self._follow(job, found[0])
+        if found is None or searches + 1 >= MAX_SEARCHES:
+            logger.error("the order's fate stays unknown", found=len(found or ()))
+            return _ended(job)
+        return {
+            "outcome": "wait",
+            "wait_seconds": SEARCH_FIRST_S * 2**searches,
+            "searches": searches + 1,
+            "state": job.state.value,
+        }
+
+    def _follow(self, job: Job, provider_job_id: str) -> Outcome:
+        deadline = utc_iso(self._now() + self._deadline)
+        job = follow_order(self._ledger, job, provider_job_id, deadline)
+        return {"outcome": "wait", "wait_seconds": 1, "state": job.state.value}
+
+    # --- an operator's word ---------------------------------------------------------------------
+
+    def _resume(self, job: Job, word: Mapping[str, Any], execution: str) -> Job:
+        """`{}` looks again at a stalled job; for an unknown one `{"provider_job_id": "..."}`
+        names the order that was found, `{"nothing_made": true}` says that there is none.
+
+        A word that was heard before (a repeated step) changes nothing more.
+        """
+        deadline = utc_iso(self._now() + self._deadline)
+        if job.state is State.STALLED:
+            again: dict[str, Any] = {"failure": {}, "execution": execution}
+            return self._ledger.move(job, State.SUBMITTED, deadline_at=deadline, **again)
+        if job.state is State.UNKNOWN and word.get("provider_job_id"):
+            job = replace(job, execution=execution)
+            return follow_order(self._ledger, job, str(word["provider_job_id"]), deadline)
+        if job.state is State.UNKNOWN and word.get("nothing_made") is True:
+            failure = {"kind": "nothing_made", "message": "an operator found no order"}
+            attempts = job.attempted(outcome=State.REFUSED.value)
+            facts: dict[str, Any] = {"failure": failure, "attempts": attempts}
+            facts |= released(job)
+            return self._ledger.move(job, State.REFUSED, **facts)
+        return job
+
+
+def find_order(job: Job, provider: Provider, clips: Clips) -> list[str] | None:
+    """Orders at the provider that can only be the lost one; None where it cannot be told."""
+    asked = from_iso(job.asked_at)
+    request = clip_request(job, clips, url_seconds=60)
+    found = provider.find(request, asked - _MARGIN, asked + timedelta(seconds=STALE_S) + _MARGIN)
+    known = {attempt.provider_job_id for attempt in job.attempts}
+    return None if found is None else [order for order in found if order not in known]
+
+
+def follow_order(ledger: Ledger, job: Job, provider_job_id: str, deadline_at: str) -> Job:
+    """The lost order is found: the job goes on with it."""
+    attempts = job.attempted(provider_job_id=provider_job_id, outcome=State.SUBMITTED.value)
+    moved = ledger.move(
+        job,
+        State.SUBMITTED,
+        provider_job_id=provider_job_id,
+        attempts=attempts,
+        deadline_at=deadline_at,
+        execution=job.execution,
+        failure={},
+    )
+    metrics.add_metric("PaymentRecovered", MetricUnit.Count, 1)
+    logger.info("the lost order was found")
+    return moved
+
+
+def _ended(job: Job) -> Outcome:
+    return {"outcome": "ended", "state": job.state.value}

@@ -1,26 +1,33 @@
-"""What a clip is expected to cost, from the dated table `prices.json`. US dollars, Decimal."""
+"""What a clip is expected to cost: the dated table `prices.json` and the operator's overrides."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
+from typing import Any
 
 PRICES = Path(__file__).with_name("prices.json")
 
-
-def estimate(provider: str, resolution: str, duration: str) -> Decimal | None:
-    """The expected price of one clip, or None where the table has none."""
-    return _table().get((provider, resolution, duration))
+# By provider, duration and resolution, in US dollars: {"luma": {"5s": {"540p": 0.15}}}
+Overrides = Mapping[Any, Mapping[Any, Mapping[Any, Decimal]]]
 
 
-@cache
-def _table() -> dict[tuple[str, str, str], Decimal]:
-    rows = json.loads(PRICES.read_text(encoding="utf-8"))["clips"]
-    return {
-        (row["provider"], resolution, row["duration"]): Decimal(row[resolution])
-        for row in rows
-        for resolution in ("540p", "720p", "1080p")
-        if resolution in row
-    }
+class PriceList:
+    """Prices of single clips in US dollars."""
+
+    def __init__(self, overrides: Overrides | None = None) -> None:
+        self._overrides = overrides or {}
+        self._rows = json.loads(PRICES.read_text(encoding="utf-8"))["clips"]
+
+    def estimate(self, provider: str, resolution: str, duration: str) -> Decimal | None:
+        """The expected price of one clip, or None where nobody knows it."""
+        own = self._overrides.get(provider, {}).get(duration, {}).get(resolution)
+        return own if own is not None else self._listed(provider, resolution, duration)
+
+    def _listed(self, provider: str, resolution: str, duration: str) -> Decimal | None:
+        for row in self._rows:
+            if (row["provider"], row["duration"]) == (provider, duration) and resolution in row:
+                return Decimal(row[resolution])
+        return None

@@ -6,13 +6,21 @@ Field names are the variables' names in lower case; `template.yaml` sets exactly
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, ValidationError
 
+from dropreel.budget import Caps
 from dropreel.errors import SettingsError
+from dropreel.pricing import PriceList
 from dropreel.providers.options import ProviderOptions
-from dropreel.sidecar import ProviderName
+from dropreel.rules import SpendingRules
+from dropreel.sidecar import Duration, ProviderName, Resolution
+
+Price = Annotated[Decimal, Field(ge=0)]
+PriceOverrides = Mapping[ProviderName, Mapping[Duration, Mapping[Resolution, Price]]]
 
 
 def _listed(value: Any) -> Any:
@@ -56,21 +64,51 @@ class ProviderSettings(Settings):
     provider_options: Json[ProviderOptions] = ProviderOptions()
 
 
+class SpendingSettings(Settings):
+    """The operator's rules for money. Caps in US dollars; days and months are those of UTC."""
+
+    allow_paid_calls: bool
+    allow_unknown_prices: bool
+    price_overrides: Json[PriceOverrides] = Field(default_factory=dict)
+    job_cap_usd: Annotated[Decimal, Field(gt=0)]
+    daily_cap_usd: Annotated[Decimal, Field(gt=0)]
+    monthly_cap_usd: Annotated[Decimal, Field(gt=0)]
+    failover_providers: Annotated[tuple[ProviderName, ...], _Listed] = ()
+
+    def rules(self) -> SpendingRules:
+        return SpendingRules(
+            caps=Caps(self.job_cap_usd, self.daily_cap_usd, self.monthly_cap_usd),
+            prices=PriceList(self.price_overrides),
+            paid_calls=self.allow_paid_calls,
+            unknown_prices=self.allow_unknown_prices,
+            failover=self.failover_providers,
+        )
+
+
 class SubmitSettings(LedgerSettings, NoticeSettings):
     inbox_bucket: str
     ingest_queue_url: str
     state_machine_arn: str
     providers: Annotated[tuple[ProviderName, ...], _Listed, Field(min_length=1)]
     sidecar_grace_seconds: Annotated[int, Field(ge=0, le=900)]
+    price_overrides: Json[PriceOverrides] = Field(default_factory=dict)
 
 
-class GenerateSettings(LedgerSettings, ProviderSettings):
+class GenerateSettings(LedgerSettings, ProviderSettings, SpendingSettings):
+    operators_topic_arn: str
     job_deadline_minutes: Annotated[int, Field(ge=1)]
     source_url_seconds: Annotated[int, Field(ge=60)]
 
 
 class PollSettings(LedgerSettings, ProviderSettings):
-    pass
+    job_deadline_minutes: Annotated[int, Field(ge=1)]
+    max_orders_per_job: Annotated[int, Field(ge=1)]
+
+
+class SweepSettings(LedgerSettings, ProviderSettings):
+    state_machine_arn: str
+    job_deadline_minutes: Annotated[int, Field(ge=1)]
+    cancel_stalled_orders: bool
 
 
 class FinalizeSettings(LedgerSettings, NoticeSettings, ProviderSettings):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -70,6 +71,9 @@ class Sidecar(BaseModel):
     provider: ProviderName | Literal["auto"] = Field(
         "auto", description="Who makes it; `auto` is the stack's first provider that can."
     )
+    max_cost_usd: Annotated[Decimal, Field(gt=0, le=1000)] | None = Field(
+        None, description="Refuse the clip if it is expected to cost more than this."
+    )
     take: Annotated[int, Field(strict=True, ge=1, le=999)] = Field(
         1, description="Another number makes another clip of the same image and settings."
     )
@@ -83,6 +87,7 @@ _ALLOWED = {
     "loop": "true or false (without quotes)",
     "reference_image_urls": "a list of up to 8 https:// addresses",
     "provider": ", ".join((*get_args(ProviderName), "auto")),
+    "max_cost_usd": "a number of US dollars above 0, such as 0.50",
     "take": "a whole number from 1 to 999 (without quotes)",
 }
 _EXAMPLE = '{"prompt": "slow push-in, soft light"}'

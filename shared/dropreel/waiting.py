@@ -25,6 +25,7 @@ PROFILES = {
     "oxen": Profile(first=240, step=30, pace=10),
 }
 
+SEARCH_FIRST_S = 30  # until a lost order may show in a provider's list
 _SLOWEST_STEP = 120
 _MAX_RETRY_AFTER = 900
 

@@ -12,18 +12,18 @@ from botocore.config import Config
 
 from dropreel.clips import Clips
 from dropreel.keys import ProviderKeys
-from dropreel.ledger import Ledger
 from dropreel.providers import registry
 from dropreel.providers.base import Provider
 from dropreel.providers.http import new_client
 from dropreel.settings import LedgerSettings, ProviderSettings
+from dropreel.table import Table
 
 if TYPE_CHECKING:
     from boto3.session import Session
 
 
-def ledger(settings: LedgerSettings, session: Session) -> Ledger:
-    return Ledger(session.client("dynamodb"), settings.ledger_table)
+def table(settings: LedgerSettings, session: Session) -> Table:
+    return Table(session.client("dynamodb"), settings.ledger_table)
 
 
 def clips(settings: LedgerSettings, session: Session) -> Clips:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import boto3
@@ -15,6 +16,8 @@ from dropreel.jobs import ClipSettings, Job, Source, State
 from dropreel.ledger import Ledger
 from dropreel.notices import Notifier
 from dropreel.providers.base import CancelOutcome, ClipRequest, StatusOutcome, SubmitOutcome
+from dropreel.table import Table
+from dropreel.telling import Notices
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 
@@ -39,7 +42,9 @@ class FakeProvider:
     name: str = "luma"
     submit_answers: list[SubmitOutcome | Exception] = field(default_factory=list)
     status_answers: list[StatusOutcome] = field(default_factory=list)
+    find_answers: list[list[str] | None] = field(default_factory=list)
     requests: list[ClipRequest] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
 
     def submit(self, request: ClipRequest) -> SubmitOutcome:
         self.requests.append(request)
@@ -53,10 +58,12 @@ class FakeProvider:
         return self.status_answers.pop(0)
 
     def cancel(self, provider_job_id: str) -> CancelOutcome:
-        raise AssertionError("nobody cancels by itself")
+        self.cancelled.append(provider_job_id)
+        return CancelOutcome.REQUESTED
 
     def find(self, request: ClipRequest, since: datetime, until: datetime) -> list[str] | None:
-        raise AssertionError("nobody searches by itself")
+        assert since < until
+        return self.find_answers.pop(0)
 
 
 @dataclass
@@ -90,7 +97,9 @@ class Aws:
     """The stack's resources as the functions see them."""
 
     s3: Any
+    table: Table
     ledger: Ledger
+    notices: Notices
     inbox: Inbox
     clips: Clips
     results: Mailbox
@@ -115,20 +124,46 @@ class Aws:
         return list(found["executions"])
 
 
+@cache
+def _clients() -> tuple[Any, Any, Any, Any, Any]:
+    """Making clients takes longer than most tests; moto empties what is behind them."""
+    services = ("s3", "sns", "sqs", "dynamodb", "stepfunctions")
+    session = boto3.session.Session(
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        region_name="us-east-1",
+    )
+    s3, sns, sqs, dynamodb, workflow = (session.client(name) for name in services)  # type: ignore[call-overload]
+    return s3, sns, sqs, dynamodb, workflow
+
+
 def resources() -> Aws:
-    s3, sns, sqs = boto3.client("s3"), boto3.client("sns"), boto3.client("sqs")
-    dynamodb, workflow = boto3.client("dynamodb"), boto3.client("stepfunctions")
+    s3, sns, sqs, dynamodb, workflow = _clients()
     for bucket in ("inbox", "clips"):
         s3.create_bucket(Bucket=bucket)
     dynamodb.create_table(
         TableName="ledger",
         BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("pk", "sk")],
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"}
+            for name in ("pk", "sk", "unsettled", "created_at")
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "unsettled",
+                "KeySchema": [
+                    {"AttributeName": "unsettled", "KeyType": "HASH"},
+                    {"AttributeName": "created_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
         KeySchema=[
             {"AttributeName": "pk", "KeyType": "HASH"},
             {"AttributeName": "sk", "KeyType": "RANGE"},
         ],
     )
+    table = Table(dynamodb, "ledger", sleep=lambda _: None)
     machine = workflow.create_state_machine(
         name="render",
         definition='{"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}',
@@ -136,7 +171,9 @@ def resources() -> Aws:
     )
     return Aws(
         s3=s3,
-        ledger=Ledger(dynamodb, "ledger"),
+        table=table,
+        ledger=Ledger(table),
+        notices=Notices(table),
         inbox=Inbox(s3, "inbox"),
         clips=Clips(s3, "clips"),
         results=Mailbox(sns, sqs, "results"),

@@ -6,7 +6,7 @@ import pytest
 
 from dropreel.capabilities import CAPABILITIES, choose
 from dropreel.errors import Problem, RejectedError
-from dropreel.pricing import estimate
+from dropreel.pricing import PriceList
 from dropreel.providers.registry import NAMES
 from dropreel.sidecar import AspectRatio, Duration, ProviderName, Resolution, Sidecar
 
@@ -28,7 +28,7 @@ def test_every_provider_of_the_sidecar_has_adapter_capability_and_price() -> Non
     for name in CAPABILITIES:
         for resolution in get_args(Resolution):
             for duration in get_args(Duration):
-                assert estimate(name, resolution, duration)
+                assert PriceList().estimate(name, resolution, duration)
 
 
 @pytest.mark.parametrize(

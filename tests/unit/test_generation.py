@@ -5,8 +5,11 @@ from decimal import Decimal
 
 import pytest
 
+from dropreel.breaker import Breaker
+from dropreel.budget import Caps
 from dropreel.generation import MAX_TRIES, Generation
 from dropreel.jobs import Job, State
+from dropreel.pricing import PriceList
 from dropreel.providers.base import (
     Accepted,
     Busy,
@@ -16,6 +19,8 @@ from dropreel.providers.base import (
     SubmitOutcome,
     Unknown,
 )
+from dropreel.rules import SpendingRules
+from dropreel.warnings import Warnings
 from tests.unit.support import Aws, Clock, FakeProvider, make_job
 
 BUSY = Busy(Failure(FailureKind.THROTTLED, "too many jobs", http_status=429), retry_after=7.0)
@@ -23,16 +28,29 @@ REFUSED = Refused(Failure(FailureKind.MODERATED, "not this"))
 UNKNOWN = Unknown(Failure(FailureKind.UNEXPECTED, "read timed out"))
 
 
-@pytest.fixture
-def generation(aws: Aws, provider: FakeProvider, clock: Clock) -> Generation:
+CAPS = Caps(job=Decimal(5), day=Decimal(25), month=Decimal(250))
+RULES = SpendingRules(caps=CAPS, prices=PriceList())
+
+
+def make_generation(
+    aws: Aws, provider: FakeProvider, clock: Clock, rules: SpendingRules = RULES
+) -> Generation:
     return Generation(
         ledger=aws.ledger,
         clips=aws.clips,
         provider=lambda _: provider,
+        rules=rules,
+        breaker=Breaker(aws.table),
+        warnings=Warnings(aws.notices, aws.notifier(aws.operators), clock),
         deadline=timedelta(minutes=60),
         source_url_seconds=600,
         now=clock,
     )
+
+
+@pytest.fixture
+def generation(aws: Aws, provider: FakeProvider, clock: Clock) -> Generation:
+    return make_generation(aws, provider, clock)
 
 
 def claimed(aws: Aws) -> Job:
@@ -81,7 +99,7 @@ def test_a_busy_provider_is_asked_again_after_its_time(
         "wait_seconds": 7,
         "state": "claimed",
     }
-    assert generation.run(job.job_id, 1)["outcome"] == "accepted"
+    assert generation.run(job.job_id, tries=1)["outcome"] == "accepted"
     assert aws.ledger.require(job.job_id).failure == {}
 
 
@@ -90,13 +108,16 @@ def test_a_provider_that_stays_busy_ends_the_job_unpaid(
 ) -> None:
     job = claimed(aws)
     provider.submit_answers = [BUSY]
-    assert generation.run(job.job_id, MAX_TRIES)["state"] == "refused"
+    assert generation.run(job.job_id, tries=MAX_TRIES)["state"] == "refused"
     assert aws.ledger.require(job.job_id).failure["kind"] == "throttled"
 
 
 @pytest.mark.parametrize(
-    ("answer", "state", "kind"),
-    [(REFUSED, State.REFUSED, "moderated"), (UNKNOWN, State.UNKNOWN, "lost_answer")],
+    ("answer", "state", "kind", "outcome"),
+    [
+        (REFUSED, State.REFUSED, "moderated", "ended"),
+        (UNKNOWN, State.UNKNOWN, "lost_answer", "search"),
+    ],
 )
 def test_an_end_is_noted_with_its_reason_and_never_asked_again(
     aws: Aws,
@@ -105,11 +126,12 @@ def test_an_end_is_noted_with_its_reason_and_never_asked_again(
     answer: SubmitOutcome,
     state: State,
     kind: str,
+    outcome: str,
 ) -> None:
     job = claimed(aws)
     provider.submit_answers = [answer]
-    assert generation.run(job.job_id) == {"outcome": "ended", "state": state.value}
-    assert generation.run(job.job_id) == {"outcome": "ended", "state": state.value}
+    assert generation.run(job.job_id)["outcome"] == outcome
+    assert generation.run(job.job_id)["outcome"] == outcome
     held = aws.ledger.require(job.job_id)
     assert (held.state, held.failure["kind"]) == (state, kind)
     assert len(provider.requests) == 1
@@ -122,7 +144,8 @@ def test_a_step_that_died_during_the_post_is_never_repeated(
     provider.submit_answers = [RuntimeError("killed")]
     with pytest.raises(RuntimeError, match="killed"):
         generation.run(job.job_id)
-    assert generation.run(job.job_id) == {"outcome": "ended", "state": "unknown"}
+    again = generation.run(job.job_id)
+    assert again == {"outcome": "search", "wait_seconds": 90}
     assert len(provider.requests) == 1
 
 

@@ -40,7 +40,7 @@ def make_intake(aws: Aws, clock: Clock, **changes: Any) -> Intake:
         SubmitSettings(**{**fields, **changes}),
         inbox=aws.inbox,
         clips=aws.clips,
-        ledger=aws.ledger,
+        table=aws.table,
         notifier=aws.notifier(aws.results),
         queue=aws.sqs,
         workflow=aws.workflow,
@@ -95,6 +95,7 @@ def test_a_started_job_is_claimed_with_its_settings_and_its_image_is_pinned(
         "provider": "luma",
         "settings": "10s 720p 16:9",
         "estimate_usd": "0.90",
+        "run": 1,
     }
     assert (job.state, job.run, job.settings.duration) == (State.CLAIMED, 1, "10s")
     pinned = aws.s3.get_object(Bucket="clips", Key=job.source.pinned_key)

@@ -9,7 +9,7 @@ import pytest
 from dropreel.clip import ClipInfo
 from dropreel.errors import LedgerConflictError
 from dropreel.jobs import ENDS, Job, State
-from dropreel.ledger import TRANSITIONS, Telling
+from dropreel.ledger import RESTARTABLE, TRANSITIONS
 from tests.unit.support import Aws, make_job
 
 PATHS = {
@@ -100,7 +100,8 @@ def test_a_new_drop_starts_a_job_again_only_if_nothing_may_be_paid_or_coming(
 ) -> None:
     before = bring_to(aws, state)
     after = aws.ledger.claim(make_job(dropped_at="2026-11-20T10:00:00.000Z"))
-    if state in {State.REFUSED, State.FAILED, State.CANCELLED}:
+    assert {State.REFUSED, State.FAILED, State.CANCELLED} == RESTARTABLE
+    if state in RESTARTABLE:
         assert (after.state, after.run) == (State.CLAIMED, 2)
         assert after.execution_name.endswith("-2")
     else:
@@ -127,21 +128,6 @@ def test_of_many_at_once_one_may_submit(aws: Aws) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(submit, range(8))) == 1
-
-
-def test_ends_are_told_by_one_at_a_time_and_only_once(aws: Aws) -> None:
-    assert aws.ledger.begin_telling("n", "one", 1000) is Telling.MINE
-    assert aws.ledger.begin_telling("n", "other", 1010) is Telling.BUSY
-    assert aws.ledger.begin_telling("n", "one", 1020) is Telling.MINE
-    aws.ledger.end_telling("n", "now")
-    assert aws.ledger.begin_telling("n", "one", 1030) is Telling.TOLD
-    assert aws.ledger.begin_telling("n", "other", 9999) is Telling.TOLD
-
-
-def test_who_dies_while_telling_is_replaced(aws: Aws) -> None:
-    assert aws.ledger.begin_telling("n", "dead", 1000) is Telling.MINE
-    assert aws.ledger.begin_telling("n", "other", 1119) is Telling.BUSY
-    assert aws.ledger.begin_telling("n", "other", 1121) is Telling.MINE
 
 
 def test_every_state_is_either_an_end_or_has_a_next_step() -> None:

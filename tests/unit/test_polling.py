@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -24,7 +25,14 @@ RUNNING = Pending(Phase.RUNNING, "processing")
 
 @pytest.fixture
 def polling(aws: Aws, provider: FakeProvider, clock: Clock) -> Polling:
-    return Polling(ledger=aws.ledger, provider=lambda _: provider, now=clock)
+    return Polling(
+        ledger=aws.ledger,
+        clips=aws.clips,
+        provider=lambda _: provider,
+        max_orders=2,
+        deadline=timedelta(minutes=60),
+        now=clock,
+    )
 
 
 def submitted(aws: Aws) -> Job:

@@ -1,0 +1,37 @@
+"""Every half hour: jobs that were left behind go on, or are watched a little longer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from dropreel.ledger import Ledger
+from dropreel.observability import logger, metrics
+from dropreel.settings import SweepSettings
+from dropreel.sweeping import Sweep
+from dropreel.wiring import clips, providers, table
+
+
+@cache
+def sweep() -> Sweep:
+    settings = SweepSettings.from_environment()
+    session = boto3.session.Session()
+    return Sweep(
+        ledger=Ledger(table(settings, session)),
+        clips=clips(settings, session),
+        provider=providers(settings, session),
+        workflow=session.client("stepfunctions"),
+        machine_arn=settings.state_machine_arn,
+        deadline=timedelta(minutes=settings.job_deadline_minutes),
+        cancel_stalled=settings.cancel_stalled_orders,
+    )
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  # noqa: ARG001
+    return sweep().run()

@@ -1,0 +1,144 @@
+"""The sweep: looks at jobs that the workflow has left behind, and starts it again for those that
+can go on. It orders nothing, and tells nobody anything itself: the workflow does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from dropreel.clips import Clips
+from dropreel.jobs import Job, State, from_iso
+from dropreel.ledger import Ledger
+from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.polling import find_order
+from dropreel.providers.base import Failed, Provider, Ready
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+MOST_JOBS = 200  # in one sweep
+WATCH = timedelta(days=3)  # after this a provider has forgotten the job, or bills it for good
+_UNDER_WAY = frozenset({State.SUBMITTING, State.SUBMITTED, State.RUNNING, State.READY})
+
+
+class Sweep:
+    """What the `sweep` function does, every now and then."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        clips: Clips,
+        provider: Callable[[str], Provider],
+        workflow: SFNClient,
+        machine_arn: str,
+        deadline: timedelta,
+        cancel_stalled: bool,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._ledger = ledger
+        self._clips = clips
+        self._provider = provider
+        self._workflow = workflow
+        self._machine_arn = machine_arn
+        self._deadline = deadline
+        self._cancel_stalled = cancel_stalled
+        self._now = now
+
+    def run(self) -> dict[str, int]:
+        """Look at every unsettled job. Returns how many of them got which treatment."""
+        done: Counter[str] = Counter()
+        for job_id in self._ledger.unsettled(MOST_JOBS):
+            job = self._ledger.get(job_id)
+            if job is None:
+                continue
+            try:
+                done[self._look_at(job)] += 1
+            except Exception:
+                # One odd job must not keep the others from being looked at.
+                logger.exception("not swept", job_id=job_id)
+                done["failed"] += 1
+        self._report(done)
+        return dict(done)
+
+    def _look_at(self, job: Job) -> str:
+        if job.state is State.STALLED:
+            return self._stalled(job)
+        if job.state is State.UNKNOWN:
+            return self._unknown(job)
+        due = job.deadline_at if job.state in _UNDER_WAY else job.created_at
+        if self._now() < from_iso(due) + self._deadline or self._is_running(job):
+            return "under way"
+        return self._stuck(job)
+
+    def _stalled(self, job: Job) -> str:
+        status = self._provider(job.provider).status(job.provider_job_id)
+        if isinstance(status, Ready | Failed):
+            return self._resume(job, {}, "late")
+        if self._too_old(job):
+            self._ledger.give_up_watching(job)
+            return "given up"
+        if self._cancel_stalled:
+            self._provider(job.provider).cancel(job.provider_job_id)
+            return "asked to cancel"
+        return "still stalled"
+
+    def _unknown(self, job: Job) -> str:
+        """Only an order that is found settles anything: a list without it proves nothing."""
+        found = find_order(job, self._provider(job.provider), self._clips)
+        if found and len(found) == 1:
+            return self._resume(job, {"provider_job_id": found[0]}, "found")
+        if self._too_old(job):
+            self._ledger.give_up_watching(job)
+            return "given up"
+        return "still unknown"
+
+    def _stuck(self, job: Job) -> str:
+        """Nothing runs for this job although it has not ended: let the workflow end it."""
+        if job.state is State.CLAIMED and self._start(job.execution_name, _first_input(job)):
+            return "started"
+        return self._resume(job, {}, "stuck")
+
+    def _resume(self, job: Job, word: dict[str, Any], why: str) -> str:
+        stamp = self._now().strftime("%Y%m%d%H")
+        name = f"{job.execution_name[:60]}-{why}-{stamp}"
+        given = {"job_id": job.job_id, "image": job.source.key, "run": job.run, "resume": word}
+        return why if self._start(name, given) else "under way"
+
+    def _start(self, name: str, given: dict[str, Any]) -> bool:
+        try:
+            self._workflow.start_execution(
+                stateMachineArn=self._machine_arn, name=name, input=json.dumps(given)
+            )
+        except self._workflow.exceptions.ExecutionAlreadyExists:
+            return False
+        return True
+
+    def _is_running(self, job: Job) -> bool:
+        arn = job.execution or self._arn(job.execution_name)
+        try:
+            described = self._workflow.describe_execution(executionArn=arn)
+        except self._workflow.exceptions.ExecutionDoesNotExist:
+            return False
+        return described["status"] == "RUNNING"
+
+    def _arn(self, name: str) -> str:
+        return f"{self._machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
+
+    def _too_old(self, job: Job) -> bool:
+        return self._now() > from_iso(job.asked_at) + WATCH
+
+    def _report(self, done: Counter[str]) -> None:
+        swept = sum(done.values())
+        logger.info("sweep done", extra={"swept": swept, "treated": dict(done)})
+        metrics.add_metric("JobsSwept", MetricUnit.Count, swept)
+        found = sum(done[why] for why in ("late", "found", "stuck", "started"))
+        metrics.add_metric("JobsResumed", MetricUnit.Count, found)
+
+
+def _first_input(job: Job) -> dict[str, Any]:
+    return {"job_id": job.job_id, "image": job.source.key, "run": job.run}

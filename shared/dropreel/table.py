@@ -1,0 +1,203 @@
+"""The ledger's DynamoDB table: conditional writes and plain Python values.
+
+Everything that is kept in the table goes through here; what is kept, and under which keys, is
+told where it is used: `ledger` (jobs), `budget`, `breaker`, `telling`.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass
+from decimal import Decimal
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Item = dict[str, Any]
+_CONFLICT_TRIES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One conditional update: `sets` and `adds` by attribute, `removes` by name.
+
+    `condition` uses `#name` and `:name`; the values of `where` fill its `:name`s.
+    """
+
+    key: str
+    sets: Mapping[str, Any] = field(default_factory=dict)
+    adds: Mapping[str, Decimal | int] = field(default_factory=dict)
+    removes: Sequence[str] = ()
+    condition: str = ""
+    where: Mapping[str, Any] = field(default_factory=dict)
+
+    def request(self, table: str) -> dict[str, Any]:
+        clauses = [
+            _clause("SET", (f"#{name} = :{name}" for name in self.sets)),
+            _clause("ADD", (f"#{name} :{name}" for name in self.adds)),
+            _clause("REMOVE", (f"#{name}" for name in self.removes)),
+        ]
+        names = {*self.sets, *self.adds, *self.removes, *_named_in(self.condition)}
+        values = {**self.sets, **self.adds, **self.where}
+        request: dict[str, Any] = {
+            "TableName": table,
+            "Key": _key(self.key),
+            "UpdateExpression": " ".join(clause for clause in clauses if clause),
+            "ExpressionAttributeNames": {f"#{name}": name for name in names},
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        if values:
+            request["ExpressionAttributeValues"] = {
+                f":{name}": _stored(value) for name, value in values.items()
+            }
+        if self.condition:
+            request["ConditionExpression"] = self.condition
+        return request
+
+
+class ConditionFailedError(Exception):
+    """A condition did not hold; `index` tells which update's, `item` what lay there instead."""
+
+    def __init__(self, index: int, item: Item) -> None:
+        super().__init__(f"condition of update {index} failed")
+        self.index = index
+        self.item = item
+
+
+class ContentionError(Exception):
+    """Too many others wrote the same items at the same time; nothing was changed."""
+
+
+class Table:
+    """One table with the keys `pk` and `sk`; `sk` is the item's kind, taken from its key."""
+
+    def __init__(
+        self, client: DynamoDBClient, name: str, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._client = client
+        self._name = name
+        self._sleep = sleep
+
+    def get(self, key: str) -> Item | None:
+        answer = self._client.get_item(TableName=self._name, Key=_key(key), ConsistentRead=True)
+        return plain(answer["Item"]) if "Item" in answer else None
+
+    def put_new(self, key: str, item: Mapping[str, Any]) -> bool:
+        """Write `item` unless there is one under this key. Returns whether it was written."""
+        return self.put(key, item, "attribute_not_exists(pk)", {})
+
+    def put(
+        self, key: str, item: Mapping[str, Any], condition: str, where: Mapping[str, Any]
+    ) -> bool:
+        request: dict[str, Any] = {"ConditionExpression": condition}
+        if names := _named_in(condition):
+            request["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
+        if where:
+            request["ExpressionAttributeValues"] = {f":{n}": _stored(v) for n, v in where.items()}
+        stored = {name: _stored(value) for name, value in item.items()}
+        try:
+            self._client.put_item(TableName=self._name, Item={**stored, **_key(key)}, **request)
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def update(self, update: Update) -> Item:
+        """Returns the whole item after the update; raises ConditionFailedError."""
+        request = update.request(self._name)
+        try:
+            answer = self._client.update_item(**request, ReturnValues="ALL_NEW")
+        except self._client.exceptions.ConditionalCheckFailedException as error:
+            found: Mapping[str, Any] = error.response
+            raise ConditionFailedError(0, plain(found.get("Item", {}))) from None
+        return plain(answer["Attributes"])
+
+    def update_all(self, updates: Sequence[Update]) -> None:
+        """All updates or none; raises ConditionFailedError for the first that may not be."""
+        requests: Any = [{"Update": update.request(self._name)} for update in updates]
+        for attempt in range(_CONFLICT_TRIES):
+            try:
+                self._client.transact_write_items(TransactItems=requests)
+            except self._client.exceptions.TransactionCanceledException as error:
+                _raise_condition(error.response)
+                # Not jitter for secrets, only so that writers do not meet again.
+                self._sleep(random.uniform(0, 0.02 * 2 ** min(attempt, 6)))  # noqa: S311
+            else:
+                return
+        raise ContentionError("the ledger is busy")
+
+    def query_index(self, index: str, attribute: str, value: str, limit: int) -> list[Item]:
+        """Up to `limit` items of a sparse index, oldest first (as far as the index knows)."""
+        answer = self._client.query(
+            TableName=self._name,
+            IndexName=index,
+            KeyConditionExpression="#a = :v",
+            ExpressionAttributeNames={"#a": attribute},
+            ExpressionAttributeValues={":v": {"S": value}},
+            Limit=limit,
+        )
+        return [plain(item) for item in answer["Items"]]
+
+
+def _raise_condition(response: Mapping[str, Any]) -> None:
+    for index, reason in enumerate(response.get("CancellationReasons", [])):
+        if reason.get("Code") == "ConditionalCheckFailed":
+            raise ConditionFailedError(index, plain(reason.get("Item", {}))) from None
+
+
+def _clause(verb: str, parts: Any) -> str:
+    text = ", ".join(parts)
+    return f"{verb} {text}" if text else ""
+
+
+def _named_in(condition: str) -> set[str]:
+    words = condition.replace("(", " ").replace(")", " ").replace(",", " ").split()
+    return {word[1:] for word in words if word.startswith("#")}
+
+
+def _key(key: str) -> dict[str, Any]:
+    return {"pk": {"S": key}, "sk": {"S": key.partition("#")[0]}}
+
+
+def _stored(value: Any) -> Any:
+    return TypeSerializer().serialize(_storable(value))
+
+
+def _storable(value: Any) -> Any:
+    """DynamoDB knows no floats, enums, tuples or our own types."""
+    if isinstance(value, float):
+        return Decimal(str(value))
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, tuple | list):
+        return [_storable(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: _storable(item) for name, item in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return _storable(asdict(value))
+    return value
+
+
+def plain(stored: Mapping[str, Any]) -> Item:
+    """Python values of a stored item; names ending in `_usd` are money and stay Decimal."""
+    deserialize = TypeDeserializer().deserialize
+    return {name: _unstored(name, deserialize(value)) for name, value in stored.items()}
+
+
+def _unstored(name: str, value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return value if name.endswith("_usd") else _number(value)
+    if isinstance(value, list):
+        return tuple(_unstored(name, item) for item in value)
+    if isinstance(value, dict):
+        return {inner: _unstored(inner, item) for inner, item in value.items()}
+    return value
+
+
+def _number(value: Decimal) -> int | float:
+    return int(value) if value == value.to_integral_value() else float(value)
