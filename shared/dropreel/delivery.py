@@ -119,7 +119,7 @@ class Delivery:
             logger.info("this job has gone on elsewhere: nothing to do")
             cause = "this job has gone on in another execution"
             return {"outcome": "superseded", "error": "superseded", "cause": cause}
-        if job.state is State.READY and not ending.accident:
+        if job.state is State.READY and not ending.late:  # whatever went wrong on the way
             job = self._deliver(job, ending.fetches)
             if job.state is State.READY:
                 return {"outcome": "wait", "wait_seconds": _FETCH_WAIT_S * 2**ending.fetches}
@@ -207,22 +207,28 @@ class Delivery:
         return self._failed(job, end, kind, message)
 
     def _tell(self, job: Job, ending: Ending) -> None:
-        telling = self._notices.begin(job.notice, ending.execution_id, self._now().timestamp())
-        if telling is Telling.BUSY:
-            raise TellingBusyError(f"job {job.job_id} is being told by another run")
-        if telling is Telling.TOLD:
-            return
         place = Place(self._region, self._clips.bucket, ending.execution_id)
+        self._once(job.notice, ending, lambda: self._tell_droppers(job, ending, place))
+        note = operator_note(job, place)
+        if note:
+            # A notice of its own: trouble with one topic must not repeat the other's mail.
+            self._once(f"{job.notice}-operators", ending, lambda: self._operators.send(note))
+
+    def _once(self, notice: str, ending: Ending, tell: Callable[[], None]) -> None:
+        telling = self._notices.begin(notice, ending.execution_id, self._now().timestamp())
+        if telling is Telling.BUSY:
+            raise TellingBusyError(f"job {ending.job_id} is being told by another run")
+        if telling is Telling.MINE:
+            tell()
+            self._notices.end(notice, utc_iso(self._now()))
+
+    def _tell_droppers(self, job: Job, ending: Ending, place: Place) -> None:
         self._clips.put_record(job.record_key, self._record(job, ending))
         if job.state is State.DELIVERED and job.clip:
             self._results.send(clip_delivered(job, job.clip, place))
         else:
             metrics.add_metric("ClipNotDelivered", MetricUnit.Count, 1)
             self._results.send(clip_not_delivered(job, place))
-            note = operator_note(job, place)
-            if note:
-                self._operators.send(note)
-        self._notices.end(job.notice, utc_iso(self._now()))
         logger.info("job ended as %s", job.state)
 
     def _record(self, job: Job, ending: Ending) -> dict[str, Any]:

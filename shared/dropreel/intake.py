@@ -228,7 +228,8 @@ class Intake:
         except self._workflow.exceptions.ExecutionAlreadyExists:
             logger.info("this job is already under way: nothing to do")
             return
-        metrics.add_metric("JobStarted", MetricUnit.Count, 1)
+        if held == job:
+            metrics.add_metric("JobStarted", MetricUnit.Count, 1)
         logger.info("job started with %s", held.provider)
 
     def _reject(self, key: str, dropped_at: str, problems: Any, owner: str) -> None:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from dropreel.jobs import Job, State
+from dropreel.jobs import Attempt, Job, State
 from dropreel.polling import Polling
 from dropreel.providers.base import (
     Failed,
@@ -17,6 +17,7 @@ from dropreel.providers.base import (
     Ready,
     StatusOutcome,
 )
+from dropreel.table import Update
 from tests.unit.support import Aws, Clock, FakeProvider, make_job
 
 QUEUED = Pending(Phase.QUEUED, "queued")
@@ -115,3 +116,147 @@ def test_a_clip_that_is_ready_past_the_deadline_is_taken(
     clock.pass_time(minutes=61)
     provider.status_answers = [Ready("https://cdn.example/x")]
     assert polling.run(job.job_id)["outcome"] == "ready"
+
+
+# --- orders whose answer was lost -----------------------------------------------------------------
+
+
+def lost(aws: Aws) -> Job:
+    job = aws.ledger.claim(make_job())
+    times = {"asked_at": "2026-11-20T09:30:00.000Z", "deadline_at": "2026-11-20T10:30:00.000Z"}
+    job = aws.ledger.move(job, State.SUBMITTING, attempts=job.asking("x"), **times)
+    return aws.ledger.move(job, State.UNKNOWN)
+
+
+def test_a_lost_order_that_is_found_is_followed(
+    aws: Aws, polling: Polling, provider: FakeProvider
+) -> None:
+    job = lost(aws)
+    provider.find_answers = [[], ["p-7"]]
+    first = polling.run(job.job_id)
+    assert first == {"outcome": "wait", "wait_seconds": 30, "searches": 1, "state": "unknown"}
+    assert polling.run(job.job_id, searches=1)["state"] == "submitted"
+    held = aws.ledger.require(job.job_id)
+    assert (held.provider_job_id, held.failure) == ("p-7", {})
+    assert held.attempts[-1].provider_job_id == "p-7"
+
+
+@pytest.mark.parametrize("found", [[], ["p-7", "p-8"]])
+def test_a_search_that_does_not_settle_it_is_given_up_after_some_tries(
+    aws: Aws, polling: Polling, provider: FakeProvider, found: list[str]
+) -> None:
+    job = lost(aws)
+    provider.find_answers = [found] * 4
+    waits = [polling.run(job.job_id, searches=number) for number in range(4)]
+    assert [wait.get("wait_seconds") for wait in waits] == [30, 60, 120, None]
+    assert waits[-1] == {"outcome": "ended", "state": "unknown"}
+
+
+def test_where_nothing_can_be_searched_the_job_stays_unknown_at_once(
+    aws: Aws, polling: Polling, provider: FakeProvider
+) -> None:
+    provider.find_answers = [None]
+    assert polling.run(lost(aws).job_id) == {"outcome": "ended", "state": "unknown"}
+
+
+def test_an_order_that_belongs_to_an_earlier_attempt_is_not_taken_for_the_lost_one(
+    aws: Aws, polling: Polling, provider: FakeProvider
+) -> None:
+    job = lost(aws)
+    earlier = (Attempt("luma", "x", provider_job_id="p-old"), *job.attempts)
+    aws.table.update(Update(f"JOB#{job.job_id}", sets={"attempts": earlier}))
+    provider.find_answers = [["p-old"]]
+    assert polling.run(job.job_id)["outcome"] == "wait"
+    assert aws.ledger.require(job.job_id).state is State.UNKNOWN
+
+
+def test_a_post_that_may_still_be_under_way_is_waited_for_and_then_searched(
+    aws: Aws, polling: Polling, provider: FakeProvider, clock: Clock
+) -> None:
+    job = aws.ledger.claim(make_job())
+    aws.ledger.move(job, State.SUBMITTING, asked_at="2026-11-20T09:30:00.000Z")
+    assert polling.run(job.job_id)["wait_seconds"] == 91
+    clock.pass_time(seconds=91)
+    provider.find_answers = [[]]
+    assert polling.run(job.job_id)["state"] == "unknown"
+
+
+# --- failures that may pass -----------------------------------------------------------------------
+
+
+def test_an_unbilled_failure_that_may_pass_is_ordered_once_more(
+    aws: Aws, polling: Polling, provider: FakeProvider
+) -> None:
+    fault = Failed(Failure(FailureKind.TRANSIENT, "fault", retryable=True, billed=False))
+    job = aws.ledger.claim(make_job())
+    states = []
+    for number in (1, 2):
+        times = {"asked_at": "x", "deadline_at": "2026-11-20T10:30:00.000Z"}
+        job = aws.ledger.move(job, State.SUBMITTING, attempts=job.asking("x"), **times)
+        order = {"provider_job_id": f"p-{number}"}
+        attempts = job.attempted(**order)
+        job = aws.ledger.move(job, State.SUBMITTED, attempts=attempts, **order)
+        provider.status_answers = [fault]
+        states.append(polling.run(job.job_id)["outcome"])
+        job = aws.ledger.require(job.job_id)
+    assert states == ["again", "ended"]
+    assert job.state is State.FAILED
+    assert [attempt.provider_job_id for attempt in job.attempts] == ["p-1", "p-2"]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Failure(FailureKind.TRANSIENT, "fault", retryable=True, billed=None),
+        Failure(FailureKind.TRANSIENT, "fault", retryable=True, billed=True),
+        Failure(FailureKind.MODERATED, "no", retryable=False, billed=False),
+    ],
+)
+def test_what_may_be_billed_or_cannot_pass_is_not_ordered_again(
+    aws: Aws, polling: Polling, provider: FakeProvider, failure: Failure
+) -> None:
+    provider.status_answers = [Failed(failure)]
+    assert polling.run(submitted(aws).job_id)["outcome"] == "ended"
+
+
+# --- an operator's word ---------------------------------------------------------------------------
+
+
+def test_a_stalled_job_is_looked_at_again_with_a_new_deadline(
+    aws: Aws, polling: Polling, provider: FakeProvider, clock: Clock
+) -> None:
+    job = aws.ledger.move(submitted(aws), State.STALLED)
+    clock.pass_time(hours=5)
+    provider.status_answers = [RUNNING]
+    assert polling.run(job.job_id, resume={}, execution="e-2")["outcome"] == "wait"
+    held = aws.ledger.require(job.job_id)
+    assert (held.deadline_at, held.execution) == ("2026-11-20T15:30:00.000Z", "e-2")
+
+
+def test_an_operator_can_name_the_lost_order_or_say_that_there_is_none(
+    aws: Aws, polling: Polling, provider: FakeProvider
+) -> None:
+    job = lost(aws)
+    provider.status_answers = [RUNNING]
+    assert polling.run(job.job_id, resume={"provider_job_id": "p-9"})["outcome"] == "wait"
+    assert aws.ledger.require(job.job_id).provider_job_id == "p-9"
+
+
+def test_a_job_that_was_never_ordered_can_be_dropped_again(aws: Aws, polling: Polling) -> None:
+    job = lost(aws)
+    outcome = polling.run(job.job_id, resume={"nothing_made": True})
+    assert outcome == {"outcome": "ended", "state": "refused"}
+
+
+def test_a_word_on_a_delivered_job_changes_nothing(aws: Aws, polling: Polling) -> None:
+    job = aws.ledger.move(submitted(aws), State.READY)
+    job = aws.ledger.move(job, State.DELIVERED)
+    for word in ({}, {"nothing_made": True}, {"provider_job_id": "p-9"}):
+        assert polling.run(job.job_id, resume=word)["state"] == "delivered"
+
+
+def test_a_job_that_nobody_asked_for_yet_is_over_when_its_step_died(
+    aws: Aws, polling: Polling
+) -> None:
+    job = aws.ledger.claim(make_job())
+    assert polling.run(job.job_id) == {"outcome": "ended", "state": "claimed"}

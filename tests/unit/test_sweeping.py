@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from dropreel.jobs import Job, State
+from dropreel.providers.base import Failed, Failure, FailureKind, NoAnswer, Pending, Phase, Ready
+from dropreel.sweeping import Sweep
+from tests.unit.support import Aws, Clock, FakeProvider, make_job
+from tests.unit.test_ledger import PATHS
+
+RUNNING = Pending(Phase.RUNNING, "processing")
+GONE = NoAnswer(Failure(FailureKind.UNEXPECTED, "not found"))
+
+
+@pytest.fixture
+def sweep(aws: Aws, provider: FakeProvider, clock: Clock) -> Sweep:
+    return make_sweep(aws, provider, clock)
+
+
+def make_sweep(aws: Aws, provider: FakeProvider, clock: Clock, **changes: Any) -> Sweep:
+    return Sweep(
+        **{
+            "ledger": aws.ledger,
+            "clips": aws.clips,
+            "provider": lambda _: provider,
+            "workflow": aws.workflow,
+            "machine_arn": aws.machine_arn,
+            "deadline": timedelta(minutes=60),
+            "cancel_stalled": False,
+            "now": clock,
+            **changes,
+        }
+    )
+
+
+def job_in(aws: Aws, state: State) -> Job:
+    job = aws.ledger.claim(make_job())
+    times = {"asked_at": "2026-11-20T09:30:00.000Z", "deadline_at": "2026-11-20T10:30:00.000Z"}
+    for step in PATHS[state]:
+        facts = times if step is State.SUBMITTING else {}
+        facts |= {"provider_job_id": "p-1"} if step is State.SUBMITTED else {}
+        job = aws.ledger.move(job, step, **facts)
+    return job
+
+
+def resumed(aws: Aws) -> list[dict[str, Any]]:
+    inputs = []
+    for execution in aws.executions():
+        described = aws.workflow.describe_execution(executionArn=execution["executionArn"])
+        inputs.append(json.loads(described["input"]))
+    return inputs
+
+
+@pytest.mark.parametrize(
+    "status", [Ready("https://cdn.example/x"), Failed(Failure(FailureKind.TRANSIENT, "no"))]
+)
+def test_a_stalled_job_that_has_ended_meanwhile_goes_on_once(
+    aws: Aws, sweep: Sweep, provider: FakeProvider, status: Any
+) -> None:
+    job = job_in(aws, State.STALLED)
+    provider.status_answers = [status, status]
+    for _ in range(2):
+        sweep.run()
+    assert resumed(aws) == [
+        {"job_id": job.job_id, "image": "campaign/photo.jpg", "run": 1, "resume": {}}
+    ]
+
+
+@pytest.mark.parametrize("status", [RUNNING, GONE])
+def test_a_stalled_job_is_watched_for_three_days(
+    aws: Aws, sweep: Sweep, provider: FakeProvider, clock: Clock, status: Any
+) -> None:
+    job_in(aws, State.STALLED)
+    provider.status_answers = [status, status]
+    assert sweep.run() == {"still stalled": 1}
+    clock.pass_time(days=4)
+    assert sweep.run() == {"given up": 1}
+    assert sweep.run() == {}
+    assert aws.executions() == []
+
+
+def test_a_stalled_order_is_cancelled_only_where_the_operator_wants_it(
+    aws: Aws, sweep: Sweep, provider: FakeProvider, clock: Clock
+) -> None:
+    job_in(aws, State.STALLED)
+    provider.status_answers = [RUNNING, RUNNING]
+    sweep.run()
+    assert provider.cancelled == []
+    strict = make_sweep(aws, provider, clock, cancel_stalled=True)
+    assert strict.run() == {"asked to cancel": 1}
+    assert provider.cancelled == ["p-1"]
+
+
+def test_a_lost_order_that_is_found_goes_on(aws: Aws, sweep: Sweep, provider: FakeProvider) -> None:
+    job_in(aws, State.UNKNOWN)
+    provider.find_answers = [["p-7"]]
+    assert sweep.run() == {"found": 1}
+    assert resumed(aws)[0]["resume"] == {"provider_job_id": "p-7"}
+
+
+@pytest.mark.parametrize("found", [[], None, ["p-7", "p-8"]])
+def test_a_lost_order_that_is_not_clearly_found_stays_unknown(
+    aws: Aws, sweep: Sweep, provider: FakeProvider, clock: Clock, found: Any
+) -> None:
+    job = job_in(aws, State.UNKNOWN)
+    provider.find_answers = [found, found]
+    assert sweep.run() == {"still unknown": 1}
+    clock.pass_time(days=4)
+    assert sweep.run() == {"given up": 1}
+    assert aws.ledger.require(job.job_id).state is State.UNKNOWN
+
+
+@pytest.mark.parametrize("state", [State.SUBMITTING, State.SUBMITTED, State.RUNNING, State.READY])
+def test_a_job_without_an_execution_goes_on_after_its_deadline(
+    aws: Aws, sweep: Sweep, clock: Clock, state: State
+) -> None:
+    job = job_in(aws, state)
+    assert sweep.run() == {"under way": 1}
+    clock.pass_time(hours=3)
+    assert sweep.run() == {"stuck": 1}
+    assert resumed(aws)[0]["job_id"] == job.job_id
+
+
+def test_a_claimed_job_whose_start_was_lost_is_started(
+    aws: Aws, sweep: Sweep, clock: Clock
+) -> None:
+    job = job_in(aws, State.CLAIMED)
+    clock.pass_time(hours=3)
+    assert sweep.run() == {"started": 1}
+    (execution,) = aws.executions()
+    assert execution["name"] == job.execution_name
+    assert "resume" not in resumed(aws)[0]
+
+
+def test_a_job_whose_execution_runs_is_left_alone(aws: Aws, sweep: Sweep, clock: Clock) -> None:
+    job = job_in(aws, State.RUNNING)
+    aws.workflow.start_execution(stateMachineArn=aws.machine_arn, name=job.execution_name)
+    clock.pass_time(hours=3)
+    assert sweep.run() == {"under way": 1}
+
+
+@pytest.mark.parametrize("state", [State.DELIVERED, State.REFUSED, State.FAILED, State.CANCELLED])
+def test_settled_jobs_are_not_looked_at(aws: Aws, sweep: Sweep, state: State) -> None:
+    job_in(aws, state)
+    assert sweep.run() == {}
+
+
+def test_one_odd_job_does_not_keep_the_others_from_being_looked_at(
+    aws: Aws, provider: FakeProvider, clock: Clock
+) -> None:
+    job_in(aws, State.STALLED)
+    aws.ledger.claim(make_job(job_id="other"))
+
+    def broken(name: str) -> FakeProvider:
+        raise KeyError(name)
+
+    sweep = make_sweep(aws, provider, clock)
+    sweep._provider = broken
+    assert sweep.run() == {"failed": 1, "under way": 1}
