@@ -47,6 +47,7 @@ def launch(
 ) -> Stack:
     """Deploy `template` so that it talks to `simulators`, with working keys and mailboxes."""
     options = {name: {"base_url": address} for name, address in simulators.base_urls().items()}
+    options["fal"]["api_base_url"] = f"{simulators.origin}/fal-api"
     defaults = {
         "Providers": ",".join(PROVIDERS),
         "ProviderOptions": json.dumps(options, separators=(",", ":")),

@@ -29,7 +29,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         EmbeddedAws(wait_scale=0.01, log=folder / "aws.log") as aws,
     ):
         template = stack.build()
-        launched = stack.launch(aws, simulators, template, {"SidecarGraceSeconds": "1"})
+        parameters = {"SidecarGraceSeconds": "1", "DailyCapUsd": "900", "MonthlyCapUsd": "900"}
+        launched = stack.launch(aws, simulators, template, parameters)
         results = Postman(aws, launched.results)
         operators = Postman(aws, launched.operators)
         yield World(launched, simulators, results, operators)

@@ -6,6 +6,7 @@ Failures are switched on by markers in the prompt, see `local/simulators/faults.
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -99,31 +100,41 @@ ON_THE_WAY = [
     *_per_provider("busy", "delivered", marker="submit=429 retry_after=1 times=2"),
     *_per_provider("moderated", "failed", kind="moderated", marker="end=moderated"),
     *_per_provider("no-key", "refused", kind="auth", marker="submit=401", ordered=0, operator=True),
-    # The answer is lost: never asked again, whether or not the job was made.
-    *_per_provider(
-        "answer-lost", "unknown", kind="lost_answer", marker="submit=drop-after", operator=True
+    # The answer is lost: never asked again. Where the provider lists its jobs, ours is found.
+    *(
+        _delivered(f"answer-lost-{name}", provider=name, marker="submit=drop-after")
+        for name in ("eachlabs", "oxen", "fal")
     ),
-    *_per_provider("status-faults", "delivered", marker="status=500 times=1"),
-    Scenario("no-credit", "refused", "no_credit", marker="submit=402", ordered=0, operator=True),
+    Scenario(
+        "answer-lost-luma", "unknown", "lost_answer", marker="submit=drop-after", operator=True
+    ),
+    _delivered("html-answer", provider="fal", marker="submit=html"),
+    _delivered("no-id", provider="oxen", marker="submit=no-id"),
+    _delivered("cut-answer", provider="eachlabs", marker="submit=drop-mid"),
     Scenario(
         "nothing-sent",
         "unknown",
         "lost_answer",
+        provider="oxen",
         marker="submit=drop-before",
         ordered=0,
         operator=True,
     ),
-    Scenario("cut-answer", "unknown", "lost_answer", marker="submit=drop-mid", operator=True),
-    Scenario("html-answer", "unknown", "lost_answer", "fal", marker="submit=html", operator=True),
-    Scenario("no-id", "unknown", "lost_answer", "oxen", marker="submit=no-id", operator=True),
+    *_per_provider("status-faults", "delivered", marker="status=500 times=1"),
+    Scenario(
+        "no-credit", "refused", "no_credit", "eachlabs", "submit=402", ordered=0, operator=True
+    ),
     _delivered("status-html", provider="fal", marker="status=html times=1"),
     _delivered("status-dropped", provider="oxen", marker="status=drop times=1"),
     _delivered("odd-word", provider="eachlabs", marker="status=word:pondering times=1"),
     _delivered("status-throttled", marker="status=429 retry_after=2 times=1"),
-    Scenario("failed", "failed", "transient", marker="end=failed-retryable"),
+    # It fails without being billed: one more order, and not another one.
+    _delivered("failed-once", marker="end=failed-retryable times=1", ordered=2),
+    Scenario("failed-twice", "failed", "transient", marker="end=failed-retryable", ordered=2),
     Scenario("bad-image", "failed", "bad_input", "fal", marker="end=bad-image"),
     Scenario("late-no", "failed", "bad_input", "oxen", marker="end=late-validation"),
     Scenario("cancelled", "cancelled", "cancelled", "eachlabs", marker="end=cancelled"),
+    Scenario("too-dear", "refused", "over_cap", ordered=0, settings={"max_cost_usd": 0.10}),
 ]
 
 RESULTS = [
@@ -170,6 +181,9 @@ BAD_INPUT = [
 ]
 
 SCENARIOS = [*HAPPY, *KEYS, *ON_THE_WAY, *RESULTS, *BAD_INPUT]
+# Outages of one provider in a row would open its circuit breaker.
+random.Random(5).shuffle(SCENARIOS)  # noqa: S311
+OUTAGES = ("auth", "no_credit", "lost_answer")
 
 
 class Runner:
@@ -194,7 +208,10 @@ class Runner:
         self._world.put(f"{stem}.json", scenario.body())
         image = picture(160, 90) if scenario.image is None else scenario.image
         self._world.put(scenario.image_key, image)
-        return self._world.end_of(scenario.image_key)
+        end = self._world.end_of(scenario.image_key)
+        if scenario.kind in OUTAGES:
+            self._world.reset_breaker(scenario.provider)
+        return end
 
     def __enter__(self) -> Self:
         return self

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
+from dropreel.budget import CapReachedError, Caps, Reservation
+from dropreel.jobs import State, utc_iso
+from dropreel.ledger import Ledger
+from dropreel.table import ContentionError, Table
 from local import stack
 from tests.e2e.world import World, wait_for
 from tests.unit.pictures import picture
+from tests.unit.support import make_job
 
 IMAGE = picture(160, 90)
 
@@ -38,9 +45,7 @@ def test_an_image_alone_is_told_after_the_grace_and_started_by_its_late_sidecar(
     first = world.mail_about("late/photo.jpg")
     assert first.document["problems"][0]["found"] == "none beside this image"
     world.put("late/photo.json", sidecar("late"))
-    second = wait_for(
-        "second mail", lambda: next(iter(world.postman.about("late/photo.jpg")[1:]), None)
-    )
+    second = world.second_mail_about("late/photo.jpg")
     assert second.document["outcome"] == "delivered"
 
 
@@ -70,9 +75,7 @@ def test_a_job_that_ended_without_a_clip_starts_again_when_dropped_again(world: 
 
     wait_for("later second", dropped_later)
     world.drop("again/photo.jpg", IMAGE, prompt=f"again {marker}")
-    second = wait_for(
-        "second mail", lambda: next(iter(world.postman.about("again/photo.jpg")[1:]), None)
-    )
+    second = world.second_mail_about("again/photo.jpg")
     assert second.document["outcome"] == "delivered"
     assert second.document["job_id"] == first["job_id"]
     assert second.document["execution"].endswith("-2")
@@ -114,25 +117,95 @@ def test_a_function_that_breaks_ends_the_job_with_a_mail_and_without_a_stack_tra
 
 
 def test_a_provider_that_is_down_ends_the_job_unpaid(world: World) -> None:
-    """Through the options of the functions, since a simulator cannot refuse connections."""
-    functions = world.client("lambda")
-    name = next(
-        item["FunctionName"]
-        for item in functions.list_functions()["Functions"]
-        if "GenerateFunction" in item["FunctionName"]
-    )
-    before = functions.get_function_configuration(FunctionName=name)["Environment"]
-    options = json.loads(before["Variables"]["PROVIDER_OPTIONS"])
-    options["eachlabs"]["base_url"] = "http://127.0.0.1:9"
-    variables = {**before["Variables"], "PROVIDER_OPTIONS": json.dumps(options)}
-    functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
-    try:
+    """Through the options of the function, since a simulator cannot refuse connections."""
+    options = {"eachlabs": {"base_url": "http://127.0.0.1:9"}}
+    with world.changed_function("GenerateFunction", PROVIDER_OPTIONS=json.dumps(options)):
         world.drop("down/photo.jpg", IMAGE, prompt="down", provider="eachlabs")
         end = world.end_of("down/photo.jpg")
-    finally:
-        functions.update_function_configuration(FunctionName=name, Environment=before)
+    world.reset_breaker("eachlabs")
     assert (end.outcome, end.kind) == ("refused", "unreachable")
     assert end.states.count("Ask provider") > 3
+
+
+def test_the_kill_switch_refuses_before_anything_is_ordered(world: World) -> None:
+    with world.changed_function("GenerateFunction", ALLOW_PAID_CALLS="false"):
+        world.drop("off/photo.jpg", IMAGE, prompt="switched off")
+        end = world.end_of("off/photo.jpg")
+    assert (end.outcome, end.kind) == ("refused", "paid_calls_off")
+    assert world.ordered("switched off") == []
+
+
+def test_a_function_killed_during_the_order_orders_once_and_the_order_is_found(
+    world: World,
+) -> None:
+    with world.changed_function("GenerateFunction", timeout=3):
+        world.drop(
+            "killed/photo.jpg", IMAGE, prompt="killed [sim: submit=slow-after:8]", provider="fal"
+        )
+        job_id = world.job_id_of("killed/photo.jpg")
+        wait_for("order", lambda: world.ordered("killed ") or None)
+        arn = world.execution_of("killed/photo.jpg")
+        wait_for("look", lambda: world.looks(arn) or None)
+    long_ago = datetime.now(UTC) - timedelta(seconds=100)
+    world.change_ledger(job_id, asked_at=utc_iso(long_ago))
+    assert world.end_of("killed/photo.jpg").outcome == "delivered"
+    assert len(world.ordered("killed ")) == 1
+
+
+def test_a_lost_order_that_the_operator_finds_is_delivered_without_another_order(
+    world: World,
+) -> None:
+    world.drop("found/photo.jpg", IMAGE, prompt="found [sim: submit=drop-after]", provider="luma")
+    first = world.end_of("found/photo.jpg")
+    world.reset_breaker("luma")
+    assert first.outcome == "unknown"
+    note = world.operators.about("found/photo.jpg")[0].text
+    assert "aws stepfunctions start-execution" in note
+    (order,) = world.ordered("found ")
+    world.resume(first.record["job_id"], {"provider_job_id": order.id})
+    assert world.second_mail_about("found/photo.jpg").document["outcome"] == "delivered"
+    assert len(world.ordered("found ")) == 1
+
+
+def test_the_sweep_delivers_a_late_clip_once(world: World) -> None:
+    world.drop("sweep/photo.jpg", IMAGE, prompt="sweep [sim: render=8]")
+    arn = world.execution_of("sweep/photo.jpg")
+    world.in_state(world.job_id_of("sweep/photo.jpg"), "submitted", "running")
+    world.client("stepfunctions").stop_execution(executionArn=arn)
+    assert world.end_of("sweep/photo.jpg").outcome == "stalled"
+    wait_for("late clip", lambda: world.ordered("sweep ")[0].ended_at or None)
+    for _ in range(2):
+        answer = world.client("lambda").invoke(FunctionName=world.function("SweepFunction"))
+        assert "FunctionError" not in answer
+    assert world.second_mail_about("sweep/photo.jpg").document["outcome"] == "delivered"
+    assert len(world.ordered("sweep ")) == 1
+    assert len(world.postman.about("sweep/photo.jpg")) == 2
+
+
+def test_caps_hold_under_many_orders_at_once(world: World) -> None:
+    """64 at a time on the embedded table, on a day of its own."""
+    table = Table(world.client("dynamodb"), world.stack.outputs["LedgerTableName"])
+    ledger = Ledger(table)
+    day = datetime(2031, 1, 31, tzinfo=UTC)
+    caps = Caps(job=Decimal(5), day=Decimal("3.00"), month=Decimal(900))
+
+    def order(number: int) -> bool:
+        job = ledger.claim(make_job(job_id=f"cap-{number}"))
+        for _ in range(20):
+            try:
+                money = Reservation.at(day, Decimal("0.15"))
+                ledger.move_reserving(job, State.SUBMITTING, money, caps)
+            except CapReachedError:
+                return False
+            except ContentionError:
+                continue
+            return True
+        return False
+
+    with ThreadPoolExecutor(64) as pool:
+        taken = sum(pool.map(order, range(64)))
+    assert taken == 20
+    assert world.committed("2031-01-31") == world.committed("2031-01") == Decimal("3.00")
 
 
 @pytest.mark.parametrize("keys", [{"oxen": "wrong"}, {"oxen": ""}], ids=["wrong", "missing"])
@@ -148,6 +221,7 @@ def test_a_wrong_or_missing_key_is_told_to_dropper_and_operator(
     finally:
         stack.put_keys(world.stack.aws, world.stack.outputs, stack.KEYS)
         refresh_functions(world)
+        world.reset_breaker("oxen")
     assert (end.outcome, end.kind) == ("refused", "auth")
     assert world.ordered(f"key {key}") == []
     assert len(world.operators.about(key)) == 1

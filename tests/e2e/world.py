@@ -6,8 +6,10 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from local.embedded_aws import EmbeddedAws
@@ -142,7 +144,7 @@ class World:
             for execution in listed["executions"]:
                 arn = execution["executionArn"]
                 described = self.client("stepfunctions").describe_execution(executionArn=arn)
-                if json.loads(described["input"])["image"] == key:
+                if json.loads(described["input"]).get("image") == key:
                     return str(arn)
             return None
 
@@ -160,6 +162,10 @@ class World:
         )
         return dict(answer["Item"])
 
+    def looks(self, execution_arn: str) -> int:
+        """How often an execution has looked at its clip."""
+        return states_entered(self.stack.aws, execution_arn).count("Look at the clip")
+
     def in_state(self, job_id: str, *states: str) -> None:
         """Wait until the ledger holds the job in one of `states`."""
         wait_for(
@@ -176,6 +182,51 @@ class World:
             ExpressionAttributeNames={f"#{name}": name for name in texts},
             ExpressionAttributeValues={f":{name}": {"S": text} for name, text in texts.items()},
         )
+
+    def reset_breaker(self, provider: str) -> None:
+        key = {"pk": {"S": f"BREAKER#{provider}"}, "sk": {"S": "BREAKER"}}
+        table = self.stack.outputs["LedgerTableName"]
+        self.client("dynamodb").delete_item(TableName=table, Key=key)
+
+    def function(self, name: str) -> str:
+        """The full name of the function with this logical name."""
+        listed = self.client("lambda").list_functions()["Functions"]
+        return next(str(f["FunctionName"]) for f in listed if name in f["FunctionName"])
+
+    @contextmanager
+    def changed_function(self, name: str, timeout: int = 0, **variables: str) -> Iterator[None]:
+        """The function with other variables or another time-out, as by a redeployment."""
+        functions, function = self.client("lambda"), self.function(name)
+        before = functions.get_function_configuration(FunctionName=function)
+        changed = {"Variables": {**before["Environment"]["Variables"], **variables}}
+        functions.update_function_configuration(
+            FunctionName=function, Environment=changed, Timeout=timeout or before["Timeout"]
+        )
+        try:
+            yield
+        finally:
+            functions.update_function_configuration(
+                FunctionName=function,
+                Environment={"Variables": before["Environment"]["Variables"]},
+                Timeout=before["Timeout"],
+            )
+
+    def resume(self, job_id: str, word: dict[str, Any]) -> None:
+        """What an operator types to go on with a job."""
+        self.client("stepfunctions").start_execution(
+            stateMachineArn=self.stack.outputs["RenderStateMachineArn"],
+            input=json.dumps({"job_id": job_id, "resume": word}),
+        )
+
+    def second_mail_about(self, key: str) -> ReceivedMail:
+        about = self.postman.about
+        return wait_for(f"second mail about {key}", lambda: next(iter(about(key)[1:]), None))
+
+    def committed(self, period: str) -> Decimal:
+        key = {"pk": {"S": f"BUDGET#{period}"}, "sk": {"S": "BUDGET"}}
+        table = self.stack.outputs["LedgerTableName"]
+        answer = self.client("dynamodb").get_item(TableName=table, Key=key, ConsistentRead=True)
+        return Decimal(answer["Item"]["committed_usd"]["N"]) if "Item" in answer else Decimal(0)
 
     def read(self, uri: str) -> bytes:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
