@@ -7,7 +7,7 @@ export SAM_CLI_TELEMETRY := 0
 export PYTHONPATH := $(CURDIR)/shared:$(CURDIR)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up down build deploy lock schema clean
+.PHONY: help demo test faults check up down build deploy lock schema clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -20,6 +20,9 @@ demo: export PROMPT := $(PROMPT)
 
 test: .venv/ready check ## Lint, types, template checks and all tests
 	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term --cov-fail-under=95
+
+faults: .venv/ready ## Play every accident at every step, and count what was paid twice (nothing)
+	$(BIN)/python -m local.faults
 
 check: .venv/ready ## Format, lint, types and template, without the tests
 	$(BIN)/ruff format --check .
