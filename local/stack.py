@@ -15,7 +15,7 @@ from local.embedded_aws import REGION, ROOT, EmbeddedAws
 from local.simulators import Simulators
 
 NAME = "dropreel"
-BUILD = ROOT / ".aws-sam" / "local"
+BUILD = ROOT / ".aws-sam" / "local" / "build"
 PROVIDERS = ("eachlabs", "oxen", "fal", "luma")
 KEYS = {name: f"{name}-local-key" for name in PROVIDERS}
 
@@ -28,7 +28,10 @@ def build(folder: Path = BUILD) -> Path:
         "DROPREEL_PLATFORM": f"{machine}-{system}",
         "DROPREEL_PYTHON": f"{sys.version_info.major}.{sys.version_info.minor}",
     }
-    _sam(["build", "--build-dir", str(folder), "--cached", "--parallel"], target)
+    # A cache of its own: SAM's does not know what the layer was built for.
+    cache = folder.parent / "cache"
+    command = ["build", "--build-dir", str(folder), "--cached", "--cache-dir", str(cache)]
+    _sam([*command, "--parallel"], target)
     return folder / "template.yaml"
 
 

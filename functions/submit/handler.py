@@ -28,6 +28,7 @@ def intake() -> Intake:
 
 
 def handle_record(record: SQSRecord) -> None:
+    logger.remove_keys(["image_key", "job_id"])
     try:
         intake().handle(json.loads(record.body), record.message_id)
     except Exception:

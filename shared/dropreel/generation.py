@@ -135,12 +135,12 @@ class Generation:
             case Unknown(failure):
                 return self._lost(job, failure)
             case Busy(failure, retry_after) if tries < MAX_TRIES:
-                logger.warning("the provider is busy", reason=failure.message)
+                logger.warning("the provider is busy", **failure_words(failure))
                 facts = {"failure": failure_facts(failure), **_unpaid(job, BUSY, failure.message)}
                 job = self._ledger.move(job, State.CLAIMED, **facts)
                 return _wait(job, busy_wait(retry_after, tries))
             case Refused(failure) | Busy(failure):
-                logger.warning("the provider refused", reason=failure.message)
+                logger.warning("the provider refused", **failure_words(failure))
                 return self._refused(job, failure)
 
     def _accepted(self, job: Job, provider_job_id: str) -> None:
@@ -163,7 +163,7 @@ class Generation:
         attempts = job.attempted(outcome=State.UNKNOWN.value, reason=failure.message)
         self._ledger.move(job, State.UNKNOWN, failure=facts, attempts=attempts)
         metrics.add_metric("PaymentUnknown", MetricUnit.Count, 1)
-        logger.error("the provider's answer was lost", reason=failure.message)
+        logger.error("the provider's answer was lost", **failure_words(failure))
         return {
             "outcome": "search",
             "wait_seconds": SEARCH_FIRST_S,
@@ -180,7 +180,7 @@ class Generation:
 
     def _refuse(self, job: Job, failure: dict[str, Any]) -> Outcome:
         """Refuse a job that nobody was asked for yet."""
-        logger.warning("not asked", reason=failure["message"])
+        logger.warning("not asked", kind=failure["kind"])
         return _ended(self._ledger.move(job, State.REFUSED, failure=failure))
 
     def _wait_for_provider(self, job: Job, pause: int, tries: int) -> Outcome:
@@ -260,3 +260,9 @@ def failure_facts(failure: Failure) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value is not None} | {
         "billed": failure.billed
     }
+
+
+def failure_words(failure: Failure) -> dict[str, Any]:
+    """What logs tell of a failure: not the provider's text, which may quote the prompt."""
+    words = {"kind": failure.kind.value, "code": failure.code, "http_status": failure.http_status}
+    return {name: value for name, value in words.items() if value is not None}

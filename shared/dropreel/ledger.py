@@ -115,6 +115,16 @@ class Ledger:
                 Spending(period, committed, cap), reservation.amount_usd
             ) from None
 
+    def take_charge(self, job: Job, execution: str) -> Job:
+        """Note that `execution` answers for the job from now on, whatever its state."""
+        if job.execution == execution:
+            return job
+        same = {"was": job.state, "same_run": job.run}
+        update = Update(
+            _key(job.job_id), sets={"execution": execution}, condition=_SAME, where=same
+        )
+        return _job(self._update(job, update))
+
     def spending(self, reservation: Reservation, caps: Caps) -> list[Spending]:
         """How the day and the month of `reservation` stand now."""
         return spending(self._table, reservation, caps)

@@ -7,12 +7,18 @@ there when it is found. Nothing in here orders anything.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dropreel.clips import Clips
-from dropreel.generation import LOST_ANSWER, STALE_S, clip_request, failure_facts, released
+from dropreel.generation import (
+    LOST_ANSWER,
+    STALE_S,
+    clip_request,
+    failure_facts,
+    failure_words,
+    released,
+)
 from dropreel.jobs import ENDS, Job, State, from_iso, utc_iso
 from dropreel.ledger import Ledger
 from dropreel.observability import MetricUnit, logger, metrics
@@ -87,14 +93,14 @@ class Polling:
                 job = self._ledger.move(job, State.READY, cost_usd=cost)
                 return {"outcome": "ready", "state": job.state.value}
             case Failed(failure):
-                logger.warning("the provider made no clip", reason=failure.message)
+                logger.warning("the provider made no clip", **failure_words(failure))
                 return self._failed(job, failure)
             case Pending(phase, word, retry_after):
                 if phase is Phase.UNRECOGNISED:
                     logger.warning("unrecognised status word", word=word)
                 return self._wait(job, phase.value, retry_after)
             case NoAnswer(failure, retry_after):
-                logger.warning("no status this time", reason=failure.message)
+                logger.warning("no status this time", **failure_words(failure))
                 return self._wait(job, "no answer", retry_after)
 
     def _failed(self, job: Job, failure: Failure) -> Outcome:
@@ -169,12 +175,11 @@ class Polling:
 
         A word that was heard before (a repeated step) changes nothing more.
         """
+        job = self._ledger.take_charge(job, execution)
         deadline = utc_iso(self._now() + self._deadline)
         if job.state is State.STALLED:
-            again: dict[str, Any] = {"failure": {}, "execution": execution}
-            return self._ledger.move(job, State.SUBMITTED, deadline_at=deadline, **again)
+            return self._ledger.move(job, State.SUBMITTED, deadline_at=deadline, failure={})
         if job.state is State.UNKNOWN and word.get("provider_job_id"):
-            job = replace(job, execution=execution)
             return follow_order(self._ledger, job, str(word["provider_job_id"]), deadline)
         if job.state is State.UNKNOWN and word.get("nothing_made") is True:
             failure = {"kind": "nothing_made", "message": "an operator found no order"}
@@ -203,7 +208,6 @@ def follow_order(ledger: Ledger, job: Job, provider_job_id: str, deadline_at: st
         provider_job_id=provider_job_id,
         attempts=attempts,
         deadline_at=deadline_at,
-        execution=job.execution,
         failure={},
     )
     metrics.add_metric("PaymentRecovered", MetricUnit.Count, 1)

@@ -26,7 +26,7 @@ PROFILES = {
 }
 
 SEARCH_FIRST_S = 30  # until a lost order may show in a provider's list
-_SLOWEST_STEP = 120
+_SLOWEST_STEP = 180
 _MAX_RETRY_AFTER = 900
 
 

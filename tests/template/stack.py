@@ -1,0 +1,117 @@
+"""The template and the workflow as data, and a way to spoil them, for the tests of this folder.
+
+A rule is a function that returns what it complains about. Every rule is tried twice: on what is
+in the repository, where it must be silent, and on a spoilt copy, where it must not be.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+
+ROOT = Path(__file__).resolve().parents[2]
+
+Document = dict[str, Any]
+Rule = Callable[[Document], list[str]]
+
+GONE = object()
+
+
+@cache
+def _texts() -> tuple[str, str]:
+    template = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+    workflow = (ROOT / "statemachine" / "render.asl.json").read_text(encoding="utf-8")
+    return json.dumps(template), workflow
+
+
+def template() -> Document:
+    """`template.yaml` with its short forms written out: `{"Ref": ...}`, `{"Fn::GetAtt": [...]}`."""
+    return dict(json.loads(_texts()[0]))
+
+
+def workflow() -> Document:
+    """The state machine as it lies in the repository, before anything is substituted."""
+    return dict(json.loads(_texts()[1]))
+
+
+def spoilt(document: Document, *path: str | int, to: Any = GONE) -> Document:
+    """A copy of the document in which the value at `path` is another, or gone."""
+    copy: Any = json.loads(json.dumps(document))
+    inner = copy
+    for step in path[:-1]:
+        inner = inner[step]
+    if to is GONE:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = to
+    return dict(copy)
+
+
+def deployed() -> Document:
+    """What SAM makes of the template, with the parameters' defaults."""
+    source = template()
+    for resource in source["Resources"].values():
+        for place in ("CodeUri", "ContentUri", "DefinitionUri"):
+            if place in resource["Properties"]:
+                resource["Properties"][place] = "s3://built/somewhere"
+    defaults = {name: part["Default"] for name, part in source["Parameters"].items()}
+    made: Document = Translator({}, Parser()).translate(source, defaults)
+    return made
+
+
+def resources(document: Document, kind: str) -> dict[str, Document]:
+    """The resources of one type, by name."""
+    return {
+        name: resource
+        for name, resource in document["Resources"].items()
+        if resource["Type"] == kind
+    }
+
+
+def properties(document: Document, kind: str) -> dict[str, Document]:
+    """The properties of the resources of one type, by name."""
+    return {name: resource["Properties"] for name, resource in resources(document, kind).items()}
+
+
+def functions(document: Document) -> dict[str, Document]:
+    """The functions' properties over the template's globals, by name."""
+    shared = document["Globals"]["Function"]
+    found = properties(document, "AWS::Serverless::Function")
+    return {name: {**shared, **own} for name, own in found.items()}
+
+
+def variables(document: Document, function: str) -> dict[str, Any]:
+    """The environment of a function, globals included."""
+    shared = document["Globals"]["Function"]["Environment"]["Variables"]
+    own = document["Resources"][function]["Properties"]["Environment"]["Variables"]
+    return {**shared, **own}
+
+
+def listed(value: Any) -> list[Any]:
+    """What may be one or several, as a list."""
+    return list(value) if isinstance(value, list) else [value]
+
+
+def names_in(value: Any) -> Iterator[str]:
+    """All resources and parameters that a value refers to."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key == "Ref":
+                yield inner
+            elif key == "Fn::GetAtt":
+                yield listed(inner)[0].split(".")[0]
+            elif key == "Fn::Sub":
+                text = listed(inner)[0]
+                yield from (part.split("}")[0].split(".")[0] for part in text.split("${")[1:])
+            else:
+                yield from names_in(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from names_in(inner)

@@ -1,0 +1,188 @@
+"""Alarms: on metrics that exist, with a way to act on them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.template.stack import GONE, ROOT, Document, Rule, names_in, properties, spoilt
+from tests.template.stack import template as load
+
+# Metrics that AWS publishes, with the dimensions under which it does. Source: the services'
+# pages on monitoring with CloudWatch.
+PUBLISHED = {
+    ("AWS/States", "ExecutionsFailed", ("StateMachineArn",)),
+    ("AWS/States", "ExecutionsTimedOut", ("StateMachineArn",)),
+    ("AWS/States", "ExecutionsAborted", ("StateMachineArn",)),
+    ("AWS/States", "ExecutionThrottled", ("StateMachineArn",)),
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible", ("QueueName",)),
+    ("AWS/SQS", "ApproximateAgeOfOldestMessage", ("QueueName",)),
+    ("AWS/Lambda", "Errors", ("FunctionName",)),
+    ("AWS/Lambda", "Throttles", ("FunctionName",)),
+    ("AWS/Lambda", "Duration", ("FunctionName",)),
+    ("AWS/Events", "FailedInvocations", ("RuleName",)),
+    ("AWS/SNS", "NumberOfNotificationsFailed", ("TopicName",)),
+}
+# What names the one resource that a dimension means. `Ref` of a machine is its ARN, that of a
+# queue its URL.
+MEANT = {
+    "StateMachineArn": ("AWS::Serverless::StateMachine", "Ref"),
+    "QueueName": ("AWS::SQS::Queue", "QueueName"),
+    "FunctionName": ("AWS::Serverless::Function", "Ref"),
+    "RuleName": ("AWS::Events::Rule", "Ref"),
+    "TopicName": ("AWS::SNS::Topic", "TopicName"),
+}
+SECTION = re.compile(r'See docs/operations\.md, section "([^"]+)"\.$')
+TO_OPERATORS = [{"Ref": "OperatorsTopic"}]
+
+
+def alarms(template: Document) -> dict[str, Document]:
+    return properties(template, "AWS::CloudWatch::Alarm")
+
+
+def on_unknown_metrics(template: Document) -> list[str]:
+    return [
+        name
+        for name, alarm in alarms(template).items()
+        if (
+            alarm["Namespace"],
+            alarm["MetricName"],
+            tuple(sorted(dimension["Name"] for dimension in alarm["Dimensions"])),
+        )
+        not in PUBLISHED
+    ]
+
+
+def on_no_resource(template: Document) -> list[str]:
+    return [
+        f"{name}: {dimension}"
+        for name, alarm in alarms(template).items()
+        for dimension in alarm["Dimensions"]
+        if not _means_one(template, dimension)
+    ]
+
+
+def _means_one(template: Document, dimension: Document) -> bool:
+    kind, attribute = MEANT[dimension["Name"]]
+    value = dimension["Value"]
+    name = next(names_in(value), "")
+    named = {"Ref": name} if attribute == "Ref" else {"Fn::GetAtt": [name, attribute]}
+    return bool(value == named and template["Resources"].get(name, {}).get("Type") == kind)
+
+
+def silent(template: Document) -> list[str]:
+    """Alarms that tell nobody, that never say that all is well again, or that never end."""
+    return [
+        name
+        for name, alarm in alarms(template).items()
+        if alarm.get("AlarmActions") != TO_OPERATORS
+        or alarm.get("OKActions") != TO_OPERATORS
+        or alarm.get("TreatMissingData") not in ("notBreaching", "missing")
+    ]
+
+
+def without_advice(template: Document) -> list[str]:
+    """Each says what happened, and where to read what to do."""
+    manual = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    headings = {line.lstrip("# ") for line in manual.splitlines() if line.startswith("#")}
+    found = {n: SECTION.search(a.get("AlarmDescription", "")) for n, a in alarms(template).items()}
+    return [name for name, hit in found.items() if hit is None or hit[1] not in headings]
+
+
+def dead_letters_unnoticed(template: Document) -> list[str]:
+    watched = {
+        name
+        for alarm in alarms(template).values()
+        if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible" and alarm["Threshold"] == 1
+        for name in names_in(alarm["Dimensions"])
+    }
+    queues = properties(template, "AWS::SQS::Queue")
+    return [name for name in queues if "DeadLetter" in name and name not in watched]
+
+
+def topics_closed_to_alarms(template: Document) -> list[str]:
+    told = {
+        name
+        for alarm in alarms(template).values()
+        for name in names_in([alarm.get("AlarmActions", []), alarm.get("OKActions", [])])
+    }
+    return sorted(told - _open_to_cloudwatch(template))
+
+
+def _open_to_cloudwatch(template: Document) -> set[str]:
+    """Topics whose policy lets the alarms of this account publish, not encrypted beyond them."""
+    topics = properties(template, "AWS::SNS::Topic")
+    return {
+        topic
+        for policy in properties(template, "AWS::SNS::TopicPolicy").values()
+        for topic in names_in(policy["Topics"])
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+        and statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+        and statement["Action"] == "sns:Publish"
+        and statement["Resource"] == {"Ref": topic}
+        and statement["Condition"]
+        == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+        and topics[topic].get("KmsMasterKeyId") != "alias/aws/sns"  # closed to CloudWatch
+    }
+
+
+FAILED = ("Resources", "JobsFailedAlarm", "Properties")
+INGEST = ("Resources", "IngestDeadLetterAlarm", "Properties")
+TOPIC = ("Resources", "OperatorsTopicPolicy", "Properties", "PolicyDocument", "Statement", 0)
+NAMELESS = 'Something. See docs/operations.md, section "No such section".'
+SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
+    (on_unknown_metrics, (*FAILED, "MetricName"), "ExecutionFailed"),
+    (on_unknown_metrics, (*FAILED, "Namespace"), "AWS/StepFunctions"),
+    (on_unknown_metrics, (*FAILED, "Dimensions", 0, "Name"), "StateMachineName"),
+    (on_unknown_metrics, (*FAILED, "Dimensions"), []),
+    (on_no_resource, (*INGEST, "Dimensions", 0, "Value"), {"Ref": "IngestDeadLetterQueue"}),
+    (on_no_resource, (*INGEST, "Dimensions", 0, "Value"), "ingest"),
+    (on_no_resource, (*FAILED, "Dimensions", 0, "Value"), {"Ref": "SubmitFunction"}),
+    (silent, (*FAILED, "AlarmActions"), GONE),
+    (silent, (*FAILED, "OKActions"), []),
+    (silent, (*FAILED, "TreatMissingData"), GONE),
+    (without_advice, (*FAILED, "AlarmDescription"), GONE),
+    (without_advice, (*FAILED, "AlarmDescription"), "Jobs failed."),
+    (without_advice, (*FAILED, "AlarmDescription"), NAMELESS),
+    (dead_letters_unnoticed, ("Resources", "EventsDeadLetterAlarm"), GONE),
+    (dead_letters_unnoticed, (*INGEST, "Threshold"), 100),
+    (topics_closed_to_alarms, ("Resources", "OperatorsTopicPolicy"), GONE),
+    (topics_closed_to_alarms, (*TOPIC, "Principal", "Service"), "events.amazonaws.com"),
+    (
+        topics_closed_to_alarms,
+        ("Resources", "OperatorsTopic", "Properties", "KmsMasterKeyId"),
+        "alias/aws/sns",
+    ),
+]
+
+
+@pytest.mark.parametrize("rule", dict.fromkeys(rule for rule, *_ in SPOILT))
+def test_every_alarm_can_ring_and_be_acted_on(template: Document, rule: Rule) -> None:
+    assert rule(template) == []
+
+
+@pytest.mark.parametrize(("rule", "path", "to"), SPOILT)
+def test_an_alarm_that_cannot_is_noticed(rule: Rule, path: tuple[str | int, ...], to: Any) -> None:
+    assert rule(spoilt(load(), *path, to=to)) != []
+
+
+def test_failures_and_both_dead_letter_queues_are_watched(template: Document) -> None:
+    assert len(alarms(template)) >= 3
+    watched = {
+        name for alarm in alarms(template).values() for name in names_in(alarm["Dimensions"])
+    }
+    assert {"RenderStateMachine", "IngestDeadLetterQueue", "EventsDeadLetterQueue"} <= watched
+
+
+def test_droppers_and_operators_have_topics_of_their_own(template: Document) -> None:
+    subscriptions = properties(template, "AWS::SNS::Subscription")
+    ends = {s["TopicArn"]["Ref"]: s["Endpoint"]["Ref"] for s in subscriptions.values()}
+    assert ends == {"ResultsTopic": "ResultsEmail", "OperatorsTopic": "OperatorEmail"}
+    conditions = {name: template["Resources"][name]["Condition"] for name in subscriptions}
+    assert conditions == {
+        "ResultsSubscription": "HasResultsEmail",
+        "OperatorsSubscription": "HasOperatorEmail",
+    }

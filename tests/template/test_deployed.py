@@ -1,0 +1,44 @@
+"""What SAM makes of the template: the resources that nobody wrote down."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.template.stack import Document, deployed, properties
+
+# Names that a second stack in the same account and region would meet again.
+FIXED = {
+    "AWS::Lambda::Function": "FunctionName",
+    "AWS::S3::Bucket": "BucketName",
+    "AWS::SQS::Queue": "QueueName",
+    "AWS::SNS::Topic": "TopicName",
+    "AWS::DynamoDB::Table": "TableName",
+    "AWS::IAM::Role": "RoleName",
+    "AWS::Events::Rule": "Name",
+    "AWS::Scheduler::Schedule": "Name",
+    "AWS::SecretsManager::Secret": "Name",
+    "AWS::StepFunctions::StateMachine": "StateMachineName",
+    "AWS::CloudWatch::Alarm": "AlarmName",
+}
+
+
+@pytest.fixture
+def made() -> Document:
+    return deployed()
+
+
+def test_every_role_takes_the_permissions_boundary(made: Document) -> None:
+    roles = properties(made, "AWS::IAM::Role")
+    assert len(roles) >= 7
+    assert [name for name, role in roles.items() if "PermissionsBoundary" not in role] == []
+
+
+def test_two_stacks_do_not_meet_in_a_name(made: Document) -> None:
+    found = [
+        f"{kind} {name}"
+        for kind, attribute in FIXED.items()
+        for name, resource in properties(made, kind).items()
+        if attribute in resource
+    ]
+    assert found == []
+    assert sum(len(properties(made, kind)) for kind in FIXED) > 25

@@ -1,0 +1,124 @@
+"""What the console asks for, and what it shows at the end."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from dropreel.providers.registry import NAMES
+from tests.template.stack import GONE, Document, Rule, names_in, spoilt
+from tests.template.stack import template as load
+
+
+def undescribed(template: Document) -> list[str]:
+    parts = {**template["Parameters"], **template["Outputs"]}
+    return [name for name, part in parts.items() if len(part.get("Description", "")) < 8]
+
+
+def unbounded(template: Document) -> list[str]:
+    return [name for name, part in template["Parameters"].items() if not _bounded(part)]
+
+
+def _bounded(parameter: Document) -> bool:
+    if parameter["Type"] == "Number":
+        return "AllowedValues" in parameter or {"MinValue", "MaxValue"} <= set(parameter)
+    explained = {"AllowedPattern", "ConstraintDescription"} <= set(parameter)
+    return "AllowedValues" in parameter or explained
+
+
+def refusing_their_own_default(template: Document) -> list[str]:
+    return [
+        name
+        for name, part in template["Parameters"].items()
+        if not _allows(part, part.get("Default"))
+    ]
+
+
+def _allows(parameter: Document, value: Any) -> bool:
+    if value is None:
+        return False
+    if "AllowedValues" in parameter:
+        return value in parameter["AllowedValues"]
+    if parameter["Type"] == "Number":
+        return bool(parameter["MinValue"] <= float(value) <= parameter["MaxValue"])
+    return re.search(parameter["AllowedPattern"], str(value)) is not None
+
+
+def missing_in_the_form(template: Document) -> list[str]:
+    """Parameters that are not in exactly one group or have no label, and the reverse."""
+    form = template["Metadata"]["AWS::CloudFormation::Interface"]
+    grouped = [name for group in form["ParameterGroups"] for name in group["Parameters"]]
+    labelled = [name for name, label in form["ParameterLabels"].items() if label["default"]]
+    asked = sorted(template["Parameters"])
+    wrong = [name for name in asked if grouped.count(name) != 1 or name not in labelled]
+    wrong += sorted((set(grouped) | set(labelled)) - set(asked))
+    return wrong + [str(g) for g in form["ParameterGroups"] if not g["Label"]["default"]]
+
+
+def unused(template: Document) -> list[str]:
+    places = [template[name] for name in ("Globals", "Resources", "Conditions")]
+    return sorted(set(template["Parameters"]) - set(names_in(places)))
+
+
+FORM = ("Metadata", "AWS::CloudFormation::Interface")
+SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
+    (undescribed, ("Parameters", "Providers", "Description"), GONE),
+    (undescribed, ("Outputs", "InboxBucketUrl", "Description"), ""),
+    (unbounded, ("Parameters", "SourceDays", "MaxValue"), GONE),
+    (unbounded, ("Parameters", "ResultsEmail", "AllowedPattern"), GONE),
+    (unbounded, ("Parameters", "ResultsEmail", "ConstraintDescription"), GONE),
+    (unbounded, ("Parameters", "Another"), {"Type": "String"}),
+    (refusing_their_own_default, ("Parameters", "SourceDays", "Default"), 0),
+    (refusing_their_own_default, ("Parameters", "Providers", "Default"), "pika"),
+    (refusing_their_own_default, ("Parameters", "LogRetentionDays", "Default"), 2),
+    (missing_in_the_form, (*FORM, "ParameterGroups", 0), GONE),
+    (missing_in_the_form, (*FORM, "ParameterLabels", "Providers"), GONE),
+    (missing_in_the_form, ("Parameters", "Providers"), GONE),
+    (missing_in_the_form, (*FORM, "ParameterGroups", 0, "Label", "default"), ""),
+    (unused, ("Parameters", "Another"), {"Type": "String"}),
+]
+
+
+@pytest.mark.parametrize("rule", dict.fromkeys(rule for rule, *_ in SPOILT))
+def test_the_form_is_complete(template: Document, rule: Rule) -> None:
+    assert rule(template) == []
+
+
+@pytest.mark.parametrize(("rule", "path", "to"), SPOILT)
+def test_a_gap_in_the_form_is_noticed(rule: Rule, path: tuple[str | int, ...], to: Any) -> None:
+    assert rule(spoilt(load(), *path, to=to)) != []
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("ResultsEmail", ["", "ann@example.com"], ["ann", "a b@example.com", "a@b@c.de"]),
+        ("OperatorEmail", ["", "ops@example.com"], ["@example.com", "x@example"]),
+        ("Providers", ["luma", "fal,oxen"], ["", "luma,", "luma, fal", "Luma", "pika"]),
+        ("ProviderOptions", ["{}", '{"fal": {}}'], ["", "[]", "fal"]),
+        ("TrustedResultOrigins", ["", "http://127.0.0.1:1,https://a"], ["a", "http://a/b", "*"]),
+        ("PermissionsBoundary", ["", "arn:aws-cn:iam::111122223333:policy/x"], ["x", "arn:aws:x"]),
+    ],
+)
+def test_a_pattern_takes_what_is_right_and_nothing_else(
+    template: Document, name: str, good: list[str], bad: list[str]
+) -> None:
+    parameter = template["Parameters"][name]
+    assert [value for value in good if not _allows(parameter, value)] == []
+    assert [value for value in bad if _allows(parameter, value)] == []
+
+
+def test_form_and_secret_know_the_providers_that_there_are(template: Document) -> None:
+    secret = template["Resources"]["ProviderKeysSecret"]["Properties"]["SecretString"]
+    assert json.loads(secret) == dict.fromkeys(NAMES, "")
+    assert _allows(template["Parameters"]["Providers"], ",".join(NAMES))
+
+
+def test_there_is_something_to_ask_and_something_to_show(template: Document) -> None:
+    assert len(template["Parameters"]) >= 10
+    assert {"InboxBucketName", "ClipsBucketName", "RenderStateMachineUrl"} <= set(
+        template["Outputs"]
+    )

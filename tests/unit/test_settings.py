@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from dropreel.budget import Caps
+from dropreel.errors import SettingsError
+from dropreel.settings import (
+    FinalizeSettings,
+    GenerateSettings,
+    PollSettings,
+    Settings,
+    SubmitSettings,
+    SweepSettings,
+)
+from tests.template import stack
+
+SUBMIT = {
+    "INBOX_BUCKET": "inbox",
+    "CLIPS_BUCKET": "clips",
+    "LEDGER_TABLE": "ledger",
+    "INGEST_QUEUE_URL": "https://sqs.example/ingest",
+    "RESULTS_TOPIC_ARN": "arn:results",
+    "STATE_MACHINE_ARN": "arn:render",
+    "PROVIDERS": "luma,fal",
+    "SIDECAR_GRACE_SECONDS": "900",
+    "PRICE_OVERRIDES": "{}",
+}
+FINALIZE = {
+    "CLIPS_BUCKET": "clips",
+    "LEDGER_TABLE": "ledger",
+    "PROVIDER_KEYS_SECRET": "arn:keys",
+    "PROVIDER_OPTIONS": "{}",
+    "RESULTS_TOPIC_ARN": "arn:results",
+    "OPERATORS_TOPIC_ARN": "arn:operators",
+    "TRUSTED_RESULT_ORIGINS": "",
+    "MAX_CLIP_MEGABYTES": "2048",
+}
+GENERATE = {
+    "CLIPS_BUCKET": "clips",
+    "LEDGER_TABLE": "ledger",
+    "PROVIDER_KEYS_SECRET": "arn:keys",
+    "PROVIDER_OPTIONS": '{"luma": {"base_url": "http://127.0.0.1:1"}}',
+    "OPERATORS_TOPIC_ARN": "arn:operators",
+    "JOB_DEADLINE_MINUTES": "60",
+    "SOURCE_URL_SECONDS": "21600",
+    "ALLOW_PAID_CALLS": "true",
+    "ALLOW_UNKNOWN_PRICES": "false",
+    "PRICE_OVERRIDES": '{"luma": {"5s": {"540p": 0.1}}}',
+    "JOB_CAP_USD": "5",
+    "DAILY_CAP_USD": "25",
+    "MONTHLY_CAP_USD": "250.50",
+    "FAILOVER_PROVIDERS": "fal,oxen",
+}
+POLL = {
+    "CLIPS_BUCKET": "clips",
+    "LEDGER_TABLE": "ledger",
+    "PROVIDER_KEYS_SECRET": "arn:keys",
+    "PROVIDER_OPTIONS": "{}",
+    "JOB_DEADLINE_MINUTES": "60",
+    "MAX_ORDERS_PER_JOB": "2",
+}
+SWEEP = {
+    "CLIPS_BUCKET": "clips",
+    "LEDGER_TABLE": "ledger",
+    "PROVIDER_KEYS_SECRET": "arn:keys",
+    "PROVIDER_OPTIONS": "{}",
+    "STATE_MACHINE_ARN": "arn:render",
+    "JOB_DEADLINE_MINUTES": "60",
+    "CANCEL_STALLED_ORDERS": "false",
+}
+BASES: dict[type[Settings], dict[str, str]] = {
+    SubmitSettings: SUBMIT,
+    GenerateSettings: GENERATE,
+    PollSettings: POLL,
+    FinalizeSettings: FINALIZE,
+    SweepSettings: SWEEP,
+}
+FUNCTIONS: list[tuple[str, type[Settings]]] = [
+    ("SubmitFunction", SubmitSettings),
+    ("GenerateFunction", GenerateSettings),
+    ("PollFunction", PollSettings),
+    ("FinalizeFunction", FinalizeSettings),
+    ("SweepFunction", SweepSettings),
+]
+
+
+def set_environment(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    for name in {name for base in BASES.values() for name in base}:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+def complaint(monkeypatch: pytest.MonkeyPatch, kind: type[Settings], **changes: str | None) -> str:
+    """What is said about an environment with these changes (None: the variable is missing)."""
+    merged = {**BASES[kind], **changes}
+    set_environment(monkeypatch, {name: v for name, v in merged.items() if v is not None})
+    with pytest.raises(SettingsError) as caught:
+        kind.from_environment()
+    return str(caught.value)
+
+
+def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, SUBMIT)
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    assert SubmitSettings.from_environment() == SubmitSettings(
+        inbox_bucket="inbox",
+        clips_bucket="clips",
+        ledger_table="ledger",
+        ingest_queue_url="https://sqs.example/ingest",
+        results_topic_arn="arn:results",
+        state_machine_arn="arn:render",
+        aws_region="eu-central-1",
+        providers=("luma", "fal"),
+        sidecar_grace_seconds=900,
+    )
+
+
+def test_settings_cannot_be_changed_and_read_nothing_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, SUBMIT)
+    settings = SubmitSettings.from_environment()
+    monkeypatch.setenv("INBOX_BUCKET", "another")
+    assert settings.inbox_bucket == "inbox"
+    with pytest.raises(ValueError, match="frozen"):
+        settings.inbox_bucket = "another"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("", frozenset()),
+        ("http://127.0.0.1:1", frozenset({"http://127.0.0.1:1"})),
+        ("http://a:1, http://b:2,", frozenset({"http://a:1", "http://b:2"})),
+    ],
+)
+def test_a_list_is_separated_by_commas(
+    monkeypatch: pytest.MonkeyPatch, text: str, origins: frozenset[str]
+) -> None:
+    set_environment(monkeypatch, {**FINALIZE, "TRUSTED_RESULT_ORIGINS": text})
+    assert FinalizeSettings.from_environment().trusted_result_origins == origins
+
+
+def test_provider_options_are_json_over_the_published_defaults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_environment(monkeypatch, GENERATE)
+    options = GenerateSettings.from_environment().provider_options
+    assert options.luma.base_url == "http://127.0.0.1:1"
+    assert options.luma.model == "ray-3.2"
+    assert options.fal.base_url == "https://queue.fal.run"
+
+
+def test_the_rules_for_money_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, GENERATE)
+    rules = GenerateSettings.from_environment().rules()
+    assert (rules.paid_calls, rules.unknown_prices) == (True, False)
+    assert rules.caps == Caps(job=Decimal(5), day=Decimal(25), month=Decimal("250.50"))
+    assert tuple(rules.failover) == ("fal", "oxen")
+    assert rules.prices.estimate("luma", "540p", "5s") == Decimal("0.1")
+    set_environment(monkeypatch, {**GENERATE, "ALLOW_PAID_CALLS": "false"})
+    assert GenerateSettings.from_environment().rules().paid_calls is False
+
+
+@pytest.mark.parametrize("kind", BASES)
+def test_every_function_can_read_what_it_is_given(
+    monkeypatch: pytest.MonkeyPatch, kind: type[Settings]
+) -> None:
+    set_environment(monkeypatch, BASES[kind])
+    given = {name.lower() for name in BASES[kind]} | {"aws_region"}
+    settings = kind.from_environment()
+    assert settings.model_fields_set == set(kind.model_fields) & given
+    assert set(kind.model_fields) <= given
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        '{"luma": {"base_ulr": "http://127.0.0.1:1"}}',
+        '{"pika": {}}',
+        '{"eachlabs": {"auth": "cookie"}}',
+        '{"luma": ',
+        "[]",
+        "",
+    ],
+    ids=["unknown option", "unknown provider", "wrong value", "broken JSON", "a list", "empty"],
+)
+def test_provider_options_that_mean_nothing_are_refused(
+    monkeypatch: pytest.MonkeyPatch, options: str
+) -> None:
+    said = complaint(monkeypatch, GenerateSettings, PROVIDER_OPTIONS=options)
+    assert said == "missing or wrong environment variables: PROVIDER_OPTIONS"
+
+
+def test_all_variables_that_are_missing_or_wrong_are_named_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = complaint(
+        monkeypatch,
+        SubmitSettings,
+        INBOX_BUCKET=None,
+        PROVIDERS="luma,pika",
+        SIDECAR_GRACE_SECONDS="soon",
+    )
+    assert said.endswith(": INBOX_BUCKET, PROVIDERS, SIDECAR_GRACE_SECONDS")
+    assert "pika" not in said
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        (SubmitSettings, "PROVIDERS", ""),
+        (SubmitSettings, "PROVIDERS", " , "),
+        (SubmitSettings, "SIDECAR_GRACE_SECONDS", "-1"),
+        (SubmitSettings, "SIDECAR_GRACE_SECONDS", "901"),  # SQS delays by 15 minutes at most
+        (GenerateSettings, "JOB_DEADLINE_MINUTES", "0"),
+        (GenerateSettings, "SOURCE_URL_SECONDS", "59"),
+        (GenerateSettings, "LEDGER_TABLE", None),
+        (GenerateSettings, "ALLOW_PAID_CALLS", None),  # nobody pays by oversight
+        (GenerateSettings, "ALLOW_PAID_CALLS", ""),
+        (GenerateSettings, "JOB_CAP_USD", "0"),
+        (GenerateSettings, "DAILY_CAP_USD", None),
+        (GenerateSettings, "MONTHLY_CAP_USD", "NaN"),
+        (GenerateSettings, "FAILOVER_PROVIDERS", "pika"),
+        (GenerateSettings, "PRICE_OVERRIDES", '{"luma": {"5s": {"540p": -1}}}'),
+        (SubmitSettings, "PRICE_OVERRIDES", '{"luma": {"7s": {"540p": 1}}}'),
+        (PollSettings, "MAX_ORDERS_PER_JOB", "0"),
+        (SweepSettings, "CANCEL_STALLED_ORDERS", "perhaps"),
+        (FinalizeSettings, "MAX_CLIP_MEGABYTES", "0"),
+        (FinalizeSettings, "OPERATORS_TOPIC_ARN", None),
+        (FinalizeSettings, "PROVIDER_KEYS_SECRET", None),
+    ],
+)
+def test_a_value_out_of_its_range_is_named(
+    monkeypatch: pytest.MonkeyPatch, kind: type[Settings], name: str, value: str | None
+) -> None:
+    said = complaint(monkeypatch, kind, **{name: value})
+    assert said == f"missing or wrong environment variables: {name}"
+
+
+@pytest.mark.parametrize(("function", "kind"), FUNCTIONS)
+def test_the_template_sets_exactly_what_a_function_reads(
+    function: str, kind: type[Settings]
+) -> None:
+    read = {name.upper() for name in kind.model_fields} - {"AWS_REGION"}  # Lambda's own
+    given = set(stack.variables(stack.template(), function))
+    assert {name for name in given if not name.startswith("POWERTOOLS_")} == read
+
+
+def test_every_function_of_the_template_has_settings() -> None:
+    assert set(stack.functions(stack.template())) == {name for name, _ in FUNCTIONS}
