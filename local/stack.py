@@ -28,10 +28,8 @@ def build(folder: Path = BUILD) -> Path:
         "DROPREEL_PLATFORM": f"{machine}-{system}",
         "DROPREEL_PYTHON": f"{sys.version_info.major}.{sys.version_info.minor}",
     }
-    # A cache of its own: SAM's does not know what the layer was built for.
-    cache = folder.parent / "cache"
-    command = ["build", "--build-dir", str(folder), "--cached", "--cache-dir", str(cache)]
-    _sam([*command, "--parallel"], target)
+    # Without SAM's cache, which does not know what the layer was built for.
+    _sam(["build", "--build-dir", str(folder), "--no-cached", "--no-parallel"], target)
     return folder / "template.yaml"
 
 

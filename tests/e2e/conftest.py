@@ -20,7 +20,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         Simulators(keys=stack.KEYS, render_seconds=0.5) as simulators,
         EmbeddedAws(wait_scale=0.01, log=folder / "aws.log") as aws,
     ):
-        template = stack.build()
+        template = stack.build(folder / "build")
         parameters = {"SidecarGraceSeconds": "1", "DailyCapUsd": "900", "MonthlyCapUsd": "900"}
         launched = stack.launch(aws, simulators, template, parameters)
         results = Postman(aws, launched.results)
