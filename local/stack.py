@@ -28,8 +28,7 @@ def build(folder: Path = BUILD) -> Path:
         "DROPREEL_PLATFORM": f"{machine}-{system}",
         "DROPREEL_PYTHON": f"{sys.version_info.major}.{sys.version_info.minor}",
     }
-    # Without SAM's cache, which does not know what the layer was built for.
-    _sam(["build", "--build-dir", str(folder), "--no-cached", "--no-parallel"], target)
+    _sam(["build", "--build-dir", str(folder)], target)
     return folder / "template.yaml"
 
 
