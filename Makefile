@@ -19,7 +19,8 @@ demo: .venv/ready ## One image all the way, offline. Takes IMAGE= PROMPT= PROVID
 demo: export PROMPT := $(PROMPT)
 
 test: .venv/ready check ## Lint, types, template checks and all tests
-	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/pytest -n 2 --ignore tests/e2e --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/pytest tests/e2e
 
 faults: .venv/ready ## Play every accident at every step, and count what was paid twice (nothing)
 	$(BIN)/python -m local.faults

@@ -18,8 +18,6 @@ from tests.e2e.world import World, wait_for
 from tests.unit.pictures import picture
 from tests.unit.support import make_job
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 IMAGE = picture(160, 90)
 
 

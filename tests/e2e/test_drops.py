@@ -12,8 +12,6 @@ from tests.conftest import ROOT
 from tests.e2e.scenarios import SCENARIOS, Runner, Scenario
 from tests.e2e.world import World, wait_for
 
-pytestmark = pytest.mark.xdist_group("e2e")  # all share one world, so one worker runs them
-
 ASL = ROOT / "statemachine" / "render.asl.json"
 
 

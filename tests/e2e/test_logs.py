@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from local import stack
 from tests.e2e.scenarios import Runner
 from tests.e2e.world import World
-
-pytestmark = pytest.mark.xdist_group("e2e")
 
 
 def log_lines(world: World) -> list[str]:
