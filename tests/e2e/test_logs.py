@@ -37,4 +37,5 @@ def test_the_lines_of_a_job_carry_its_identifiers(world: World, runner: Runner) 
     told = [json.loads(line) for line in log_lines(world) if '"job ended as' in line]
     assert told
     for line in told:
-        assert line["job_id"] in line["execution_id"]
+        assert len(line["job_id"]) == 24
+        assert ":execution:" in line["execution_id"]
