@@ -30,7 +30,7 @@ def intake() -> Intake:
 def handle_record(record: SQSRecord) -> None:
     logger.remove_keys(["image_key", "job_id"])
     try:
-        intake().handle(json.loads(record.body), record.message_id)
+        intake().handle(json.loads(record.body))
     except Exception:
         # The batch processor reports the failure to SQS but logs nothing.
         logger.exception("this drop could not be handled; it will be tried again")

@@ -9,7 +9,6 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from dropreel.ledger import Ledger
 from dropreel.observability import logger, metrics
 from dropreel.settings import SweepSettings
 from dropreel.sweeping import Sweep
@@ -21,7 +20,7 @@ def sweep() -> Sweep:
     settings = SweepSettings.from_environment()
     session = boto3.session.Session()
     return Sweep(
-        ledger=Ledger(table(settings, session)),
+        table=table(settings, session),
         clips=clips(settings, session),
         provider=providers(settings, session),
         workflow=session.client("stepfunctions"),

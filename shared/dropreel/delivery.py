@@ -83,6 +83,10 @@ class Ending:
         return self.late and bool(job.execution) and job.execution != self.execution_id
 
 
+def operators_notice(job: Job) -> str:
+    return f"{job.notice}-operators"
+
+
 class Delivery:
     """What the `finalize` function does with one job."""
 
@@ -212,10 +216,11 @@ class Delivery:
         note = operator_note(job, place)
         if note:
             # A notice of its own: trouble with one topic must not repeat the other's mail.
-            self._once(f"{job.notice}-operators", ending, lambda: self._operators.send(note))
+            self._once(operators_notice(job), ending, lambda: self._operators.send(note))
+        self._ledger.settle(job)
 
     def _once(self, notice: str, ending: Ending, tell: Callable[[], None]) -> None:
-        telling = self._notices.begin(notice, ending.execution_id, self._now().timestamp())
+        telling = self._notices.begin(notice, self._now().timestamp())
         if telling is Telling.BUSY:
             raise TellingBusyError(f"job {ending.job_id} is being told by another run")
         if telling is Telling.MINE:

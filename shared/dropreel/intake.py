@@ -110,18 +110,18 @@ class Intake:
             workflow=session.client("stepfunctions"),
         )
 
-    def handle(self, message: Mapping[str, Any], message_id: str) -> None:
+    def handle(self, message: Mapping[str, Any]) -> None:
         """Handle an S3 "Object Created" event of EventBridge, or our own delayed second look."""
         look = _where(message)
         logger.append_keys(image_key=look.key)
         if is_image(look.key):
-            self._look_at_image(look, message_id)
+            self._look_at_image(look)
         elif is_sidecar(look.key):
-            self._look_at_sidecar(look, message_id)
+            self._look_at_sidecar(look)
         else:
             logger.info("not an image and not a sidecar: left alone")
 
-    def _look_at_image(self, look: Look, owner: str) -> None:
+    def _look_at_image(self, look: Look) -> None:
         image = self._inbox.find(look.key)
         if image is None:
             logger.info("the image is gone: nothing to do")
@@ -129,11 +129,11 @@ class Intake:
         sidecar_key = sidecar_of(look.key, self._inbox.partners(look.key))
         sidecar = self._inbox.find(sidecar_key) if sidecar_key else None
         if sidecar is None and not image.prompt:
-            self._alone(look, image, NO_SIDECAR, owner)
+            self._alone(look, image, NO_SIDECAR)
         else:
-            self._start_pair(Pair(image, sidecar), owner)
+            self._start_pair(Pair(image, sidecar))
 
-    def _look_at_sidecar(self, look: Look, owner: str) -> None:
+    def _look_at_sidecar(self, look: Look) -> None:
         sidecar = self._inbox.find(look.key)
         if sidecar is None:
             logger.info("the sidecar is gone: nothing to do")
@@ -141,11 +141,11 @@ class Intake:
         image_keys = images_of(look.key, self._inbox.partners(look.key))
         for image_key in image_keys:
             logger.append_keys(image_key=image_key)
-            self._look_at_image(Look(image_key), owner)
+            self._look_at_image(Look(image_key))
         if not image_keys:
-            self._alone(look, sidecar, NO_IMAGE, owner)
+            self._alone(look, sidecar, NO_IMAGE)
 
-    def _alone(self, look: Look, file: Dropped, problem: Problem, owner: str) -> None:
+    def _alone(self, look: Look, file: Dropped, problem: Problem) -> None:
         """Wait once for the partner of `file`; when it still is alone after that, say so."""
         dropped_at = utc_iso(file.dropped_at)
         if not look.since:
@@ -156,13 +156,13 @@ class Intake:
             )
             logger.info("alone so far: waiting for the other file")
         elif look.since == dropped_at:
-            self._reject(look.key, dropped_at, [problem], owner)
+            self._reject(look.key, dropped_at, [problem])
 
-    def _start_pair(self, pair: Pair, owner: str) -> None:
+    def _start_pair(self, pair: Pair) -> None:
         try:
             job = self._job(pair)
         except RejectedError as error:
-            self._reject(pair.image.key, pair.dropped_at, error.problems, owner)
+            self._reject(pair.image.key, pair.dropped_at, error.problems)
             return
         logger.append_keys(job_id=job.job_id)
         self._start(pair.image, job)
@@ -232,13 +232,13 @@ class Intake:
             metrics.add_metric("JobStarted", MetricUnit.Count, 1)
         logger.info("job started with %s", held.provider)
 
-    def _reject(self, key: str, dropped_at: str, problems: Any, owner: str) -> None:
+    def _reject(self, key: str, dropped_at: str, problems: Any) -> None:
         """Record and mail once what is wrong with the file at `key`, uploaded at `dropped_at`."""
         texts = [str(problem) for problem in problems]
         facts = json.dumps([self._inbox.bucket, key, dropped_at, texts])
         notice = f"rejected-{hashlib.sha256(facts.encode()).hexdigest()[:24]}"
         record_key = f"{output_folder(key)}/{notice}.json"
-        telling = self._notices.begin(notice, owner, self._now().timestamp())
+        telling = self._notices.begin(notice, self._now().timestamp())
         if telling is not Telling.MINE:
             logger.info("this rejection is told already")
             return

@@ -4,13 +4,14 @@ Every write is conditional. `TRANSITIONS` is the whole truth about which step ma
 a step that is not in it raises LedgerConflictError and changes nothing. A step that changes a
 job's reservation changes the budget in the same transaction.
 
-Item: JOB#<job id>, one job with its attempts. `unsettled` is there as long as the sweep has to
-watch the job; the index of that name lists those jobs.
+Item: JOB#<job id>, one job with its attempts. `unsettled` is there until the job is over and
+people know it, or the sweep has watched it long enough; the index of that name lists those jobs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -51,7 +52,8 @@ RESTARTABLE = frozenset(state for state in ENDS if State.CLAIMED in TRANSITIONS[
 SETTLED = frozenset({State.REFUSED, State.DELIVERED, State.FAILED, State.CANCELLED})
 
 UNSETTLED_INDEX = "unsettled"
-_SAME = "#state = :was AND #run = :same_run"
+# Nobody has moved the job since it was read, nor has it come back to this state with another order.
+_SAME = "#state = :was AND #run = :same_run AND #asked_at = :same_order"
 
 
 class Ledger:
@@ -82,8 +84,7 @@ class Ledger:
                 return job
         elif existing.state in RESTARTABLE and job.dropped_at > existing.dropped_at:
             again = replace(job, run=existing.run + 1, attempts=existing.attempts)
-            was = {"was": existing.state, "same_run": existing.run}
-            if self._table.put(_key(job.job_id), _item(again), _SAME, was):
+            if self._table.put(_key(job.job_id), _item(again), _SAME, _as_read(existing)):
                 return again
         return self.require(job.job_id)
 
@@ -119,10 +120,8 @@ class Ledger:
         """Note that `execution` answers for the job from now on, whatever its state."""
         if job.execution == execution:
             return job
-        same = {"was": job.state, "same_run": job.run}
-        update = Update(
-            _key(job.job_id), sets={"execution": execution}, condition=_SAME, where=same
-        )
+        sets = {"execution": execution}
+        update = Update(_key(job.job_id), sets=sets, condition=_SAME, where=_as_read(job))
         return _job(self._update(job, update))
 
     def spending(self, reservation: Reservation, caps: Caps) -> list[Spending]:
@@ -134,12 +133,15 @@ class Ledger:
         items = self._table.query_index(UNSETTLED_INDEX, UNSETTLED_INDEX, "yes", limit)
         return [item["pk"].removeprefix("JOB#") for item in items]
 
+    def settle(self, job: Job) -> None:
+        """People know how the job ended: if nothing can follow by itself, watch it no longer."""
+        if job.state in SETTLED:
+            with suppress(LedgerConflictError):  # dropped again meanwhile
+                self.give_up_watching(job)
+
     def give_up_watching(self, job: Job) -> None:
-        """The sweep has looked often enough."""
-        condition = {"was": job.state, "same_run": job.run}
-        update = Update(
-            _key(job.job_id), removes=[UNSETTLED_INDEX], condition=_SAME, where=condition
-        )
+        removes = [UNSETTLED_INDEX]
+        update = Update(_key(job.job_id), removes=removes, condition=_SAME, where=_as_read(job))
         self._update(job, update)
 
     def _move(
@@ -149,10 +151,9 @@ class Ledger:
             raise LedgerConflictError(f"job {job.job_id} cannot go from {job.state} to {to}")
         update = Update(
             _key(job.job_id),
-            sets={"state": to, **({} if to in SETTLED else {UNSETTLED_INDEX: "yes"}), **facts},
-            removes=[UNSETTLED_INDEX] if to in SETTLED else [],
+            sets={"state": to, UNSETTLED_INDEX: "yes", **facts},
             condition=_SAME,
-            where={"was": job.state, "same_run": job.run},
+            where=_as_read(job),
         )
         if not changes:
             return _job(self._update(job, update))
@@ -169,6 +170,10 @@ class Ledger:
             return self._table.update(update)
         except ConditionFailedError:
             raise _moved_on(job) from None
+
+
+def _as_read(job: Job) -> dict[str, Any]:
+    return {"was": job.state, "same_run": job.run, "same_order": job.asked_at}
 
 
 def _moved_on(job: Job) -> LedgerConflictError:

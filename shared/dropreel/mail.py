@@ -345,11 +345,15 @@ _OPERATOR_STEPS = {
 }
 
 
+def needs_operator(job: Job) -> bool:
+    return job.failure.get("kind") in _OPERATOR_STEPS
+
+
 def operator_note(job: Job, place: Place) -> Mail | None:
     """What the operator has to look at after this end, or None when it is the dropper's turn."""
-    kind = str(job.failure.get("kind"))
-    if kind not in _OPERATOR_STEPS:
+    if not needs_operator(job):
         return None
+    kind = str(job.failure.get("kind"))
     name = _name(job.source.key)
     parts = [
         f"{job.provider}, {name}: {job.state.value} ({kind}).",

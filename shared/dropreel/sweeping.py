@@ -11,11 +11,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from dropreel.clips import Clips
-from dropreel.jobs import Job, State, from_iso
-from dropreel.ledger import Ledger
+from dropreel.delivery import operators_notice
+from dropreel.jobs import ENDS, Job, State, from_iso
+from dropreel.ledger import SETTLED, Ledger
+from dropreel.mail import needs_operator
 from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.polling import find_order
 from dropreel.providers.base import Failed, Provider, Ready
+from dropreel.table import Table
+from dropreel.telling import Notices
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -31,7 +35,7 @@ class Sweep:
     def __init__(
         self,
         *,
-        ledger: Ledger,
+        table: Table,
         clips: Clips,
         provider: Callable[[str], Provider],
         workflow: SFNClient,
@@ -40,7 +44,8 @@ class Sweep:
         cancel_stalled: bool,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._ledger = ledger
+        self._ledger = Ledger(table)
+        self._notices = Notices(table)
         self._clips = clips
         self._provider = provider
         self._workflow = workflow
@@ -66,6 +71,11 @@ class Sweep:
         return dict(done)
 
     def _look_at(self, job: Job) -> str:
+        if job.state in ENDS and not self._told(job):
+            return "under way" if self._is_running(job) else self._resume(job, {}, "untold")
+        if job.state in SETTLED:
+            self._ledger.settle(job)
+            return "settled"
         if job.state is State.STALLED:
             return self._stalled(job)
         if job.state is State.UNKNOWN:
@@ -74,6 +84,12 @@ class Sweep:
         if self._now() < from_iso(due) + self._deadline or self._is_running(job):
             return "under way"
         return self._stuck(job)
+
+    def _told(self, job: Job) -> bool:
+        """Whether everybody knows of this end who should."""
+        if not self._notices.told(job.notice):
+            return False
+        return not needs_operator(job) or self._notices.told(operators_notice(job))
 
     def _stalled(self, job: Job) -> str:
         status = self._provider(job.provider).status(job.provider_job_id)
@@ -136,7 +152,7 @@ class Sweep:
         swept = sum(done.values())
         logger.info("sweep done", extra={"swept": swept, "treated": dict(done)})
         metrics.add_metric("JobsSwept", MetricUnit.Count, swept)
-        found = sum(done[why] for why in ("late", "found", "stuck", "started"))
+        found = sum(done[why] for why in ("late", "found", "stuck", "started", "untold"))
         metrics.add_metric("JobsResumed", MetricUnit.Count, found)
 
 

@@ -76,7 +76,7 @@ class Warnings:
 
     def _warn(self, notice: str, mail: Mail) -> None:
         try:
-            if self._notices.begin(notice, "warnings", self._now().timestamp()) is Telling.MINE:
+            if self._notices.begin(notice, self._now().timestamp()) is Telling.MINE:
                 self._operators.send(mail)
                 self._notices.end(notice, utc_iso(self._now()))
         except (BotoCoreError, ClientError):

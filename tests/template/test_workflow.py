@@ -16,6 +16,7 @@ from dropreel import delivery, generation, polling
 from dropreel.delivery import MAX_FETCHES, Ending
 from dropreel.generation import MAX_TRIES, Generation
 from dropreel.polling import MAX_SEARCHES, Polling
+from dropreel.telling import LEASE_S
 from dropreel.waiting import PROFILES, SEARCH_FIRST_S, busy_wait, first_wait, next_wait
 from tests.template.stack import GONE, Document, Rule, functions, names_in, spoilt
 from tests.template.stack import template as load_template
@@ -66,8 +67,10 @@ def giving_up_at_once(workflow: Document) -> list[str]:
     wrong = []
     for name, task in states(workflow, "Task").items():
         for retry in task.get("Retry", [{}]):
-            growing = retry.get("BackoffRate", 1) > 1 and retry.get("JitterStrategy") == "FULL"
-            if not growing or "MaxDelaySeconds" not in retry:
+            growing = retry.get("BackoffRate", 1) > 1
+            # "Finish" must outwait a lease, which jitter could cut short.
+            spread = name == "Finish" or retry.get("JitterStrategy") == "FULL"
+            if not growing or not spread or "MaxDelaySeconds" not in retry:
                 wrong.append(name)
         errors = [error for retry in task.get("Retry", []) for error in retry["ErrorEquals"]]
         if name != "Ask provider" and errors != ["States.ALL"]:
@@ -324,3 +327,13 @@ def test_all_orders_of_a_job_fit_into_one_history_even_if_every_look_needs_all_r
         looks += 1
     others = MAX_TRIES + MAX_SEARCHES + MAX_FETCHES
     assert 10_000 < EVENTS_PER_LOOK * most_orders() * (looks + others) < 25_000
+
+
+def test_the_retries_of_finish_outwait_the_lease_of_a_sender_that_died(workflow: Document) -> None:
+    (retry,) = workflow["States"]["Finish"]["Retry"]
+    pauses = [
+        min(retry["MaxDelaySeconds"], retry["IntervalSeconds"] * retry["BackoffRate"] ** number)
+        for number in range(retry["MaxAttempts"])
+    ]
+    assert "JitterStrategy" not in retry
+    assert sum(pauses) > 2 * LEASE_S

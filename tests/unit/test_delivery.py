@@ -31,6 +31,7 @@ from dropreel.providers.base import (
     StatusOutcome,
 )
 from dropreel.providers.http import new_client
+from dropreel.telling import LEASE_S
 from tests.unit.media.samples import mp4
 from tests.unit.support import Aws, Clock, FakeProvider, make_job
 
@@ -368,6 +369,7 @@ def test_a_mail_that_could_not_be_sent_is_sent_by_the_next_run(stage: Stage) -> 
     with pytest.raises(ClientError, match="NotFound"):
         stage.without_mail().run(Ending(job.job_id, execution_of(job)))
     assert (stage.held().state, stage.mails()) == (State.DELIVERED, ([], []))
+    stage.clock.pass_time(seconds=LEASE_S + 1)
     for _ in range(2):
         assert stage.finish(job)["outcome"] == "delivered"
     assert len(stage.mails()[0]) == 1
@@ -380,6 +382,7 @@ def test_trouble_with_the_operators_topic_repeats_no_mail_to_the_droppers(stage:
     for _ in range(2):
         with pytest.raises(ClientError, match="NotFound"):
             stage.build(operators=gone).run(Ending(job.job_id, execution_of(job)))
+        stage.clock.pass_time(seconds=LEASE_S + 1)
     for _ in range(2):
         stage.finish(job)
     results, operators = stage.mails()
@@ -393,7 +396,7 @@ def test_while_another_run_is_telling_this_one_must_come_again(stage: Stage) -> 
     with pytest.raises(TellingBusyError, match=job.job_id):
         stage.finish(job)
     assert stage.mails() == ([], [])
-    stage.clock.pass_time(seconds=121)  # the other one has died
+    stage.clock.pass_time(seconds=LEASE_S + 1)  # the other one has died
     assert stage.finish(job)["outcome"] == "ended"
     assert len(stage.mails()[0]) == 1
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dropreel.intake import Intake
 from dropreel.jobs import State
 from dropreel.settings import SubmitSettings
+from dropreel.telling import LEASE_S
 from tests.unit.pictures import animation, picture
 from tests.unit.support import Aws, Clock
 
@@ -71,10 +72,10 @@ def test_image_and_sidecar_start_one_job_in_either_order(
     second = "sidecar" if first == "image" else "image"
     bodies = {"image": picture(), "sidecar": sidecar()}
     keys = {"image": IMAGE, "sidecar": SIDECAR}
-    for number, name in enumerate((first, second)):
+    for name in (first, second):
         put(aws, keys[name], bodies[name])
         event = json.loads((events / f"s3-object-created-{name}.json").read_text())
-        intake.handle(event, f"m{number}")
+        intake.handle(event)
     (execution,) = aws.executions()
     assert execution["name"].startswith("lighthouse-")
     assert aws.results.take() == []
@@ -84,7 +85,7 @@ def test_a_started_job_is_claimed_with_its_settings_and_its_image_is_pinned(
     aws: Aws, intake: Intake
 ) -> None:
     put(aws, SIDECAR, sidecar(duration=10, resolution="720p"))
-    intake.handle(put(aws, IMAGE, picture(), ContentType="binary/octet-stream"), "m")
+    intake.handle(put(aws, IMAGE, picture(), ContentType="binary/octet-stream"))
     (execution,) = aws.executions()
     described = aws.workflow.describe_execution(executionArn=execution["executionArn"])
     given_to_workflow = json.loads(described["input"])
@@ -106,39 +107,39 @@ def test_the_same_event_many_times_at_once_starts_one_job(aws: Aws, intake: Inta
     put(aws, SIDECAR, sidecar())
     event = put(aws, IMAGE, picture())
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: intake.handle(event, f"m{number}"), range(8)))
+        list(pool.map(lambda number: intake.handle(event), range(8)))
     assert len(aws.executions()) == 1
 
 
 def test_a_changed_sidecar_image_or_take_is_another_job(aws: Aws, intake: Intake) -> None:
     put(aws, SIDECAR, sidecar())
-    intake.handle(put(aws, IMAGE, picture()), "m1")
-    intake.handle(put(aws, SIDECAR, sidecar(resolution="720p")), "m2")
-    intake.handle(put(aws, SIDECAR, sidecar(resolution="720p", take=2)), "m3")
-    intake.handle(put(aws, IMAGE, picture(80, 45)), "m4")
+    intake.handle(put(aws, IMAGE, picture()))
+    intake.handle(put(aws, SIDECAR, sidecar(resolution="720p")))
+    intake.handle(put(aws, SIDECAR, sidecar(resolution="720p", take=2)))
+    intake.handle(put(aws, IMAGE, picture(80, 45)))
     assert len(aws.executions()) == 4
 
 
 def test_the_same_files_dropped_again_are_the_same_job(aws: Aws, intake: Intake) -> None:
     for _ in range(2):
         put(aws, SIDECAR, sidecar())
-        intake.handle(put(aws, IMAGE, picture()), "m")
+        intake.handle(put(aws, IMAGE, picture()))
     assert len(aws.executions()) == 1
 
 
 def test_a_prompt_in_the_images_metadata_needs_no_sidecar(aws: Aws, intake: Intake) -> None:
-    intake.handle(put(aws, IMAGE, picture(), Metadata={"prompt": "slow push-in"}), "m")
+    intake.handle(put(aws, IMAGE, picture(), Metadata={"prompt": "slow push-in"}))
     (execution,) = aws.executions()
     job = aws.ledger.require(execution["name"].removeprefix("lighthouse-"))
     assert job.settings.prompt == "slow push-in"
 
 
 def test_an_image_alone_waits_and_is_told_once_after_its_grace(aws: Aws, intake: Intake) -> None:
-    intake.handle(put(aws, IMAGE, picture()), "m1")
+    intake.handle(put(aws, IMAGE, picture()))
     assert aws.results.take() == []
     again = {"look_again": {"key": IMAGE, "since": _uploaded(aws, IMAGE)}}
-    for message in ("m2", "m3"):
-        intake.handle(again, message)
+    for _ in range(2):
+        intake.handle(again)
     (mail,) = aws.results.take()
     assert mail["subject"] == "lighthouse.jpg: no clip, please mend"
     assert mail["problems"][0]["found"] == "none beside this image"
@@ -146,33 +147,33 @@ def test_an_image_alone_waits_and_is_told_once_after_its_grace(aws: Aws, intake:
 
 
 def test_a_sidecar_alone_is_told_after_its_grace(aws: Aws, intake: Intake) -> None:
-    intake.handle(put(aws, SIDECAR, sidecar()), "m1")
+    intake.handle(put(aws, SIDECAR, sidecar()))
     again = {"look_again": {"key": SIDECAR, "since": _uploaded(aws, SIDECAR)}}
-    intake.handle(again, "m2")
+    intake.handle(again)
     (mail,) = aws.results.take()
     assert mail["problems"][0]["field"] == "image"
 
 
 def test_the_second_look_comes_through_the_queue_after_the_grace(aws: Aws, clock: Clock) -> None:
     impatient = make_intake(aws, clock, sidecar_grace_seconds=0)
-    impatient.handle(put(aws, IMAGE, picture()), "m1")
+    impatient.handle(put(aws, IMAGE, picture()))
     (message,) = delayed(aws)
-    impatient.handle(message, "m2")
+    impatient.handle(message)
     assert len(aws.results.take()) == 1
 
 
 def test_a_partner_that_comes_during_the_grace_starts_the_job(aws: Aws, intake: Intake) -> None:
-    intake.handle(put(aws, IMAGE, picture()), "m1")
+    intake.handle(put(aws, IMAGE, picture()))
     since = _uploaded(aws, IMAGE)
-    intake.handle(put(aws, SIDECAR, sidecar()), "m2")
-    intake.handle({"look_again": {"key": IMAGE, "since": since}}, "m3")
+    intake.handle(put(aws, SIDECAR, sidecar()))
+    intake.handle({"look_again": {"key": IMAGE, "since": since}})
     assert len(aws.executions()) == 1
     assert aws.results.take() == []
 
 
 def test_a_second_look_at_an_image_that_was_replaced_says_nothing(aws: Aws, intake: Intake) -> None:
     put(aws, IMAGE, picture())
-    intake.handle({"look_again": {"key": IMAGE, "since": "2020-01-01T00:00:00.000Z"}}, "m")
+    intake.handle({"look_again": {"key": IMAGE, "since": "2020-01-01T00:00:00.000Z"}})
     assert aws.results.take() == []
 
 
@@ -180,13 +181,13 @@ def test_a_second_look_at_an_image_that_was_replaced_says_nothing(aws: Aws, inta
 def test_a_file_that_is_gone_is_nobodys_business(aws: Aws, intake: Intake, key: str) -> None:
     event = put(aws, key, picture())
     aws.s3.delete_object(Bucket="inbox", Key=key)
-    intake.handle(event, "m")
+    intake.handle(event)
     assert aws.executions() == []
     assert delayed(aws) == []
 
 
 def test_other_files_are_left_alone(aws: Aws, intake: Intake) -> None:
-    intake.handle(put(aws, "campaign/notes.txt", b"x"), "m")
+    intake.handle(put(aws, "campaign/notes.txt", b"x"))
     assert aws.executions() == []
 
 
@@ -206,7 +207,7 @@ def test_a_file_that_is_no_still_image_is_rejected(
     aws: Aws, intake: Intake, body: bytes, says: str
 ) -> None:
     put(aws, SIDECAR, sidecar())
-    intake.handle(put(aws, IMAGE, body), "m")
+    intake.handle(put(aws, IMAGE, body))
     (mail,) = aws.results.take()
     assert says.lower() in mail["problems"][0]["found"].lower()
     assert aws.executions() == []
@@ -215,7 +216,7 @@ def test_a_file_that_is_no_still_image_is_rejected(
 
 def test_problems_of_both_files_come_in_one_mail(aws: Aws, intake: Intake, events: Path) -> None:
     put(aws, SIDECAR, (events / "sidecars/misspelt.json").read_bytes())
-    intake.handle(put(aws, IMAGE, b"just some text"), "m")
+    intake.handle(put(aws, IMAGE, b"just some text"))
     (mail,) = aws.results.take()
     fields = {problem["field"] for problem in mail["problems"]}
     assert fields == {'"promt"', "prompt", "resolution", "image"}
@@ -223,7 +224,7 @@ def test_problems_of_both_files_come_in_one_mail(aws: Aws, intake: Intake, event
 
 def test_what_no_provider_can_do_is_rejected(aws: Aws, intake: Intake) -> None:
     put(aws, SIDECAR, sidecar(provider="luma", aspect_ratio="3:1"))
-    intake.handle(put(aws, IMAGE, picture()), "m")
+    intake.handle(put(aws, IMAGE, picture()))
     (mail,) = aws.results.take()
     assert mail["problems"][0]["hint"] == "Providers that can: oxen"
 
@@ -231,8 +232,8 @@ def test_what_no_provider_can_do_is_rejected(aws: Aws, intake: Intake) -> None:
 def test_a_rejection_is_told_once_however_often_the_events_come(aws: Aws, intake: Intake) -> None:
     sidecar_event = put(aws, SIDECAR, b"{")
     image_event = put(aws, IMAGE, picture())
-    for number, event in enumerate((sidecar_event, image_event, image_event)):
-        intake.handle(event, f"m{number}")
+    for event in (sidecar_event, image_event, image_event):
+        intake.handle(event)
     assert len(aws.results.take()) == 1
 
 
@@ -246,22 +247,23 @@ def test_a_rejection_whose_mail_failed_is_told_by_the_retry(aws: Aws, clock: Clo
     broken = make_intake(aws, clock)
     broken._notifier = Broken()  # type: ignore[assignment]
     with pytest.raises(RuntimeError):
-        broken.handle(event, "m1")
-    make_intake(aws, clock).handle(event, "m1")
+        broken.handle(event)
+    clock.pass_time(seconds=LEASE_S + 1)
+    make_intake(aws, clock).handle(event)
     assert len(aws.results.take()) == 1
 
 
 def test_mending_the_sidecar_starts_the_job(aws: Aws, intake: Intake) -> None:
     put(aws, SIDECAR, b"{")
-    intake.handle(put(aws, IMAGE, picture()), "m1")
-    intake.handle(put(aws, SIDECAR, sidecar()), "m2")
+    intake.handle(put(aws, IMAGE, picture()))
+    intake.handle(put(aws, SIDECAR, sidecar()))
     assert len(aws.executions()) == 1
 
 
 def test_one_short_sidecar_starts_every_image_of_its_name(aws: Aws, intake: Intake) -> None:
     put(aws, "a/photo.jpg", picture())
     put(aws, "a/photo.png", picture(form="PNG"))
-    intake.handle(put(aws, "a/photo.json", sidecar()), "m")
+    intake.handle(put(aws, "a/photo.json", sidecar()))
     assert len(aws.executions()) == 2
 
 
@@ -282,7 +284,7 @@ def test_any_key_that_s3_takes_starts_a_job(aws: Aws, intake: Intake, name: str)
     before = len(aws.executions())
     image = f"drop/{name}.JPG"
     put(aws, f"drop/{name}.json", sidecar(prompt=f"prompt {before}"))
-    intake.handle(put(aws, image, picture()), "m")
+    intake.handle(put(aws, image, picture()))
     newest = [job for job in aws.executions() if job["name"] not in _seen]
     assert len(newest) == 1 or len(aws.executions()) == before
     _seen.update(job["name"] for job in newest)
@@ -297,7 +299,7 @@ _seen: set[str] = set()
 )
 def test_awkward_keys_start_exactly_one_job(aws: Aws, intake: Intake, name: str) -> None:
     put(aws, f"{name}.json", sidecar())
-    intake.handle(put(aws, f"{name}.jpg", picture()), "m")
+    intake.handle(put(aws, f"{name}.jpg", picture()))
     (execution,) = aws.executions()
     job = aws.ledger.require(execution["name"][-24:])
     assert job.source.key == f"{name}.jpg"

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from dropreel.jobs import Job, State
+from dropreel.jobs import ENDS, Job, State
 from dropreel.providers.base import Failed, Failure, FailureKind, NoAnswer, Pending, Phase, Ready
 from dropreel.sweeping import Sweep
+from dropreel.table import Update
 from tests.unit.support import Aws, Clock, FakeProvider, make_job
 from tests.unit.test_ledger import PATHS
 
@@ -24,7 +25,7 @@ def sweep(aws: Aws, provider: FakeProvider, clock: Clock) -> Sweep:
 def make_sweep(aws: Aws, provider: FakeProvider, clock: Clock, **changes: Any) -> Sweep:
     return Sweep(
         **{
-            "ledger": aws.ledger,
+            "table": aws.table,
             "clips": aws.clips,
             "provider": lambda _: provider,
             "workflow": aws.workflow,
@@ -44,6 +45,12 @@ def job_in(aws: Aws, state: State) -> Job:
         facts = times if step is State.SUBMITTING else {}
         facts |= {"provider_job_id": "p-1"} if step is State.SUBMITTED else {}
         job = aws.ledger.move(job, step, **facts)
+    return told(aws, job)
+
+
+def told(aws: Aws, job: Job) -> Job:
+    if job.state in ENDS:
+        aws.notices.end(job.notice, "now")
     return job
 
 
@@ -143,10 +150,28 @@ def test_a_job_whose_execution_runs_is_left_alone(aws: Aws, sweep: Sweep, clock:
     assert sweep.run() == {"under way": 1}
 
 
-@pytest.mark.parametrize("state", [State.DELIVERED, State.REFUSED, State.FAILED, State.CANCELLED])
-def test_settled_jobs_are_not_looked_at(aws: Aws, sweep: Sweep, state: State) -> None:
+SETTLED_STATES = [State.DELIVERED, State.REFUSED, State.FAILED, State.CANCELLED]
+
+
+@pytest.mark.parametrize("state", SETTLED_STATES)
+def test_settled_jobs_that_people_know_of_are_looked_at_no_more(
+    aws: Aws, sweep: Sweep, state: State
+) -> None:
     job_in(aws, state)
+    assert sweep.run() == {"settled": 1}
     assert sweep.run() == {}
+    assert aws.executions() == []
+
+
+@pytest.mark.parametrize("state", [*SETTLED_STATES, State.STALLED, State.UNKNOWN])
+def test_an_end_that_nobody_was_told_of_is_told_by_the_workflow(
+    aws: Aws, sweep: Sweep, clock: Clock, state: State
+) -> None:
+    job = job_in(aws, state)
+    aws.table.update(Update(f"NOTICE#{job.notice}", removes=["told_at"]))
+    clock.pass_time(hours=3)
+    assert sweep.run() == {"untold": 1}
+    assert resumed(aws)[0]["job_id"] == job.job_id
 
 
 def test_one_odd_job_does_not_keep_the_others_from_being_looked_at(
