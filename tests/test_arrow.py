@@ -15,10 +15,10 @@ PACKAGE = SHARED / "dropreel"
 # No provider, no AWS, no HTTP in these: they hold what dropreel is about.
 PURE = (
     *("sidecar", "pairing", "jobs", "capabilities", "pricing", "waiting"),
-    *("mail", "clip", "image", "errors", "budget", "rules"),
+    *("mail", "clip", "image", "errors", "budget", "rules", "limits"),
 )
 ADAPTERS = (
-    *("table", "ledger", "accounts", "breaker", "telling"),
+    *("table", "ledger", "accounts", "breaker", "telling", "slots"),
     *("inbox", "clips", "notices", "keys", "wiring", "download", "upload"),
 )
 STEPS = ("intake", "generation", "polling", "delivery", "sweeping", "warnings")

@@ -17,7 +17,7 @@ from dropreel.observability import bind, logger, metrics
 from dropreel.settings import GenerateSettings
 from dropreel.telling import Notices
 from dropreel.warnings import Warnings
-from dropreel.wiring import clips, providers, table
+from dropreel.wiring import clips, providers, slots, table
 
 
 @cache
@@ -33,6 +33,7 @@ def generation() -> Generation:
         rules=settings.rules(),
         breaker=Breaker(items),
         warnings=Warnings(Notices(items), operators),
+        slots=slots(settings, items, session),
         deadline=timedelta(minutes=settings.job_deadline_minutes),
         source_url_seconds=settings.source_url_seconds,
     )
@@ -42,4 +43,9 @@ def generation() -> Generation:
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
     bind(event)
-    return generation().run(event["job_id"], execution=event["execution_id"], tries=event["tries"])
+    return generation().run(
+        event["job_id"],
+        execution=event["execution_id"],
+        tries=event["tries"],
+        ask_at=event.get("ask_at", 0),
+    )

@@ -13,15 +13,17 @@ from dropreel.ledger import Ledger
 from dropreel.observability import bind, logger, metrics
 from dropreel.polling import Polling
 from dropreel.settings import PollSettings
-from dropreel.wiring import clips, providers, table
+from dropreel.wiring import clips, providers, slots, table
 
 
 @cache
 def polling() -> Polling:
     settings = PollSettings.from_environment()
     session = boto3.session.Session()
+    items = table(settings, session)
     return Polling(
-        ledger=Ledger(table(settings, session)),
+        ledger=Ledger(items),
+        slots=slots(settings, items, session),
         clips=clips(settings, session),
         provider=providers(lambda: settings, session),
         max_orders=settings.max_orders_per_job,

@@ -12,15 +12,17 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from dropreel.observability import logger, metrics
 from dropreel.settings import SweepSettings
 from dropreel.sweeping import Sweep
-from dropreel.wiring import clips, providers, table
+from dropreel.wiring import clips, providers, slots, table
 
 
 @cache
 def sweep() -> Sweep:
     settings = SweepSettings.from_environment()
     session = boto3.session.Session()
+    items = table(settings, session)
     return Sweep(
-        table=table(settings, session),
+        table=items,
+        slots=slots(settings, items, session),
         clips=clips(settings, session),
         provider=providers(lambda: settings, session),
         workflow=session.client("stepfunctions"),

@@ -7,6 +7,7 @@ never sends another.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,7 @@ from dropreel.providers.base import (
     Unknown,
 )
 from dropreel.rules import SpendingRules, reserved_amount
+from dropreel.slots import Slots
 from dropreel.table import ContentionError
 from dropreel.waiting import SEARCH_FIRST_S, busy_wait, first_wait
 from dropreel.warnings import Warnings
@@ -54,6 +56,7 @@ class Generation:
         rules: SpendingRules,
         breaker: Breaker,
         warnings: Warnings,
+        slots: Slots,
         deadline: timedelta,
         source_url_seconds: int,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -64,17 +67,32 @@ class Generation:
         self._rules = rules
         self._breaker = breaker
         self._warnings = warnings
+        self._slots = slots
         self._deadline = deadline
         self._source_url_seconds = source_url_seconds
         self._now = now
 
-    def run(self, job_id: str, *, execution: str = "", tries: int = 0) -> Outcome:
+    def run(
+        self, job_id: str, *, execution: str = "", tries: int = 0, ask_at: float = 0
+    ) -> Outcome:
         """Ask once. Returns the outcome for the workflow: `accepted`, `search` or `wait` (with
-        seconds), or `ended`. `tries` counts how often the provider was too busy before.
+        seconds), or `ended`. `tries` counts how often the provider was too busy before; `ask_at`
+        is the job's turn (unix seconds) where a provider takes so many orders per minute.
+
+        The job comes with a slot; it keeps it as long as the provider may be working on it.
         """
         job = self._ledger.require(job_id)
+        outcome = self._step(job, execution, tries, ask_at)
+        if outcome["outcome"] == "ended":
+            self._slots.release(job)
+        return outcome
+
+    def _step(self, job: Job, execution: str, tries: int, ask_at: float) -> Outcome:
         if job.state is not State.CLAIMED:
             return self._resume(job)
+        early = ask_at - self._now().timestamp()
+        if early > 0:
+            return _wait(job, math.ceil(early))
         refusal = self._rules.refusal(job)
         if refusal:
             return self._refuse(job, refusal.facts())
@@ -138,7 +156,10 @@ class Generation:
                 logger.warning("the provider is busy", **failure_words(failure))
                 facts = {"failure": failure_facts(failure), **_unpaid(job, BUSY, failure.message)}
                 job = self._ledger.move(job, State.CLAIMED, **facts)
-                return _wait(job, busy_wait(retry_after, tries))
+                seconds = busy_wait(retry_after, tries)
+                full = failure.kind is FailureKind.THROTTLED
+                self._slots.back_off(job, seconds, full=full)
+                return _wait(job, seconds)
             case Refused(failure) | Busy(failure):
                 logger.warning("the provider refused", **failure_words(failure))
                 return self._refused(job, failure)
@@ -191,6 +212,7 @@ class Generation:
             return self._hand_on(job, moved, {})
         if tries < MAX_TRIES:
             logger.warning("the provider is not asked for now", seconds=pause)
+            self._slots.back_off(job, pause, full=False)
             return _wait(job, pause)
         message = f"{job.provider} has not worked for a long time"
         return self._refuse(job, {"kind": kind, "message": message, "billed": False})
@@ -205,7 +227,9 @@ class Generation:
             "estimate_usd": moved.estimate_usd,
             "unconfirmed": moved.unconfirmed,
         }
-        return _wait(self._ledger.move(job, State.CLAIMED, **facts), 1)
+        handed_on = self._ledger.move(job, State.CLAIMED, **facts)
+        self._slots.release(job)
+        return _wait(handed_on, 1)
 
     def _learn(self, job: Job, outcome: SubmitOutcome) -> None:
         """Breaker and warnings come after the answer is safe in the ledger."""

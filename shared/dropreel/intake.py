@@ -57,6 +57,7 @@ NO_IMAGE = Problem(
     "Drop it into the same folder as the sidecar.",
 )
 
+_NO_SETTINGS = {"max_cost_usd", "priority"}  # they change nothing in the clip
 _FATE = {
     State.DELIVERED: "made",
     State.FAILED: "ordered, and may have been paid,",
@@ -197,7 +198,7 @@ class Intake:
             raise RejectedError(problems)
         choice = choose(sidecar, info.width, info.height, self._settings.providers)
         # Defaults are left out, so that new fields leave the ids of old drops alone.
-        asked = sidecar.model_dump(mode="json", exclude={"max_cost_usd"}, exclude_defaults=True)
+        asked = sidecar.model_dump(mode="json", exclude=_NO_SETTINGS, exclude_defaults=True)
         name = job_id(self._inbox.bucket, pair.image.key, pair.image.etag, asked)
         return Job(
             job_id=name,
@@ -220,6 +221,7 @@ class Intake:
                 choice.provider, sidecar.resolution, sidecar.duration
             ),
             max_cost_usd=sidecar.max_cost_usd,
+            priority=sidecar.priority,
         )
 
     def _sidecar(self, pair: Pair) -> Sidecar:
@@ -286,5 +288,5 @@ def _where(message: Mapping[str, Any]) -> Look:
 
 
 def _clip_settings(sidecar: Sidecar, aspect_ratio: str) -> ClipSettings:
-    fields = sidecar.model_dump(exclude={"provider", "aspect_ratio", "max_cost_usd"})
+    fields = sidecar.model_dump(exclude={"provider", "aspect_ratio", *_NO_SETTINGS})
     return ClipSettings(aspect_ratio=aspect_ratio, **fields)

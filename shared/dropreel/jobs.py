@@ -93,7 +93,7 @@ class Job:
     `provider`, `provider_job_id` and `asked_at` are those of the newest attempt. `first_provider`
     is set when the job was handed on to another one. `reservation` is what the job holds of the
     budget; amount 0 when it cannot cost anything any more. `execution` is the one that has taken
-    charge of the job last.
+    charge of the job last. `priority` orders those who wait for the same provider.
     """
 
     job_id: str
@@ -104,6 +104,7 @@ class Job:
     dropped_at: str
     created_at: str
     newest_drop_at: str = ""
+    priority: str = "normal"
     run: int = 1
     provider_job_id: str = ""
     asked_at: str = ""

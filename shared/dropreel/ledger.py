@@ -168,7 +168,7 @@ class Ledger:
         if not changes:
             return _job(self._update(job, update))
         try:
-            self._table.update_all([update, *changes])
+            self._table.write_all([update, *changes])
         except ConditionFailedError as error:
             if error.index == 0:
                 raise _moved_on(job) from None

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-__all__ = ["MetricUnit", "bind", "logger", "metrics"]
+__all__ = ["MetricUnit", "bind", "gauge", "logger", "metrics"]
 
 logger = Logger()
 metrics = Metrics()
@@ -30,3 +30,10 @@ for chatty in ("httpx", "httpcore", "botocore", "urllib3"):
 def bind(event: Mapping[str, Any]) -> None:
     """Put the workflow's identifiers on every line that this invocation logs."""
     logger.append_keys(job_id=event["job_id"], execution_id=event["execution_id"])
+
+
+def gauge(name: str, provider: str, value: int) -> None:
+    """Note how many there are now of something that each provider has."""
+    with single_metric(name, MetricUnit.Count, value) as metric:
+        metric.add_dimension("service", metrics.service)
+        metric.add_dimension("provider", provider)

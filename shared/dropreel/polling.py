@@ -35,6 +35,7 @@ from dropreel.providers.base import (
     Ready,
     StatusOutcome,
 )
+from dropreel.slots import Slots
 from dropreel.waiting import SEARCH_FIRST_S, busy_wait, next_wait
 
 _ORDER_ID = re.compile(r"(?=.*[0-9A-Za-z])[0-9A-Za-z._~:-]{1,256}")
@@ -53,6 +54,7 @@ class Polling:
         ledger: Ledger,
         clips: Clips,
         provider: Callable[[str], Provider],
+        slots: Slots,
         max_orders: int,
         deadline: timedelta,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -60,6 +62,7 @@ class Polling:
         self._ledger = ledger
         self._clips = clips
         self._provider = provider
+        self._slots = slots
         self._max_orders = max_orders
         self._deadline = deadline
         self._now = now
@@ -76,10 +79,18 @@ class Polling:
         """Look once. Returns the outcome for the workflow: `wait` or `again` (with seconds),
         `ready` or `ended`. `resume` is an operator's word on a stalled or unknown job, and
         without `may_order` the outcome is never `again`. Raises ResumeError.
+
+        When the provider works on the job no longer its slot is free.
         """
         job = self._ledger.require(job_id)
         if resume is not None:
             job = self._resume(job, resume, execution)
+        outcome = self._look(job, searches, may_order)
+        if outcome["outcome"] != "wait":
+            self._slots.release(job)
+        return outcome
+
+    def _look(self, job: Job, searches: int, may_order: bool) -> Outcome:
         if job.state is State.SUBMITTING:
             return self._after_lost_step(job)
         if job.state is State.UNKNOWN:

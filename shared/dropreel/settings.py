@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, Valida
 
 from dropreel.budget import Caps
 from dropreel.errors import SettingsError
+from dropreel.limits import Limit
 from dropreel.pricing import PriceList
 from dropreel.providers.options import ProviderOptions
 from dropreel.rules import SpendingRules
@@ -49,8 +50,11 @@ class Settings(BaseModel):
             raise SettingsError(f"missing or wrong environment variables: {wrong}") from None
 
 
-class LedgerSettings(Settings):
+class TableSettings(Settings):
     ledger_table: str
+
+
+class LedgerSettings(TableSettings):
     clips_bucket: str
 
 
@@ -62,6 +66,11 @@ class NoticeSettings(Settings):
 class ProviderSettings(Settings):
     provider_keys_secret: str
     provider_options: Json[ProviderOptions] = ProviderOptions()
+
+
+class SlotSettings(Settings):
+    job_deadline_minutes: Annotated[int, Field(ge=1)]
+    provider_limits: Json[Mapping[ProviderName, Limit]] = Field(default_factory=dict)
 
 
 class SpendingSettings(Settings):
@@ -94,20 +103,21 @@ class SubmitSettings(LedgerSettings, NoticeSettings):
     price_overrides: Json[PriceOverrides] = Field(default_factory=dict)
 
 
-class GenerateSettings(LedgerSettings, ProviderSettings, SpendingSettings):
+class WaitSettings(TableSettings, SlotSettings):
+    """What the `slot` function needs."""
+
+
+class GenerateSettings(LedgerSettings, ProviderSettings, SlotSettings, SpendingSettings):
     operators_topic_arn: str
-    job_deadline_minutes: Annotated[int, Field(ge=1)]
     source_url_seconds: Annotated[int, Field(ge=60)]
 
 
-class PollSettings(LedgerSettings, ProviderSettings):
-    job_deadline_minutes: Annotated[int, Field(ge=1)]
+class PollSettings(LedgerSettings, ProviderSettings, SlotSettings):
     max_orders_per_job: Annotated[int, Field(ge=1)]
 
 
-class SweepSettings(LedgerSettings, ProviderSettings):
+class SweepSettings(LedgerSettings, ProviderSettings, SlotSettings):
     state_machine_arn: str
-    job_deadline_minutes: Annotated[int, Field(ge=1)]
     cancel_stalled_orders: bool
 
 

@@ -77,6 +77,9 @@ class Sidecar(BaseModel):
     take: Annotated[int, Field(strict=True, ge=1, le=999)] = Field(
         1, description="Another number makes another clip of the same image and settings."
     )
+    priority: Literal["high", "normal", "low"] = Field(
+        "normal", description="Who waits for the same provider goes in this order."
+    )
 
 
 _ALLOWED = {
@@ -89,6 +92,7 @@ _ALLOWED = {
     "provider": ", ".join((*get_args(ProviderName), "auto")),
     "max_cost_usd": "a number of US dollars above 0, such as 0.50",
     "take": "a whole number from 1 to 999 (without quotes)",
+    "priority": "high, normal, low",
 }
 _EXAMPLE = '{"prompt": "slow push-in, soft light"}'
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from dropreel.capabilities import CAPABILITIES
 from dropreel.clips import Clips
 from dropreel.delivery import operators_notice
 from dropreel.jobs import ENDS, Job, State, from_iso, workflow_input
@@ -20,6 +21,7 @@ from dropreel.mail import needs_operator
 from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.polling import find_order
 from dropreel.providers.base import Failed, Provider, Ready
+from dropreel.slots import Slots
 from dropreel.table import Table
 from dropreel.telling import Notices
 
@@ -38,6 +40,7 @@ class Sweep:
         self,
         *,
         table: Table,
+        slots: Slots,
         clips: Clips,
         provider: Callable[[str], Provider],
         workflow: SFNClient,
@@ -47,6 +50,7 @@ class Sweep:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._ledger = Ledger(table)
+        self._slots = slots
         self._notices = Notices(table)
         self._clips = clips
         self._provider = provider
@@ -69,6 +73,8 @@ class Sweep:
                 # One odd job must not keep the others from being looked at.
                 logger.exception("not swept", job_id=job_id)
                 done["failed"] += 1
+        if freed := sum(self._heal_slots(provider) for provider in CAPABILITIES):
+            done["slots freed"] = freed
         self._report(done)
         return dict(done)
 
@@ -86,6 +92,17 @@ class Sweep:
         if self._now() < from_iso(due) + self._deadline or self._is_running(job):
             return "under way"
         return self._stuck(job)
+
+    def _heal_slots(self, provider: str) -> int:
+        def needs_slot(job_id: str) -> bool:
+            job = self._ledger.get(job_id)
+            if job is None or job.provider != provider:
+                return False
+            if job.state in (State.CLAIMED, State.UNKNOWN):
+                return self._is_running(job)
+            return job.state in (State.SUBMITTING, State.SUBMITTED, State.RUNNING)
+
+        return self._slots.heal(provider, needs_slot)
 
     def _told(self, job: Job) -> bool:
         """Whether everybody knows of this end who should."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from decimal import Decimal
 from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -61,6 +62,13 @@ class Update:
         return request
 
 
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """The deletion of an item that must be there."""
+
+    key: str
+
+
 class ConditionFailedError(Exception):
     """A condition did not hold; `index` tells which update's, `item` what lay there instead."""
 
@@ -75,7 +83,11 @@ class ContentionError(Exception):
 
 
 class Table:
-    """One table with the keys `pk` and `sk`; `sk` is the item's kind, taken from its key."""
+    """One table with the keys `pk` and `sk`.
+
+    A key is both, with a blank between them; where the second is missing it is the item's kind,
+    which is what the first begins with: `JOB#1` is short for `JOB#1 JOB`.
+    """
 
     def __init__(
         self, client: DynamoDBClient, name: str, *, sleep: Callable[[float], None] = time.sleep
@@ -90,12 +102,16 @@ class Table:
 
     def put_new(self, key: str, item: Mapping[str, Any]) -> bool:
         """Write `item` unless there is one under this key. Returns whether it was written."""
-        return self.put(key, item, "attribute_not_exists(pk)", {})
+        return self.put(key, item, "attribute_not_exists(pk)")
 
     def put(
-        self, key: str, item: Mapping[str, Any], condition: str, where: Mapping[str, Any]
+        self,
+        key: str,
+        item: Mapping[str, Any],
+        condition: str = "",
+        where: Mapping[str, Any] = MappingProxyType({}),
     ) -> bool:
-        request: dict[str, Any] = {"ConditionExpression": condition}
+        request: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
         if names := _named_in(condition):
             request["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
         if where:
@@ -117,9 +133,9 @@ class Table:
             raise ConditionFailedError(0, plain(found.get("Item", {}))) from None
         return plain(answer["Attributes"])
 
-    def update_all(self, updates: Sequence[Update]) -> None:
-        """All updates or none; raises ConditionFailedError for the first that may not be."""
-        requests: Any = [{"Update": update.request(self._name)} for update in updates]
+    def write_all(self, writes: Sequence[Update | Delete]) -> None:
+        """All writes or none; raises ConditionFailedError for the first that may not be."""
+        requests: Any = [self._request(write) for write in writes]
         for attempt in range(_CONFLICT_TRIES):
             try:
                 self._client.transact_write_items(TransactItems=requests)
@@ -130,6 +146,22 @@ class Table:
             else:
                 return
         raise ContentionError("the ledger is busy")
+
+    def _request(self, write: Update | Delete) -> dict[str, Any]:
+        if isinstance(write, Update):
+            return {"Update": write.request(self._name)}
+        there = {"ConditionExpression": "attribute_exists(pk)"}
+        return {"Delete": {"TableName": self._name, "Key": _key(write.key), **there}}
+
+    def query(self, pk: str) -> list[Item]:
+        """The items under one first key, in order of the second."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._name,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": pk}},
+            ConsistentRead=True,
+        )
+        return [plain(item) for page in pages for item in page["Items"]]
 
     def query_index(self, index: str, attribute: str, value: str) -> Iterator[Item]:
         """The items of a sparse index, oldest first (as far as the index knows)."""
@@ -161,7 +193,8 @@ def _named_in(condition: str) -> set[str]:
 
 
 def _key(key: str) -> dict[str, Any]:
-    return {"pk": {"S": key}, "sk": {"S": key.partition("#")[0]}}
+    pk, _, sk = key.partition(" ")
+    return {"pk": {"S": pk}, "sk": {"S": sk or pk.partition("#")[0]}}
 
 
 def _stored(value: Any) -> Any:

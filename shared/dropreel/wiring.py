@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from botocore.config import Config
@@ -15,15 +17,17 @@ from dropreel.keys import ProviderKeys
 from dropreel.providers import registry
 from dropreel.providers.base import Provider
 from dropreel.providers.http import new_client
-from dropreel.settings import LedgerSettings, ProviderSettings
+from dropreel.settings import LedgerSettings, ProviderSettings, SlotSettings, TableSettings
+from dropreel.slots import Slots
 from dropreel.table import Table
 
 if TYPE_CHECKING:
     import httpx
     from boto3.session import Session
+    from mypy_boto3_stepfunctions import SFNClient
 
 
-def table(settings: LedgerSettings, session: Session) -> Table:
+def table(settings: TableSettings, session: Session) -> Table:
     return Table(session.client("dynamodb"), settings.ledger_table)
 
 
@@ -35,6 +39,24 @@ def clips(settings: LedgerSettings, session: Session) -> Clips:
         signature_version="s3v4", s3={"addressing_style": "path" if embedded else "virtual"}
     )
     return Clips(session.client("s3", config=config), settings.clips_bucket)
+
+
+def slots(settings: SlotSettings, items: Table, session: Session) -> Slots:
+    @cache
+    def client() -> SFNClient:  # most invocations wake nobody
+        return session.client("stepfunctions")
+
+    def wake(token: str, word: Mapping[str, Any]) -> bool:
+        gone = client().exceptions
+        try:
+            client().send_task_success(taskToken=token, output=json.dumps(word))
+        except (gone.TaskDoesNotExist, gone.TaskTimedOut, gone.InvalidToken):
+            return False
+        return True
+
+    lease = 2 * 60 * settings.job_deadline_minutes
+    limits = {str(name): limit for name, limit in settings.provider_limits.items()}
+    return Slots(items, limits, wake, lease_s=lease, now=time.time)
 
 
 def providers(

@@ -11,6 +11,7 @@ from tests.template.stack import template as load
 
 NAMES = {
     "SubmitFunction",
+    "SlotFunction",
     "GenerateFunction",
     "PollFunction",
     "FinalizeFunction",

@@ -23,6 +23,7 @@ from tests.template.stack import template as load_template
 from tests.template.stack import workflow as load
 
 TASKS = {
+    "Wait for a slot": "SlotFunction",
     "Ask provider": "GenerateFunction",
     "Look at the clip": "PollFunction",
     "Finish": "FinalizeFunction",
@@ -73,13 +74,19 @@ def giving_up_at_once(workflow: Document) -> list[str]:
             if not growing or not spread or "MaxDelaySeconds" not in retry:
                 wrong.append(name)
         errors = [error for retry in task.get("Retry", []) for error in retry["ErrorEquals"]]
-        if name != "Ask provider" and errors != ["States.ALL"]:
+        # Who stands in line long enough is not put in line again.
+        wanted = ["States.TaskFailed"] if name == "Wait for a slot" else ["States.ALL"]
+        if name != "Ask provider" and errors != wanted:
             wrong.append(name)
     return wrong
 
 
 # After trouble with the paid call the ledger knows how far it came: the next step looks there.
-AFTER_TROUBLE = {"Ask provider": "Wait for the clip", "Look at the clip": "Finish"}
+AFTER_TROUBLE = {
+    "Wait for a slot": "Finish",
+    "Ask provider": "Wait for the clip",
+    "Look at the clip": "Finish",
+}
 
 
 def ending_silently(workflow: Document) -> list[str]:
@@ -142,6 +149,7 @@ def calling_somebody_else(workflow: Document) -> list[str]:
 def passing_other_things(workflow: Document) -> list[str]:
     """Each function gets what it reads, by name."""
     taken = {
+        "Wait for a slot": {"job_id", "execution_id", "token"},
         "Ask provider": _arguments(Generation.run),
         "Look at the clip": _arguments(Polling.run),
         "Finish": {field.name for field in fields(Ending)} - {"late"},  # EventBridge's alone
@@ -248,7 +256,7 @@ def test_a_workflow_that_is_not_is_noticed(
     assert rule(spoilt(load(), *path, to=to)) != []
 
 
-def test_the_tasks_are_the_three_functions(workflow: Document) -> None:
+def test_the_tasks_are_the_four_functions(workflow: Document) -> None:
     assert workflow["QueryLanguage"] == "JSONata"
     assert set(states(workflow, "Task")) == set(TASKS)
     assert len(states(workflow, "Choice")) == 4
@@ -256,10 +264,10 @@ def test_the_tasks_are_the_three_functions(workflow: Document) -> None:
     assert len(states(workflow, "Fail")) == len(states(workflow, "Succeed")) == 1
 
 
-def test_a_new_job_begins_with_the_paid_call_and_a_resumed_one_without(workflow: Document) -> None:
+def test_a_new_job_waits_for_a_slot_and_a_resumed_one_is_looked_at(workflow: Document) -> None:
     assert workflow["StartAt"] == "New or resumed?"
     first = workflow["States"]["New or resumed?"]
-    assert first["Default"] == "Ask provider"
+    assert first["Default"] == "Wait for a slot"
     assert [(one["Condition"], one["Next"]) for one in first["Choices"]] == [
         ("{% $exists($states.input.resume) %}", "Look at the clip")
     ]
@@ -267,7 +275,9 @@ def test_a_new_job_begins_with_the_paid_call_and_a_resumed_one_without(workflow:
 
 def test_the_paid_call_follows_only_on_an_answer_that_nothing_was_made(workflow: Document) -> None:
     before = [name for name, state in states(workflow).items() if "Ask provider" in targets(state)]
-    assert before == ["New or resumed?", "Wait for the provider"]
+    assert before == ["Wait for a slot"]
+    ways_in = [name for name, state in states(workflow).items() if before[0] in targets(state)]
+    assert ways_in == ["New or resumed?", "Wait for the provider"]
     ways = [
         (name, one["Condition"])
         for name, state in states(workflow).items()
@@ -308,7 +318,8 @@ def test_the_machines_own_timer_outlives_all_orders_of_a_job(workflow: Document)
     asking = MAX_TRIES * (busy_wait(10**9, 0) + ask["TimeoutSeconds"])
     fetching = sum(30 * 2**number + finish["TimeoutSeconds"] for number in range(MAX_FETCHES))
     searching = sum(SEARCH_FIRST_S * 2**number for number in range(MAX_SEARCHES))
-    longest = most_orders() * (longest_deadline() + asking + searching) + fetching
+    line = workflow["States"]["Wait for a slot"]["TimeoutSeconds"]
+    longest = line + most_orders() * (longest_deadline() + asking + searching) + fetching
     assert 86_400 < longest < workflow["TimeoutSeconds"]
 
 

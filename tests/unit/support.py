@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -15,8 +16,10 @@ from dropreel.clips import Clips
 from dropreel.inbox import Inbox
 from dropreel.jobs import ClipSettings, Job, Source, State
 from dropreel.ledger import Ledger
+from dropreel.limits import Limit
 from dropreel.notices import Notifier
 from dropreel.providers.base import CancelOutcome, ClipRequest, StatusOutcome, SubmitOutcome
+from dropreel.slots import Slots
 from dropreel.table import Table
 from dropreel.telling import Notices
 
@@ -110,9 +113,21 @@ class Aws:
     ingest_queue: str
     workflow: Any
     machine_arn: str
+    woken: list[tuple[str, float]] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
 
     def notifier(self, mailbox: Mailbox) -> Notifier:
         return Notifier(mailbox.sns, mailbox.topic_arn)
+
+    def slots(self, clock: Clock, **limits: Limit) -> Slots:
+        """The slots; whoever is woken is noted in `woken`, unless its token is `gone`."""
+
+        def wake(token: str, word: Mapping[str, Any]) -> bool:
+            if token not in self.gone:
+                self.woken.append((token, word["ask_at"]))
+            return token not in self.gone
+
+        return Slots(self.table, limits, wake, lease_s=3600, now=lambda: clock().timestamp())
 
     def stored(self, prefix: str = "") -> list[str]:
         listed = self.s3.list_objects_v2(Bucket="clips", Prefix=prefix)

@@ -9,6 +9,7 @@ from dropreel.breaker import Breaker
 from dropreel.budget import Caps
 from dropreel.generation import MAX_TRIES, Generation
 from dropreel.jobs import Job, State
+from dropreel.limits import Limit
 from dropreel.pricing import PriceList
 from dropreel.providers.base import (
     Accepted,
@@ -42,6 +43,7 @@ def make_generation(
         rules=rules,
         breaker=Breaker(aws.table),
         warnings=Warnings(aws.notices, aws.notifier(aws.operators), clock),
+        slots=aws.slots(clock, luma=Limit(jobs=2)),
         deadline=timedelta(minutes=60),
         source_url_seconds=600,
         now=clock,

@@ -137,11 +137,11 @@ def test_writers_that_meet_try_again_and_then_give_up_without_a_change() -> None
                 raise ConflictError
 
     table = Table(Client(), "ledger", sleep=slept.append)  # type: ignore[arg-type]
-    table.update_all([Update("JOB#1", sets={"state": "x"})])
+    table.write_all([Update("JOB#1", sets={"state": "x"})])
     assert (len(calls), len(slept)) == (4, 3)
     calls.append(None)
     with pytest.raises(ContentionError):
-        table.update_all([Update("JOB#1", sets={"state": "x"})])
+        table.write_all([Update("JOB#1", sets={"state": "x"})])
 
 
 # --- rules ----------------------------------------------------------------------------------------

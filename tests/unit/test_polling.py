@@ -32,6 +32,7 @@ def polling(aws: Aws, provider: FakeProvider, clock: Clock) -> Polling:
         ledger=aws.ledger,
         clips=aws.clips,
         provider=lambda _: provider,
+        slots=aws.slots(clock),
         max_orders=2,
         deadline=timedelta(minutes=60),
         now=clock,

@@ -14,6 +14,7 @@ from dropreel.settings import (
     Settings,
     SubmitSettings,
     SweepSettings,
+    WaitSettings,
 )
 from tests.template import stack
 
@@ -42,6 +43,7 @@ GENERATE = {
     "PROVIDER_KEYS_SECRET": "arn:keys",
     "PROVIDER_OPTIONS": '{"luma": {"base_url": "http://127.0.0.1:1"}}',
     "OPERATORS_TOPIC_ARN": "arn:operators",
+    "PROVIDER_LIMITS": "{}",
     "JOB_DEADLINE_MINUTES": "60",
     "SOURCE_URL_SECONDS": "21600",
     "ALLOW_PAID_CALLS": "true",
@@ -57,8 +59,14 @@ POLL = {
     "LEDGER_TABLE": "ledger",
     "PROVIDER_KEYS_SECRET": "arn:keys",
     "PROVIDER_OPTIONS": "{}",
+    "PROVIDER_LIMITS": "{}",
     "JOB_DEADLINE_MINUTES": "60",
     "MAX_ORDERS_PER_JOB": "2",
+}
+WAIT = {
+    "LEDGER_TABLE": "ledger",
+    "JOB_DEADLINE_MINUTES": "60",
+    "PROVIDER_LIMITS": '{"fal": {"jobs": 2}}',
 }
 SWEEP = {
     "CLIPS_BUCKET": "clips",
@@ -66,11 +74,13 @@ SWEEP = {
     "PROVIDER_KEYS_SECRET": "arn:keys",
     "PROVIDER_OPTIONS": "{}",
     "STATE_MACHINE_ARN": "arn:render",
+    "PROVIDER_LIMITS": "{}",
     "JOB_DEADLINE_MINUTES": "60",
     "CANCEL_STALLED_ORDERS": "false",
 }
 BASES: dict[type[Settings], dict[str, str]] = {
     SubmitSettings: SUBMIT,
+    WaitSettings: WAIT,
     GenerateSettings: GENERATE,
     PollSettings: POLL,
     FinalizeSettings: FINALIZE,
@@ -78,6 +88,7 @@ BASES: dict[type[Settings], dict[str, str]] = {
 }
 FUNCTIONS: list[tuple[str, type[Settings]]] = [
     ("SubmitFunction", SubmitSettings),
+    ("SlotFunction", WaitSettings),
     ("GenerateFunction", GenerateSettings),
     ("PollFunction", PollSettings),
     ("FinalizeFunction", FinalizeSettings),
@@ -225,6 +236,9 @@ def test_all_variables_that_are_missing_or_wrong_are_named_at_once(
         (GenerateSettings, "PRICE_OVERRIDES", '{"luma": {"5s": {"540p": -1}}}'),
         (SubmitSettings, "PRICE_OVERRIDES", '{"luma": {"7s": {"540p": 1}}}'),
         (PollSettings, "MAX_ORDERS_PER_JOB", "0"),
+        (WaitSettings, "PROVIDER_LIMITS", '{"luma": {"jobs": 0}}'),
+        (WaitSettings, "PROVIDER_LIMITS", '{"pika": {}}'),
+        (WaitSettings, "PROVIDER_LIMITS", '{"fal": {"job": 2}}'),
         (SweepSettings, "CANCEL_STALLED_ORDERS", "perhaps"),
         (FinalizeSettings, "MAX_CLIP_MEGABYTES", "0"),
         (FinalizeSettings, "OPERATORS_TOPIC_ARN", None),

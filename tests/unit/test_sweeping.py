@@ -26,6 +26,7 @@ def make_sweep(aws: Aws, provider: FakeProvider, clock: Clock, **changes: Any) -
     return Sweep(
         **{
             "table": aws.table,
+            "slots": aws.slots(clock),
             "clips": aws.clips,
             "provider": lambda _: provider,
             "workflow": aws.workflow,

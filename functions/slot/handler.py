@@ -1,0 +1,31 @@
+"""The workflow's "Wait for a slot": the job stands in line until its provider has room for it."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from dropreel.ledger import Ledger
+from dropreel.observability import bind, logger, metrics
+from dropreel.settings import WaitSettings
+from dropreel.slots import Slots
+from dropreel.wiring import slots, table
+
+
+@cache
+def parts() -> tuple[Ledger, Slots]:
+    settings = WaitSettings.from_environment()
+    session = boto3.session.Session()
+    items = table(settings, session)
+    return Ledger(items), slots(settings, items, session)
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001
+    bind(event)
+    ledger, line = parts()
+    line.wait(ledger.require(event["job_id"]), event["token"])
