@@ -51,8 +51,11 @@ down: .venv/ready ## Stop what `make up` started
 build: .venv/ready ## Build the stack for AWS Lambda
 	$(BIN)/sam build
 
-deploy: build ## Deploy to the AWS account of your credentials, asking for the parameters
-	$(BIN)/sam deploy --guided
+deploy: build samconfig.local.toml ## Deploy to the AWS account of your credentials, asking for the parameters
+	$(BIN)/sam deploy --guided --config-file samconfig.local.toml
+
+samconfig.local.toml: # SAM saves the answers here, which git ignores: there are mail addresses in them
+	cp samconfig.toml $@
 
 schema: .venv/ready ## Write the sidecar's JSON Schema
 	$(BIN)/python -m local.schema
