@@ -2,7 +2,8 @@
 
 A child runs in a process group of its own, under a small keeper. The keeper holds the reading end
 of a pipe; when its parent ends, even by SIGKILL, the pipe closes, the keeper ends the group and
-removes the folder in which the child worked.
+removes the folder in which the child worked. A parent that stops its child in order does that
+itself, for it may take a while.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from types import TracebackType
 from typing import Self
 
 _GRACE_S = 3.0
+_REMOVALS = 100
+_STOP = b"stop"  # said before the pipe closes, by a parent that will tidy up itself
 
 
 class Child:
@@ -48,8 +51,11 @@ class Child:
         return self._keeper.poll() is None
 
     def stop(self) -> None:
-        if self._keeper.stdin:
-            self._keeper.stdin.close()
+        pipe = self._keeper.stdin
+        if pipe and not pipe.closed:
+            with contextlib.suppress(BrokenPipeError):  # the program has ended, and the keeper
+                pipe.write(_STOP)
+                pipe.close()
         self._keeper.wait(timeout=_GRACE_S * 3)
         _remove(self._folder)
 
@@ -69,19 +75,19 @@ def keep(folder: Path, command: Sequence[str]) -> int:
     """Run `command` until it ends or standard input does; then end its whole group."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
-    released = threading.Event()
-    threading.Thread(target=_end_with_parent, args=(child, released), daemon=True).start()
+    orphaned = threading.Event()
+    threading.Thread(target=_end_with_parent, args=(child, orphaned), daemon=True).start()
     status = child.wait()
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
-    if released.is_set():
+    if orphaned.is_set():
         _remove(folder)
     return status
 
 
-def _end_with_parent(child: subprocess.Popen[bytes], released: threading.Event) -> None:
-    sys.stdin.buffer.read()
-    released.set()
+def _end_with_parent(child: subprocess.Popen[bytes], orphaned: threading.Event) -> None:
+    if sys.stdin.buffer.read() != _STOP:
+        orphaned.set()
     child.terminate()
     try:
         child.wait(timeout=_GRACE_S)
@@ -91,9 +97,10 @@ def _end_with_parent(child: subprocess.Popen[bytes], released: threading.Event) 
 
 def _remove(folder: Path) -> None:
     """Remove `folder`, again while processes that are being killed still write into it."""
-    deadline = time.monotonic() + _GRACE_S
-    while folder.exists() and time.monotonic() < deadline:
+    for _ in range(_REMOVALS):
         shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            break
         time.sleep(0.02)
 
 

@@ -98,6 +98,7 @@ def test_killing_the_parent_ends_all_processes_and_removes_the_folder(
 def test_stopping_ends_all_processes_and_removes_the_folder(scratch: Path, busy: list[str]) -> None:
     with Child(busy, env={}, log=scratch / "log", folder=scratch) as child:
         started = pids(scratch)
+    child.stop()  # once more changes nothing
     assert not child.running
     assert not scratch.exists()
     assert until(lambda: not any(map(alive, started)))
