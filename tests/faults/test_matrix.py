@@ -1,0 +1,141 @@
+"""The promise: a clip is never paid twice, and every job ends once with one mail."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from local.faults.faults import END, Cell, Kind, Place, Point, Result, late_faults
+from local.faults.matrix import play, sample, thinned
+from local.faults.provider import NAMES
+from local.faults.report import outcome, page, summary
+from local.faults.scenarios import SCENARIOS
+from local.faults.world import World
+
+pytestmark = pytest.mark.xdist_group("faults")
+
+LEAST_CELLS = 1500
+
+
+@pytest.fixture(scope="module")
+def chosen(cells: list[Cell]) -> list[Cell]:
+    return sample(cells)
+
+
+@pytest.fixture(scope="module")
+def results(played_in: World, chosen: list[Cell]) -> list[Result]:
+    return [play(played_in, cell) for cell in chosen]
+
+
+def faults_of(cells: list[Cell], provider: str) -> list[Cell]:
+    return [cell for cell in cells if cell.provider == provider and cell.fault]
+
+
+# --- the promise -------------------------------------------------------------------------------
+
+
+def test_whatever_fails_nothing_is_paid_twice_and_every_job_ends_once_with_one_mail(
+    results: list[Result],
+) -> None:
+    broken = [f"{result.cell}: {'; '.join(result.violations)}" for result in results]
+    wrong = [text for text, result in zip(broken, results, strict=True) if result.violations]
+    assert not wrong, "\n".join([*summary(results), "", *wrong[:20]])
+
+
+def test_every_fault_of_the_sample_has_struck(results: list[Result]) -> None:
+    assert [str(result.cell) for result in results if not result.struck] == []
+
+
+@pytest.mark.parametrize("provider", NAMES)
+def test_without_a_fault_each_scenario_ends_as_it_should(
+    results: list[Result], provider: str
+) -> None:
+    clean = {
+        result.cell.scenario: (result.state, result.accepted)
+        for result in results
+        if result.cell.provider == provider and result.cell.fault is None
+    }
+    costs_nothing = provider in SCENARIOS["again"].unbilled
+    assert clean == {
+        "success": ("delivered", 1),
+        "moderated": ("failed", 1),
+        "busy": ("delivered", 1),
+        "lost": ("unknown" if provider == "luma" else "delivered", 1),
+        "again": ("delivered", 2) if costs_nothing else ("failed", 1),
+        "late": ("delivered", 1),
+    }
+
+
+# --- the sample stands for the matrix ----------------------------------------------------------
+
+
+def test_the_sample_has_many_cells_and_all_of_them_were_played(
+    cells: list[Cell], chosen: list[Cell], results: list[Result]
+) -> None:
+    assert len(results) == len(chosen) == len(set(chosen)) >= LEAST_CELLS
+    assert set(chosen) < set(cells)
+
+
+@pytest.mark.parametrize("provider", NAMES)
+def test_the_sample_leaves_out_no_call_and_no_kind_of_fault(
+    cells: list[Cell], chosen: list[Cell], provider: str
+) -> None:
+    whole, part = faults_of(cells, provider), faults_of(chosen, provider)
+    for seen in (
+        lambda cell: (cell.scenario, cell.fault.label),
+        lambda cell: (cell.fault.label.partition(":")[0], cell.fault.kind, cell.fault.place),
+    ):
+        assert {seen(cell) for cell in whole} == {seen(cell) for cell in part}
+    assert {cell.fault.kind for cell in part if cell.fault} == set(Kind)
+
+
+def test_the_sample_is_the_same_every_time(cells: list[Cell], chosen: list[Cell]) -> None:
+    assert sample(cells) == chosen
+
+
+def test_the_matrix_has_every_fault_at_every_call_that_was_made(
+    played_in: World, cells: list[Cell]
+) -> None:
+    for provider in NAMES:
+        for scenario in SCENARIOS:
+            played_in.play(Cell(provider, scenario, None))
+            points = thinned(played_in.points)
+            wanted = 1 + len(late_faults()) + sum(len(point.faults()) for point in points)
+            counted = Counter((cell.provider, cell.scenario) for cell in cells)
+            assert counted[provider, scenario] == wanted
+
+
+def test_the_paid_call_meets_every_kind_of_broken_answer(cells: list[Cell]) -> None:
+    orders = [
+        cell.fault
+        for cell in faults_of(cells, "luma")
+        if cell.scenario == "success" and cell.fault and ":POST " in cell.fault.label
+    ]
+    met = {(fault.kind, fault.place) for fault in orders}
+    assert {(Kind.ERROR, Place.BEFORE), (Kind.ERROR, Place.AFTER), (Kind.CUT, Place.AFTER)} <= met
+    assert {(Kind.KILL, place) for place in Place} | {(Kind.TIMEOUT, Place.AFTER)} <= met
+
+
+def test_of_a_call_that_is_repeated_without_end_the_ends_are_enough() -> None:
+    points = [Point(f"poll:GET /x#{number}", True) for number in range(1, 41)]
+    labels = [point.label.partition("#")[2] for point in thinned(points)]
+    assert labels == ["1", "2", "3", "39", "40"]
+
+
+# --- the report --------------------------------------------------------------------------------
+
+
+def test_the_report_shows_violations_first_and_every_scenario(results: list[Result]) -> None:
+    good = next(result for result in results if not result.violations)
+    bad = Result(good.cell, "delivered", 2, ("delivered",), "1.2", ("2 clips were made",))
+    text = page([good, bad], 1.0)
+    assert text.index("2 clips were made") < text.index("What each fault led to")
+    assert f"### {good.cell.provider}, {good.cell.scenario}" in text
+    assert outcome(bad) == "delivered 2/1 **!**"
+    assert summary([good, bad]) == ["     1 x 2 clips were made"]
+
+
+def test_after_the_end_the_events_come_a_day_and_three_months_later(cells: list[Cell]) -> None:
+    late = {cell.fault.hours for cell in cells if cell.fault and cell.fault.label == END}
+    assert {25, 91 * 24} <= late
