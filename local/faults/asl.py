@@ -104,13 +104,15 @@ class Retry:
     rate: float
     attempts: int
     longest_s: float
+    jitters: bool
 
     def matches(self, error: str) -> bool:
         return _matches(self.errors, error)
 
     def delay_s(self, attempt: int, jitter: float) -> float:
-        """Seconds before retry number `attempt` (from 0); `jitter` picks from 0 to all of it."""
-        return min(self.longest_s, self.interval_s * self.rate**attempt) * jitter
+        """Seconds before retry number `attempt` (from 0); full jitter picks from 0 to all of it."""
+        whole = min(self.longest_s, self.interval_s * self.rate**attempt)
+        return whole * jitter if self.jitters else whole
 
 
 class Machine:
@@ -171,6 +173,7 @@ def _retry(spec: Mapping[str, Any]) -> Retry:
         rate=spec["BackoffRate"],
         attempts=spec["MaxAttempts"],
         longest_s=spec["MaxDelaySeconds"],
+        jitters=spec.get("JitterStrategy") == "FULL",
     )
 
 

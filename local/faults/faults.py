@@ -14,7 +14,12 @@ class Place(StrEnum):
 class Kind(StrEnum):
     ERROR = "error"  # the call raises what its client raises when there is no (good) answer
     CRASH = "crash"  # the call raises what nobody expects
-    CUT = "cut"  # HTTP only: the answer stops in its middle
+    HALF_SENT = "half sent"  # HTTP only: the connection breaks while the request is written
+    SLOW = "slow"  # HTTP only: no answer within the client's time
+    GATEWAY = "gateway"  # HTTP only: a proxy answers for the other side, with a page
+    CUT_FIRST = "cut at first byte"  # HTTP only: the answer stops after its headers
+    CUT = "cut"  # HTTP only: it stops in its middle
+    CUT_LAST = "cut at last byte"  # HTTP only: all but one byte comes
     KILL = "kill"  # the function's process is gone
     TIMEOUT = "timeout"  # the call hangs until Lambda ends the function
     REPEAT = "repeat"  # AWS only: the answer is lost, and the SDK sends the call again by itself
@@ -32,6 +37,24 @@ class Kind(StrEnum):
     LOST = "lost"  # the function has ended well, but its caller never hears of it
     LATER = "later"  # the S3 events come again, so many hours after the end
 
+
+# After these nobody has lost anything: what came is only more, later, or not at once.
+HARMLESS = frozenset(
+    {
+        Kind.REPEAT,
+        Kind.DUPLICATE,
+        Kind.CONCURRENT,
+        Kind.REDELIVERY,
+        Kind.OVERTAKEN,
+        Kind.ZOMBIE,
+        Kind.SWEEP,
+        Kind.RESUME,
+        Kind.REDROP,
+        Kind.THROTTLED,
+        Kind.LOST,
+        Kind.LATER,
+    }
+)
 
 INVOKE = "invoke"  # the call of the function itself
 END = "end"  # of the whole play
@@ -52,6 +75,9 @@ _ANYWHERE = (
 )
 _BEFORE = (Kind.OUTAGE,)
 _AFTER = (Kind.REDELIVERY,)
+_HTTP_BEFORE = (Kind.HALF_SENT, Kind.GATEWAY)
+_HTTP_AFTER = (Kind.SLOW, Kind.GATEWAY, Kind.CUT_FIRST, Kind.CUT, Kind.CUT_LAST)
+_AWS_AFTER = (Kind.REPEAT,)
 _OF_EXECUTIONS = (Kind.ABORT, Kind.RESUME, Kind.ZOMBIE)
 
 
@@ -84,9 +110,13 @@ class Point:
             refused = Fault(self.label, Place.BEFORE, Kind.THROTTLED)
             return [refused, lost] if self.in_execution else [lost]
         kinds = _ANYWHERE + (_OF_EXECUTIONS if self.in_execution else ())
-        before = [Fault(self.label, Place.BEFORE, kind) for kind in kinds + _BEFORE]
-        own = (Kind.CUT,) if self.http else (Kind.REPEAT,)
-        return before + [Fault(self.label, Place.AFTER, kind) for kind in kinds + _AFTER + own]
+        before = kinds + _BEFORE + (_HTTP_BEFORE if self.http else ())
+        after = kinds + _AFTER + (_HTTP_AFTER if self.http else _AWS_AFTER)
+        return [
+            Fault(self.label, place, kind)
+            for place, some in ((Place.BEFORE, before), (Place.AFTER, after))
+            for kind in some
+        ]
 
 
 @dataclass(frozen=True, slots=True, order=True)

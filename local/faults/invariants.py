@@ -13,7 +13,7 @@ from typing import Any
 from dropreel.jobs import ENDS, State
 from dropreel.ledger import RESTARTABLE, SETTLED, TRANSITIONS, UNSETTLED_INDEX
 from dropreel.table import plain
-from local.faults.faults import Cell, Kind
+from local.faults.faults import HARMLESS, Cell, Kind
 from local.faults.functions import ESTIMATE_USD
 from local.faults.scenarios import SCENARIOS, Scenario
 from local.faults.services import OPERATORS, RESULTS, Published
@@ -168,6 +168,10 @@ def tells_once(end: End) -> Iterator[str]:
             yield f"people were told {outcome}, which was not the end"
         if count > len(runs) + end.told_twice:
             yield f"people were told {outcome} {count} times"
+    fault = end.cell.fault
+    for outcome in PASSING & set(end.results) - {end.scenario.passing}:
+        if fault is None or fault.kind in HARMLESS:
+            yield f"people were told {outcome} although nothing was lost"
     if end.results and end.results[-1] != end.state:
         yield f"the last mail said {end.results[-1]}, but the job is {end.state}"
 

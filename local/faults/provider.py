@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 import httpx
 
 from dropreel.providers.options import ProviderOptions
-from local.faults.faults import Place
+from local.faults.faults import Kind, Place
 from local.faults.wire import Wire
 from local.simulators import Simulators
 from local.simulators.clock import ManualClock
@@ -88,20 +88,27 @@ class Transport(httpx.BaseTransport):
 
 
 class _HttpSpoiler:
-    """What httpx raises; the answer cut off before or after its job id."""
+    """What httpx raises, and answers that are not whole or not the provider's."""
 
     def __init__(self, request: httpx.Request) -> None:
         self._request = request
 
-    def error(self, place: Place) -> Exception:
+    def error(self, kind: Kind, place: Place) -> Exception:
+        if kind is Kind.HALF_SENT:
+            return httpx.WriteError("connection reset", request=self._request)
+        if kind is Kind.SLOW:
+            return httpx.ReadTimeout("no answer in time", request=self._request)
         if place is Place.BEFORE:
             return httpx.ConnectError("nobody there", request=self._request)
         return httpx.RemoteProtocolError("closed without an answer", request=self._request)
 
-    def cut(self, answer: Any) -> Any:
+    def spoilt(self, kind: Kind, answer: Any) -> Any:
+        if kind is Kind.GATEWAY:
+            return httpx.Response(502, html="<h1>Bad Gateway</h1>")
         body = answer.read()
-        half = _Body(body[: len(body) // 2], cut=True)
-        return httpx.Response(answer.status_code, headers=answer.headers, stream=half)
+        kept = {Kind.CUT_FIRST: 0, Kind.CUT: len(body) // 2, Kind.CUT_LAST: len(body) - 1}[kind]
+        part = _Body(body[:kept], cut=True)
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=part)
 
 
 class _Body(httpx.SyncByteStream):

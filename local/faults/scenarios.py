@@ -17,6 +17,7 @@ class Scenario:
 
     `marker` is the simulators' switch; `seconds` from order to end, where None is a little after
     the first look. `unbilled` names the providers whose failure here says that it costs nothing.
+    `passing` is an end that people are told of and that need not be the last.
     `image_first`: the sidecar follows while the image's event has been handled.
     """
 
@@ -24,6 +25,7 @@ class Scenario:
     marker: str = ""
     seconds: int | None = None
     most_orders: int = 1
+    passing: str = ""
     unbilled: frozenset[str] = frozenset()
     image_first: bool = False
     begins_at: datetime = _MORNING
@@ -49,7 +51,7 @@ SCENARIOS = {
             unbilled=frozenset({"luma", "eachlabs"}),
         ),
         Scenario("busy", "[sim: submit=429 times=2]", begins_at=_BEFORE_MIDNIGHT),
-        Scenario("lost", "[sim: submit=drop-after times=1]"),
+        Scenario("lost", "[sim: submit=drop-after times=1]", passing="unknown"),
         Scenario(
             "again",
             "[sim: end=failed-retryable times=1]",
@@ -58,6 +60,6 @@ SCENARIOS = {
             unbilled=frozenset({"luma", "eachlabs", "fal"}),
             begins_at=_BEFORE_MIDNIGHT,
         ),
-        Scenario("late", seconds=2 * 3600),
+        Scenario("late", seconds=2 * 3600, passing="stalled"),
     )
 }

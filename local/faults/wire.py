@@ -14,6 +14,9 @@ from local.faults.faults import INVOKE, OUTAGE_S, Fault, Kind, Place, Point
 
 T = TypeVar("T")
 
+_BREAKING = frozenset({Kind.ERROR, Kind.HALF_SENT, Kind.SLOW})  # the client raises
+_SPOILING = frozenset({Kind.GATEWAY, Kind.CUT_FIRST, Kind.CUT, Kind.CUT_LAST})  # it does not
+
 
 class Killed(BaseException):
     """The process of a function is gone. Nothing but the driver may catch this."""
@@ -77,12 +80,12 @@ class Surroundings(Protocol):
 class Spoiler(Protocol):
     """What goes wrong with calls of one sort."""
 
-    def error(self, place: Place) -> Exception:
+    def error(self, kind: Kind, place: Place) -> Exception:
         """What the client raises when there is no answer."""
         ...
 
-    def cut(self, answer: Any) -> Any:
-        """The answer, stopping in its middle."""
+    def spoilt(self, kind: Kind, answer: Any) -> Any:
+        """What comes instead of `answer`, which is None where nobody was asked."""
         ...
 
 
@@ -131,9 +134,12 @@ class Wire:
             raise Killed
         point = self._point(invocation, name)
         if self._strikes(point, Place.BEFORE):
+            if self._kind in _SPOILING:
+                self._around.struck()
+                return spoiler.spoilt(self._kind, None)  # type: ignore[no-any-return]
             self._strike(invocation, Place.BEFORE, spoiler)
         if service_of(name) == self.down and self._around.now() < self.down_until:
-            raise spoiler.error(Place.BEFORE)
+            raise spoiler.error(Kind.ERROR, Place.BEFORE)
         if not self._strikes(point, Place.AFTER):
             return perform()
         return self._spoilt(invocation, perform, spoiler)
@@ -157,18 +163,23 @@ class Wire:
     def _spoilt(self, invocation: Invocation, perform: Callable[[], T], spoiler: Spoiler) -> T:
         """The call is made; then its fault strikes, whatever the answer was."""
         answer, failure = _attempt(perform)
-        kind = self.fault.kind if self.fault else None
-        if kind is Kind.REPEAT:
+        if self._kind is Kind.REPEAT:
             answer, failure = _attempt(perform)
             self._around.struck()
-        elif kind is Kind.CUT and failure is None:
+        elif self._kind in _SPOILING and failure is None:
             self._around.struck()
-            return spoiler.cut(answer)  # type: ignore[no-any-return]
+            return spoiler.spoilt(self._kind, answer)  # type: ignore[no-any-return]
         else:
             self._strike(invocation, Place.AFTER, spoiler)
         if failure is not None:
             raise failure
         return answer  # type: ignore[return-value]
+
+    @property
+    def _kind(self) -> Kind:
+        if self.fault is None:
+            raise RuntimeError("no fault in this play")
+        return self.fault.kind
 
     @property
     def _around(self) -> Surroundings:
@@ -178,10 +189,10 @@ class Wire:
 
     def _strike(self, invocation: Invocation, place: Place, spoiler: Spoiler) -> None:
         """The fault itself: it breaks off this call, or something else happens just now."""
-        kind = self.fault.kind if self.fault else None
+        kind = self._kind
         self._around.struck()
-        if kind is Kind.ERROR:
-            raise spoiler.error(place)
+        if kind in _BREAKING:
+            raise spoiler.error(kind, place)
         if kind is Kind.CRASH:
             raise RuntimeError("something that nobody expects")
         if kind in (Kind.KILL, Kind.TIMEOUT):
@@ -194,7 +205,7 @@ class Wire:
         else:
             self._let_happen(kind, invocation)
 
-    def _let_happen(self, kind: Kind | None, invocation: Invocation) -> None:
+    def _let_happen(self, kind: Kind, invocation: Invocation) -> None:
         around = self._around
         match kind:
             case Kind.DUPLICATE:
@@ -287,13 +298,13 @@ class _Pages:
 class _AwsSpoiler:
     """No answer that boto3 could do anything with, after its own retries."""
 
-    def error(self, place: Place) -> Exception:
+    def error(self, kind: Kind, place: Place) -> Exception:  # noqa: ARG002
         if place is Place.BEFORE:
             response: Any = {"Error": {"Code": "InternalServerError", "Message": "try later"}}
             return ClientError(response, "made-up")
         return ReadTimeoutError(endpoint_url="https://aws.example")
 
-    def cut(self, answer: Any) -> Any:
+    def spoilt(self, kind: Kind, answer: Any) -> Any:
         raise NotImplementedError
 
 

@@ -113,7 +113,9 @@ def test_the_paid_call_meets_every_kind_of_broken_answer(cells: list[Cell]) -> N
         if cell.scenario == "success" and cell.fault and ":POST " in cell.fault.label
     ]
     met = {(fault.kind, fault.place) for fault in orders}
-    assert {(Kind.ERROR, Place.BEFORE), (Kind.ERROR, Place.AFTER), (Kind.CUT, Place.AFTER)} <= met
+    lost = {Kind.SLOW, Kind.CUT_FIRST, Kind.CUT, Kind.CUT_LAST}
+    assert {(kind, Place.AFTER) for kind in lost} | {(Kind.HALF_SENT, Place.BEFORE)} <= met
+    assert {(kind, place) for kind in (Kind.ERROR, Kind.GATEWAY) for place in Place} <= met
     assert {(Kind.KILL, place) for place in Place} | {(Kind.TIMEOUT, Place.AFTER)} <= met
 
 

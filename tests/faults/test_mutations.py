@@ -71,6 +71,10 @@ def orders_again_what_is_being_submitted(patch: Patch) -> None:
     patch.setattr(Generation, "_resume", resume)
 
 
+def drops_the_stale_check(patch: Patch) -> None:
+    patch.setattr(polling, "STALE_S", 0)
+
+
 def repeats_orders_without_answer(patch: Patch) -> None:
     def handle_request(self: Transport, request: httpx.Request) -> httpx.Response:
         try:
@@ -164,6 +168,7 @@ class Mutation:
 AGAIN = (Kind.CONCURRENT, Kind.REDELIVERY, Kind.OVERTAKEN)
 LOST = (Kind.ERROR, Kind.CUT)
 DEAD = (Kind.KILL, Kind.TIMEOUT)
+LATE = (Kind.ZOMBIE,)
 STOPPED = (Kind.ABORT,)
 CLAIM = "submit:dynamodb.put_item"
 
@@ -174,6 +179,7 @@ MUTATIONS = [
     Mutation(
         orders_again_what_is_being_submitted, "oxen", "success", AGAIN, "generate:", "clips were"
     ),
+    Mutation(drops_the_stale_check, "luma", "success", LATE, ":POST", "although nothing was lost"),
     Mutation(repeats_orders_without_answer, "luma", "success", LOST, ":POST", "clips were made"),
     Mutation(tells_without_lease, "luma", "moderated", (), "", "were told failed 2 times"),
     Mutation(forgets_that_it_told, "luma", "moderated", (), "", "were told failed 2 times"),

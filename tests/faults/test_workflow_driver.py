@@ -103,7 +103,13 @@ def test_steps_that_are_safe_to_repeat_are_repeated(machine: Machine, state: str
     delays = [retry.delay_s(attempt, jitter=1.0) for attempt in range(retry.attempts)]
     assert delays == sorted(delays)
     assert delays[-1] <= retry.longest_s
-    assert retry.delay_s(0, jitter=0.0) == 0
+
+
+def test_a_retry_jitters_where_the_file_says_so(machine: Machine) -> None:
+    polling, finishing = (machine.retry(state, "Boom") for state in ("Look at the clip", "Finish"))
+    assert polling is not None
+    assert finishing is not None
+    assert (polling.delay_s(0, jitter=0.0), finishing.delay_s(0, jitter=0.0)) == (0, 20)
 
 
 def test_an_accident_is_kept_for_the_end(machine: Machine) -> None:
