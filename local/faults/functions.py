@@ -64,7 +64,9 @@ DEADLINE = timedelta(minutes=10)
 MAX_ORDERS = 2
 GRACE_S = 900
 _PRICES = {name: {"5s": {"540p": ESTIMATE_USD}} for name in NAMES}
-_CAPS = Caps(job=Decimal(5), day=Decimal(25), month=Decimal(250))
+_RULES = SpendingRules(
+    caps=Caps(job=Decimal(5), day=Decimal(25), month=Decimal(250)), prices=PriceList(_PRICES)
+)
 _SUBMIT = SubmitSettings(
     ledger_table="ledger",
     clips_bucket="clips",
@@ -194,7 +196,7 @@ class Functions:
             ledger=Ledger(table),
             clips=self._clips(),
             provider=self._providers(),
-            rules=SpendingRules(caps=_CAPS, prices=PriceList(_PRICES)),
+            rules=_RULES,
             breaker=Breaker(table),
             warnings=Warnings(Notices(table), operators, self._clock.moment),
             deadline=DEADLINE,

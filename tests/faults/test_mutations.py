@@ -24,8 +24,6 @@ from local.faults.provider import Transport
 from local.faults.services import StepFunctions
 from local.faults.world import World
 
-pytestmark = pytest.mark.xdist_group("faults")
-
 Patch = pytest.MonkeyPatch
 
 _transact = Table.update_all

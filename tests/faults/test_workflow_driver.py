@@ -17,8 +17,6 @@ from local.faults.scenarios import SCENARIOS
 from local.faults.world import MOST_RECEIVES, VISIBILITY_S, World
 from tests.template.stack import functions, template
 
-pytestmark = pytest.mark.xdist_group("faults")
-
 # Where each answer of a function leads, in the file's own words.
 ROUTES = {
     "Did the provider take it?": {
