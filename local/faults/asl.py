@@ -58,6 +58,7 @@ _FIRST_LOOK = "$exists($states.input.resume) and $not($exists($states.input.poll
 MEANINGS: dict[str, Meaning] = {
     # conditions
     "$exists($states.input.resume)": lambda m: "resume" in m.input,
+    "$not($exists($states.input.resume))": lambda m: "resume" not in m.input,
     "$states.input.outcome in ['accepted', 'search']": _outcome("accepted", "search"),
     "$states.input.outcome = 'wait'": _outcome("wait"),
     "$states.input.outcome = 'again'": _outcome("again"),

@@ -112,7 +112,6 @@ class Dynamo:
         ExpressionAttributeNames: Item,
         ExpressionAttributeValues: Item,
         KeyConditionExpression: str,
-        Limit: int,
     ) -> Item:
         """Keys of the items that are in the sparse index, oldest first."""
         self._check_table(TableName)
@@ -124,7 +123,11 @@ class Dynamo:
         listed = [item for item in listed if "created_at" in item]
         listed.sort(key=lambda item: str(item["created_at"]["S"]))
         names = (*_ATTRIBUTES, IndexName, "created_at")
-        return {"Items": [{name: item[name] for name in names} for item in listed[:Limit]]}
+        return {"Items": [{name: item[name] for name in names} for item in listed]}
+
+    def get_paginator(self, name: str) -> SimpleNamespace:
+        """All pages of an answer, which here is one."""
+        return SimpleNamespace(paginate=lambda **request: [getattr(self, name)(**request)])
 
     # --- inside ---------------------------------------------------------------------------------
 

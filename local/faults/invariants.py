@@ -11,9 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 from dropreel.jobs import ENDS, State
-from dropreel.ledger import RESTARTABLE, SETTLED, TRANSITIONS, UNSETTLED_INDEX
+from dropreel.ledger import SETTLED, TRANSITIONS, UNSETTLED_INDEX
 from dropreel.table import plain
-from local.faults.faults import HARMLESS, Cell, Kind
+from local.faults.faults import END, HARMLESS, Cell, Kind
 from local.faults.functions import ESTIMATE_USD
 from local.faults.scenarios import SCENARIOS, Scenario
 from local.faults.services import OPERATORS, RESULTS, Published
@@ -27,6 +27,8 @@ WITHOUT_LIST = frozenset({"luma"})  # of orders: what is lost there stays lost
 
 # A mail that says that the clip may still come; another one follows when it does.
 PASSING = frozenset({State.STALLED.value, State.UNKNOWN.value})
+
+REJECTED = "rejected"
 
 # Whoever dies, or hears nothing, between SNS and the ledger must send the mail once more.
 _MAY_TELL_TWICE = frozenset(
@@ -52,6 +54,8 @@ class End:
     clips: tuple[str, ...]
     record: dict[str, Any] | None
     running: tuple[str, ...]
+    resumed_and_ordered: tuple[str, ...]
+    dropped_again: str
     undelivered: tuple[str, ...]
     keys_seen_on_cdn: int
 
@@ -69,7 +73,14 @@ class End:
 
     @property
     def results(self) -> list[str]:
-        return [mail.outcome for mail in self.mails if mail.topic == RESULTS]
+        """What droppers were told of the job."""
+        told = [mail.outcome for mail in self.mails if mail.topic == RESULTS]
+        return [outcome for outcome in told if outcome != REJECTED]
+
+    @property
+    def rejections(self) -> int:
+        """How often droppers were told that what they dropped starts nothing."""
+        return sum(1 for mail in self.mails if mail.outcome == REJECTED)
 
     @property
     def committed_usd(self) -> Decimal:
@@ -96,6 +107,12 @@ def end_of(world: World, cell: Cell) -> End:
         clips=tuple(key for key in world.s3.keys("clips", "clips/") if key.endswith(".mp4")),
         record=_record(world, job),
         running=tuple(one.name for one in world.steps.executions if one.running),
+        resumed_and_ordered=tuple(
+            one.name
+            for one in world.steps.executions
+            if one.arn in world.wire.ordered_by and "resume" in json.loads(one.input)
+        ),
+        dropped_again=world.story.dropped_again,
         undelivered=tuple(world.story.undelivered),
         keys_seen_on_cdn=world.providers.keys_seen_on_cdn,
     )
@@ -124,14 +141,18 @@ def never_paid_twice(end: End) -> Iterator[str]:
     most = end.scenario.orders(end.cell.provider) * len(end.runs)
     if len(end.ordered) > most:
         yield f"{len(end.ordered)} orders were accepted, {most} may be"
+    for name in end.resumed_and_ordered:
+        yield f"{name} was to look again and has ordered"
 
 
 def ends_once(end: End) -> Iterator[str]:
     for (run, before), (next_run, after) in zip(end.states, end.states[1:], strict=False):
         if State(after) not in TRANSITIONS[State(before)]:
             yield f"the ledger went from {before} to {after}"
-        if next_run != run and (before not in RESTARTABLE or after != State.CLAIMED):
+        if next_run != run and (before not in _WITHOUT_CLIP or after != State.CLAIMED):
             yield f"run {next_run} began as {after} after {before}"
+        if next_run != run and _owed(end.cell.provider, end.scenario, before):
+            yield f"run {next_run} began although the one before may be billed"
     if len(end.runs) > (2 if end.cell.fault and end.cell.fault.kind is Kind.REDROP else 1):
         yield "the job was started again although nothing new was dropped"
     if end.state not in ENDS:
@@ -174,6 +195,17 @@ def tells_once(end: End) -> Iterator[str]:
             yield f"people were told {outcome} although nothing was lost"
     if end.results and end.results[-1] != end.state:
         yield f"the last mail said {end.results[-1]}, but the job is {end.state}"
+
+
+def tells_of_drops_in_vain(end: End) -> Iterator[str]:
+    """Once, if the same files were dropped after an end that cannot be followed by another run."""
+    fault = end.cell.fault
+    in_vain = end.dropped_again in SETTLED and len(end.runs) == 1
+    if end.rejections > in_vain:
+        when = end.dropped_again or "never"
+        yield f"people were told {end.rejections} times of a drop in vain (dropped again: {when})"
+    if in_vain and not end.rejections and fault and fault.label == END:
+        yield "nobody was told that the new drop starts nothing"
 
 
 def tells_operators(end: End) -> Iterator[str]:
@@ -251,6 +283,7 @@ CHECKS: tuple[Callable[[End], Iterator[str]], ...] = (
     says_the_truth,
     is_watched_no_more,
     tells_once,
+    tells_of_drops_in_vain,
     tells_operators,
     stores_what_it_delivers,
     keeps_the_books,

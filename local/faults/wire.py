@@ -95,6 +95,7 @@ class Wire:
 
     fault: Fault | None = None
     points: list[Point] = field(default_factory=list)
+    ordered_by: set[str] = field(default_factory=set)  # executions in which a POST was sent
     fired: bool = False
     down: str = ""  # the service that nobody reaches ...
     down_until: float = 0.0  # ... before this moment
@@ -105,6 +106,7 @@ class Wire:
     def reset(self, fault: Fault | None) -> None:
         self.fault, self.fired, self.down = fault, False, ""
         self.points.clear()
+        self.ordered_by.clear()
         self._counts.clear()
         self._stack.clear()
 
@@ -133,6 +135,8 @@ class Wire:
         if invocation.dead:
             raise Killed
         point = self._point(invocation, name)
+        if name.startswith("POST "):
+            self.ordered_by.add(invocation.execution)
         if self._strikes(point, Place.BEFORE):
             if self._kind in _SPOILING:
                 self._around.struck()

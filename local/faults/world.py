@@ -48,6 +48,7 @@ class Story:
     states: list[tuple[int, str]] = field(default_factory=list)  # run and state, as they came
     undelivered: list[str] = field(default_factory=list)  # what ended in a dead letter queue
     sent_not_told: bool = False  # when the fault struck, a mail was out and not noted
+    dropped_again: str = ""  # the job's state when its files were
     sweeps: Counter[str] = field(default_factory=Counter)
 
 
@@ -214,6 +215,7 @@ class World:
         self._receive("message-again", _created(IMAGE), 1)
 
     def drop_again(self) -> None:
+        self.story.dropped_again = self.story.states[-1][1] if self.story.states else ""
         for key in (SIDECAR, IMAGE):
             if key in self._files:
                 self._upload(key)

@@ -101,8 +101,7 @@ def both(dice: Dice, *tables: Table) -> list[Any]:
     if kind == "get":
         key = dice.key()
         return [table.get(key) for table in tables]
-    limit = dice.random.randint(1, 3)
-    found = [table.query_index("unsettled", "unsettled", "yes", limit) for table in tables]
+    found = [table.query_index("unsettled", "unsettled", "yes") for table in tables]
     # Items of the same time come in any order.
     return [sorted(item["created_at"] for item in items) for items in found]
 
