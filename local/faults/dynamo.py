@@ -218,6 +218,11 @@ def _reason(outcome: Item | ConditionNotMetError) -> Item:
     return {"Code": "ConditionalCheckFailed", **item}
 
 
+def conflict(parts: int) -> TransactionCanceledError:
+    """What a transaction gets that meets another one."""
+    return _cancelled([{"Code": "TransactionConflict"}] * parts)
+
+
 def _cancelled(reasons: list[Item]) -> TransactionCanceledError:
     response: Any = {
         "Error": {"Code": "TransactionCanceledException", "Message": "Transaction cancelled"},

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dropreel.observability import metrics
 from local.faults.faults import Cell
 from local.faults.matrix import plan
 from local.faults.world import World, world
@@ -23,3 +24,10 @@ def played_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def cells(played_in: World) -> list[Cell]:
     """The whole matrix."""
     return plan(played_in)
+
+
+@pytest.fixture(autouse=True)
+def _no_metrics_left() -> Iterator[None]:
+    """Metrics of functions that were called without their handlers would add up."""
+    yield
+    metrics.clear_metrics()
