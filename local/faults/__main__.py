@@ -12,7 +12,7 @@ from pathlib import Path
 from local.faults.faults import Cell, Result
 from local.faults.matrix import plan, play_all, sample
 from local.faults.provider import NAMES
-from local.faults.report import PAGE, page, summary
+from local.faults.report import PAGE, page, summary, told
 from local.faults.scenarios import SCENARIOS
 from local.faults.world import world
 
@@ -26,13 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cells = _cells(wanted, cache)
         results = _play(cells, cache, wanted.processes)
     seconds = time.monotonic() - begun
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page(results, seconds), encoding="utf-8")
-    broken = [result for result in results if result.violations]
-    print(f"{len(results)} plays in {seconds:.0f} s, {len(broken)} with violations: {PAGE}")
-    for line in summary(broken):
+    wanted.page.parent.mkdir(parents=True, exist_ok=True)
+    wanted.page.write_text(page(results, seconds), encoding="utf-8")
+    print(f"{told(results)} in {seconds:.0f} s: {wanted.page}")
+    for line in summary(results):
         print(line)
-    return 1 if broken else 0
+    return 1 if any(result.violations for result in results) else 0
 
 
 def _wanted(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -41,6 +40,7 @@ def _wanted(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--provider", action="append", choices=NAMES, help="only this one")
     parser.add_argument("--scenario", action="append", choices=tuple(SCENARIOS), help="only this")
     parser.add_argument("--processes", type=int, default=2, help="how many play at once")
+    parser.add_argument("--page", type=Path, default=PAGE, help="where the report goes")
     return parser.parse_args(arguments)
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from local.faults.__main__ import main
 from local.faults.faults import END, Cell, Kind, Place, Point, Result, late_faults
 from local.faults.matrix import play, sample, thinned
 from local.faults.provider import NAMES
 from local.faults.report import outcome, page, summary
 from local.faults.scenarios import SCENARIOS
 from local.faults.world import World
+from tests.faults.test_mutations import repeats_orders_without_answer
 
 LEAST_CELLS = 1500
+SMALL = ["--quick", "--provider", "luma", "--scenario", "success", "--processes", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +125,43 @@ def test_the_report_shows_violations_first_and_every_scenario(played_in: World) 
     assert f"### {good.cell.provider}, {good.cell.scenario}" in text
     assert outcome(bad) == "delivered 2/1 **!**"
     assert summary([good, bad]) == ["     1 x 2 clips were made"]
+
+
+def test_the_report_counts_the_faults_at_each_step(cells: list[Cell]) -> None:
+    paid = [cell for cell in cells if cell.fault and ":POST " in cell.fault.label]
+    text = page([Result(cell, "delivered", 1, (), "0", ()) for cell in paid], 1.0)
+    (row,) = [line for line in text.splitlines() if line.startswith("| before `generate POST")]
+    killed = sum(1 for cell in paid if _is(cell, Kind.KILL, Place.BEFORE))
+    assert f"| {killed} |" in row
+    assert killed >= len(NAMES) * len(SCENARIOS)
+
+
+def _is(cell: Cell, kind: Kind, place: Place) -> bool:
+    return bool(cell.fault and (cell.fault.kind, cell.fault.place) == (kind, place))
+
+
+# --- the command -------------------------------------------------------------------------------
+
+
+def test_the_command_prints_the_count_and_writes_the_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "out" / "faults.md"
+    assert main([*SMALL, "--page", str(report)]) == 0
+    told = capsys.readouterr().out
+    assert re.match(r"\d{3} cells, 0 with violations in \d+ s", told)
+    assert re.match(r"# Fault matrix\n\n\d{3} cells, 0 with violations", report.read_text())
+
+
+def test_the_command_fails_when_the_paid_call_is_repeated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repeats_orders_without_answer(monkeypatch)
+    assert main([*SMALL, "--page", str(tmp_path / "faults.md")]) == 1
+    assert "2 clips were made" in capsys.readouterr().out
+
+
+# --- late --------------------------------------------------------------------------------------
 
 
 def test_after_the_end_the_events_come_a_day_and_three_months_later(cells: list[Cell]) -> None:

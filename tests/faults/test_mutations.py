@@ -14,6 +14,7 @@ from dropreel import accounts, ledger, polling, sweeping
 from dropreel.generation import Generation, clip_request, released
 from dropreel.intake import Pair
 from dropreel.jobs import Job, State
+from dropreel.polling import Polling
 from dropreel.providers import oxen
 from dropreel.providers.base import Failure, Provider
 from dropreel.table import Item, Table, Update
@@ -32,6 +33,7 @@ _put = Table.put
 _ask = Transport.handle_request
 _lost = Generation._lost
 _resume = Generation._resume
+_failed = Polling._failed
 
 
 def bare(update: Update) -> Update:
@@ -124,6 +126,17 @@ def starts_jobs_again_whatever_they_are(patch: Patch) -> None:
     patch.setattr(Job, "may_start_again", True)
 
 
+def starts_what_may_be_billed_again(patch: Patch) -> None:
+    patch.setattr(Job, "may_start_again", property(lambda job: job.state in FAILURES))
+
+
+def lets_resumed_executions_order(patch: Patch) -> None:
+    def failed(self: Polling, job: Job, failure: Failure, *_: bool) -> dict[str, Any]:
+        return _failed(self, job, failure, True)
+
+    patch.setattr(Polling, "_failed", failed)
+
+
 def finds_orders_it_knows(patch: Patch) -> None:
     def find(job: Job, provider: Provider, clips: Any) -> list[str] | None:
         return find_order(replace(job, attempts=()), provider, clips)
@@ -168,6 +181,7 @@ LOST = (Kind.ERROR, Kind.CUT)
 DEAD = (Kind.KILL, Kind.TIMEOUT)
 LATE = (Kind.ZOMBIE,)
 STOPPED = (Kind.ABORT,)
+FAILURES = frozenset({State.REFUSED, State.FAILED, State.CANCELLED})
 CLAIM = "submit:dynamodb.put_item"
 
 MUTATIONS = [
@@ -190,6 +204,10 @@ MUTATIONS = [
     Mutation(
         starts_jobs_again_whatever_they_are, "fal", "success", (Kind.LATER,), "", "clips were made"
     ),
+    Mutation(
+        starts_what_may_be_billed_again, "oxen", "moderated", (Kind.REDROP,), "", "may be billed"
+    ),
+    Mutation(lets_resumed_executions_order, "luma", "again", STOPPED, "", "and has ordered"),
     Mutation(finds_orders_it_knows, "fal", "again", LOST, ":POST", "list shows the order"),
     Mutation(takes_every_failure_for_free, "oxen", "again", (), "", "2 orders were accepted"),
 ]
