@@ -11,7 +11,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from importlib import import_module
@@ -112,6 +112,7 @@ class Functions:
         self._wire = wire
         self._options = providers.options()
         self._trusted = frozenset({providers.origin})
+        self.failover: tuple[str, ...] = ()
         self._http = new_client(Transport(providers, wire))
         self._build: dict[str, Callable[[], Any]] = {
             "submit": self._intake,
@@ -196,7 +197,7 @@ class Functions:
             ledger=Ledger(table),
             clips=self._clips(),
             provider=self._providers(),
-            rules=_RULES,
+            rules=replace(_RULES, failover=self.failover),
             breaker=Breaker(table),
             warnings=Warnings(Notices(table), operators, self._clock.moment),
             deadline=DEADLINE,

@@ -64,6 +64,11 @@ class End:
         return str(self.job.get("state", ""))
 
     @property
+    def provider(self) -> str:
+        """Who was asked last."""
+        return str(self.job["provider"])
+
+    @property
     def runs(self) -> dict[int, list[str]]:
         """The states of each run, in order."""
         found: dict[int, list[str]] = {}
@@ -151,7 +156,7 @@ def ends_once(end: End) -> Iterator[str]:
             yield f"the ledger went from {before} to {after}"
         if next_run != run and (before not in _WITHOUT_CLIP or after != State.CLAIMED):
             yield f"run {next_run} began as {after} after {before}"
-        if next_run != run and _owed(end.cell.provider, end.scenario, before):
+        if next_run != run and _owed(end.provider, end.scenario, before):
             yield f"run {next_run} began although the one before may be billed"
     if len(end.runs) > (2 if end.cell.fault and end.cell.fault.kind is Kind.REDROP else 1):
         yield "the job was started again although nothing new was dropped"
@@ -169,7 +174,7 @@ def says_the_truth(end: End) -> Iterator[str]:
     made = [job for job in end.ordered if job.state in _MADE]
     if made and end.state in _WITHOUT_CLIP:
         yield f"ended as {end.state}, but the provider has a clip ({made[0].state})"
-    if made and end.state == State.UNKNOWN and end.cell.provider not in WITHOUT_LIST:
+    if made and end.state == State.UNKNOWN and end.provider not in WITHOUT_LIST:
         yield "unknown, but the provider's list shows the order"
 
 
@@ -245,7 +250,7 @@ def keeps_the_books(end: End) -> Iterator[str]:
 def owed_usd(end: End) -> Decimal:
     """What all runs of the job have cost, or may have."""
     ends = [states[-1] for states in end.runs.values()]
-    return sum((_owed(end.cell.provider, end.scenario, state) for state in ends), Decimal(0))
+    return sum((_owed(end.provider, end.scenario, state) for state in ends), Decimal(0))
 
 
 def _owed(provider: str, scenario: Scenario, state: str) -> Decimal:

@@ -18,7 +18,8 @@ class Scenario:
     `marker` is the simulators' switch; `seconds` from order to end, where None is a little after
     the first look. `unbilled` names the providers whose failure here says that it costs nothing.
     `passing` is an end that people are told of and that need not be the last.
-    `image_first`: the sidecar follows while the image's event has been handled.
+    `failover` are the providers that may take the order over; `{provider}` in a marker is the
+    one of the play. `image_first`: the sidecar follows while the image's event has been handled.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Scenario:
     passing: str = ""
     unbilled: frozenset[str] = frozenset()
     image_first: bool = False
+    failover: tuple[str, ...] = ()
     begins_at: datetime = _MORNING
 
     def orders(self, provider: str) -> int:
@@ -37,7 +39,8 @@ class Scenario:
     def prompt(self, provider: str) -> str:
         profile = PROFILES[provider]
         seconds = self.seconds or profile.first + profile.step // 2
-        return f"slow push-in [sim: render={seconds}] {self.marker}".strip()
+        marker = self.marker.replace("{provider}", provider)
+        return f"slow push-in [sim: render={seconds}] {marker}".strip()
 
 
 SCENARIOS = {
@@ -51,13 +54,24 @@ SCENARIOS = {
             unbilled=frozenset({"luma", "eachlabs"}),
         ),
         Scenario("busy", "[sim: submit=429 times=2]", begins_at=_BEFORE_MIDNIGHT),
-        Scenario("lost", "[sim: submit=drop-after times=1]", passing="unknown"),
+        Scenario(
+            "lost",
+            "[sim: submit=drop-after times=1]",
+            passing="unknown",
+            failover=("luma", "fal"),  # which must not be used
+        ),
         Scenario(
             "again",
             "[sim: end=failed-retryable times=1]",
             seconds=30,
             most_orders=2,
             unbilled=frozenset({"luma", "eachlabs", "fal"}),
+            begins_at=_BEFORE_MIDNIGHT,
+        ),
+        Scenario(
+            "elsewhere",
+            "[sim: submit=402 only={provider}]",
+            failover=("luma", "fal"),
             begins_at=_BEFORE_MIDNIGHT,
         ),
         Scenario("late", seconds=2 * 3600, passing="stalled"),

@@ -104,6 +104,7 @@ class World:
         self.providers.reset()
         self.timeline.restart(scenario.begins_at)
         self.wire.reset(cell.fault)
+        self._functions.failover = scenario.failover
         self.story = Story()
         self.workflow = self._new_workflow((crc32(str(cell).encode()) % 3) / 2)
         self._messages = 0

@@ -54,8 +54,16 @@ def test_without_a_fault_each_scenario_ends_as_it_should(played_in: World, provi
         "busy": ("delivered", 1),
         "lost": ("unknown" if provider == "luma" else "delivered", 1),
         "again": ("delivered", 2) if costs_nothing else ("failed", 1),
+        "elsewhere": ("delivered", 1),
         "late": ("delivered", 1),
     }
+
+
+@pytest.mark.parametrize("provider", NAMES)
+def test_a_refused_order_is_made_elsewhere(played_in: World, provider: str) -> None:
+    played_in.play(Cell(provider, "elsewhere", None))
+    (order,) = played_in.providers.jobs()
+    assert order.provider == ("fal" if provider == "luma" else "luma")
 
 
 # --- the sample stands for the matrix ----------------------------------------------------------

@@ -106,6 +106,14 @@ def frees_the_money_of_lost_orders(patch: Patch) -> None:
     patch.setattr(Generation, "_lost", lost)
 
 
+def hands_lost_orders_on(patch: Patch) -> None:
+    def lost(self: Generation, job: Job, failure: Failure) -> dict[str, Any]:
+        moved = self._rules.next_provider(job, "unreachable")
+        return self._hand_on(job, moved, released(job)) if moved else _lost(self, job, failure)
+
+    patch.setattr(Generation, "_lost", lost)
+
+
 def never_trues_up(patch: Patch) -> None:
     patch.setattr(ledger, "adjusting", lambda *_: [])
 
@@ -196,6 +204,7 @@ MUTATIONS = [
     Mutation(tells_without_lease, "luma", "moderated", (), "", "were told failed 2 times"),
     Mutation(forgets_that_it_told, "luma", "moderated", (), "", "were told failed 2 times"),
     Mutation(frees_the_money_of_lost_orders, "luma", "success", LOST, ":POST", "owes $0.60"),
+    Mutation(hands_lost_orders_on, "oxen", "lost", (), "", "clips were made"),
     Mutation(never_trues_up, "eachlabs", "success", (), "", "$0.60 are committed"),
     Mutation(reserves_for_the_day_only, "luma", "success", (), "", "2026-11 says"),
     Mutation(
