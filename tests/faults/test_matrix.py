@@ -18,7 +18,7 @@ from local.faults.world import World
 from tests.faults.test_mutations import repeats_orders_without_answer
 
 LEAST_CELLS = 1500
-SMALL = ["--quick", "--provider", "luma", "--scenario", "success", "--processes", "1"]
+SMALL = ["--quick", "--provider", "luma", "--processes", "1", "--scenario"]
 
 
 @pytest.fixture(scope="module")
@@ -155,17 +155,17 @@ def test_the_command_prints_the_count_and_writes_the_page(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report = tmp_path / "out" / "faults.md"
-    assert main([*SMALL, "--page", str(report)]) == 0
+    assert main([*SMALL, "moderated", "--page", str(report)]) == 0
     told = capsys.readouterr().out
-    assert re.match(r"\d{3} cells, 0 with violations in \d+ s", told)
-    assert re.match(r"# Fault matrix\n\n\d{3} cells, 0 with violations", report.read_text())
+    assert re.match(r"\d+ cells, 0 with violations in \d+ s", told)
+    assert re.match(r"# Fault matrix\n\n\d+ cells, 0 with violations", report.read_text())
 
 
 def test_the_command_fails_when_the_paid_call_is_repeated(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repeats_orders_without_answer(monkeypatch)
-    assert main([*SMALL, "--page", str(tmp_path / "faults.md")]) == 1
+    assert main([*SMALL, "success", "--page", str(tmp_path / "faults.md")]) == 1
     assert "2 clips were made" in capsys.readouterr().out
 
 
