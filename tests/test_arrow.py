@@ -198,7 +198,7 @@ def test_all_modules_were_looked_at() -> None:
     found = {name.removeprefix("dropreel.") for name in DROPREEL if name not in PROVIDERS}
     assert {*PURE, *ADAPTERS, *STEPS} | {"settings", "observability"} == found - TOPS
     assert len(PROVIDERS) >= 8
-    names = ("submit", "generate", "poll", "finalize", "sweep")
+    names = ("submit", "slot", "generate", "poll", "finalize", "sweep")
     assert set(FUNCTIONS) == {f"functions.{name}.handler" for name in names}
 
 

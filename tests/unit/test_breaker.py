@@ -98,7 +98,7 @@ def test_jobs_wait_while_their_provider_is_stopped_and_the_operator_is_told_once
     generation = make_generation(aws, provider, clock)
     provider.submit_answers = [DOWN] * THRESHOLD
     for number in range(THRESHOLD):
-        generation.run(aws.ledger.claim(make_job(job_id=f"job-{number}", estimate_usd=1)).job_id)
+        generation.run(aws.ledger.claim(make_job(job_id=f"job{number}", estimate_usd=1)).job_id)
     job = claimed(aws)
     assert generation.run(job.job_id)["outcome"] == "wait"
     assert len(provider.requests) == THRESHOLD

@@ -36,13 +36,13 @@ def committed(aws: Aws, period: str) -> Decimal:
 
 
 def ask_for(aws: Aws, number: int, amount: str, caps: Caps, now: datetime = NOW) -> Job:
-    job = aws.ledger.claim(make_job(job_id=f"job-{number}"))
+    job = aws.ledger.claim(make_job(job_id=f"job{number}"))
     return aws.ledger.move_reserving(job, State.SUBMITTING, reservation(amount, now), caps)
 
 
 def test_money_is_set_aside_for_day_and_month_with_the_step(aws: Aws) -> None:
     job = ask_for(aws, 1, "0.15", CAPS)
-    assert aws.ledger.require("job-1") == job
+    assert aws.ledger.require("job1") == job
     assert (job.state, job.reservation) == (State.SUBMITTING, reservation("0.15"))
     assert committed(aws, "2026-11-20") == committed(aws, "2026-11") == Decimal("0.15")
 
@@ -64,7 +64,7 @@ def test_an_order_that_would_pass_a_cap_takes_neither_step_nor_money(
         ask_for(aws, 9, amount, TIGHT)
     assert caught.value.spending.period == period
     assert caught.value.spending.committed == sum(map(Decimal, before))
-    assert aws.ledger.require("job-9").state is State.CLAIMED
+    assert aws.ledger.require("job9").state is State.CLAIMED
     assert committed(aws, "2026-11-20") == sum(map(Decimal, before))
 
 
@@ -94,7 +94,7 @@ def test_what_a_clip_really_cost_replaces_its_estimate(aws: Aws) -> None:
     assert job.reservation
     job = aws.ledger.move(job, State.READY, reservation=job.reservation.of(Decimal("0.50")))
     assert committed(aws, "2026-11-20") == Decimal("0.50")
-    assert aws.ledger.require("job-1") == job
+    assert aws.ledger.require("job1") == job
 
 
 def test_money_is_freed_in_the_period_in_which_it_was_set_aside(aws: Aws) -> None:
@@ -185,9 +185,9 @@ def test_a_used_up_budget_refuses_with_numbers_and_tells_the_operator_once(
     generation = make_generation(aws, provider, clock, replace(RULES, caps=TIGHT))
     provider.submit_answers = [Accepted("p-1"), Accepted("p-2")]
     for number in range(4):
-        job = aws.ledger.claim(make_job(job_id=f"job-{number}", estimate_usd=Decimal("0.15")))
+        job = aws.ledger.claim(make_job(job_id=f"job{number}", estimate_usd=Decimal("0.15")))
         generation.run(job.job_id)
-    refused = aws.ledger.require("job-3")
+    refused = aws.ledger.require("job3")
     assert refused.failure["message"] == (
         "this clip costs about $0.15; of the $0.40 allowed for 2026-11-20 (UTC), "
         "$0.30 are used or reserved"
@@ -205,7 +205,7 @@ def test_the_operator_is_warned_once_at_eighty_percent(
     provider.submit_answers = [Accepted(f"p-{number}") for number in range(5)]
     told = []
     for number in range(5):
-        job = aws.ledger.claim(make_job(job_id=f"job-{number}", estimate_usd=Decimal("0.15")))
+        job = aws.ledger.claim(make_job(job_id=f"job{number}", estimate_usd=Decimal("0.15")))
         generation.run(job.job_id)
         told.append(len(aws.operators.take()))
     assert told == [0, 0, 0, 1, 0]
