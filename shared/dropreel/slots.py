@@ -6,7 +6,7 @@ frees a slot looks for the first in line afterwards: so nobody sleeps beside a f
 
 Items: SLOTS#<provider>, who holds a slot (`hold_<job id>`: until when), with a version for
 optimistic locking; WAITING#<provider> <place>, one job in line, first place first;
-PARKED#<job id>, its task token. A hold that outlives its lease is free again.
+PARKED#<job id>, its task token and the one before. A hold that outlives its lease is free again.
 Times are unix seconds.
 """
 
@@ -16,10 +16,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dropreel.jobs import Job
+from dropreel.jobs import ENDS, Job
+from dropreel.ledger import Ledger
 from dropreel.limits import Limit, limit_of
 from dropreel.observability import gauge, logger
-from dropreel.table import ConditionFailedError, Delete, Item, Table, Update
+from dropreel.table import ConditionFailedError, ContentionError, Delete, Item, Table, Update
 
 BELIEVED_S = 600  # how long a provider's "too many" counts before more jobs are tried again
 WINDOW_S = 60  # of the limit of orders per minute
@@ -90,30 +91,34 @@ class Slots:
 
         May be repeated: a job has one place in line, and its newest token counts.
         """
-        self._table.put(_parked(job.job_id), {"token": token, "parked_at": int(self._now())})
-        if job.job_id in self._read(job.provider).holds:
+        self._park(job.job_id, token)
+        line = self._read(job.provider)
+        if job.job_id in line.holds:
             self._wake_up(job.job_id)
             return
+        if line.item.get("closed_by") == job.job_id:
+            self._open(job.provider)
         self._table.put(_waiting(job), {"job_id": job.job_id})
         self.serve(job.provider)
 
     def release(self, job: Job) -> None:
         """The provider does not work on the job any longer: the next may go. May be repeated."""
-        if self._free(job.provider, job.job_id):
-            self.serve(job.provider)
+        self._free(job.provider, job.job_id)
+        self.serve(job.provider)  # also when repeated: the first time may not have come so far
 
     def back_off(self, job: Job, seconds: float, *, full: bool) -> None:
         """Give the slot back, and let fewer jobs go for a while.
 
         `full`: the provider takes no more jobs than it has, which are at most those of the other
-        holders. Else nobody goes before `seconds` have passed.
+        holders. Else nobody goes before `seconds` have passed, or this job is back in line.
         """
         self._free(job.provider, job.job_id)
         line = self._read(job.provider)
         others = len(line.holds) if full else 0
-        until = int(line.now + (BELIEVED_S if others else seconds - 1))
         logger.warning("fewer jobs at once for a while", allowed=others)
-        sets = {"shrunk_to": others, "shrunk_until": until}
+        until = int(line.now + (BELIEVED_S if others else seconds))
+        sets: dict[str, Any] = {"shrunk_to": others, "shrunk_until": until}
+        sets |= {} if others else {"closed_by": job.job_id}
         self._table.update(Update(_slots(job.provider), sets=sets, adds={"version": 1}))
 
     def serve(self, provider: str) -> None:
@@ -168,13 +173,29 @@ class Slots:
         except ConditionFailedError:
             return False
         for job_id, turn in zip(ids, turns, strict=True):
-            if not self._wake_up(job_id, turn):
+            if not self._wake_up(job_id, turn) and self._is_over(job_id):
                 self._free(line.provider, job_id)
         return True
 
+    def _park(self, job_id: str, token: str) -> None:
+        """Keeps the token before as well: whoever brings an old one may come after the new one."""
+        for _ in range(_TRIES):
+            last = (self._table.get(_parked(job_id)) or {}).get("token", "")
+            item = {"token": token, "token_before": last, "parked_at": int(self._now())}
+            same = "attribute_not_exists(#token) OR #token = :last"
+            if token == last or self._table.put(_parked(job_id), item, same, {"last": last}):
+                return
+        raise ContentionError(f"too many wait for a slot for job {job_id}")
+
     def _wake_up(self, job_id: str, ask_at: float = 0) -> bool:
-        parked = self._table.get(_parked(job_id))
-        return parked is not None and self._wake(parked["token"], {"ask_at": ask_at})
+        parked = self._table.get(_parked(job_id)) or {}
+        tokens = (parked.get("token"), parked.get("token_before"))
+        return any(self._wake(token, {"ask_at": ask_at}) for token in tokens if token)
+
+    def _is_over(self, job_id: str) -> bool:
+        """Else who waits no longer may have been woken already, and keeps its slot."""
+        job = Ledger(self._table).get(job_id)
+        return job is None or job.state in ENDS
 
     def _free(self, provider: str, job_id: str) -> bool:
         hold = f"{_HOLD}{job_id}"
@@ -185,6 +206,15 @@ class Slots:
         except ConditionFailedError:
             return False
         return True
+
+    def _open(self, provider: str) -> None:
+        update = Update(
+            _slots(provider),
+            sets={"shrunk_until": 0},
+            adds={"version": 1},
+            removes=["closed_by"],
+        )
+        self._table.update(update)
 
     def _end_leases(self, line: _Line) -> bool:
         over = [job_id for job_id, until in line.holds.items() if until < line.now]

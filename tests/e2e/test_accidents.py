@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from math import inf
 
 import pytest
 
@@ -14,6 +16,7 @@ from dropreel.jobs import State, utc_iso
 from dropreel.ledger import Ledger
 from dropreel.table import ContentionError, Table
 from local import stack
+from local.simulators import JobView
 from tests.e2e.world import World, wait_for
 from tests.unit.pictures import picture
 from tests.unit.support import make_job
@@ -206,6 +209,37 @@ def test_caps_hold_under_many_orders_at_once(world: World) -> None:
         taken = sum(pool.map(order, range(64)))
     assert taken == 20
     assert world.committed("2031-01-31") == world.committed("2031-01") == Decimal("3.00")
+
+
+def test_a_folder_of_images_goes_through_two_slots_one_by_one_and_whole(world: World) -> None:
+    keys = [f"folder/{number:02}.jpg" for number in range(12)]
+    with ExitStack() as changes:
+        for name in ("SlotFunction", "GenerateFunction", "PollFunction"):
+            limits = json.dumps({"oxen": {"jobs": 2}})
+            changes.enter_context(world.changed_function(name, PROVIDER_LIMITS=limits))
+        for key in keys:
+            world.drop(key, IMAGE, prompt=f"folder {key}", provider="oxen")
+        world.drop("folder/now.jpg", IMAGE, prompt="folder now", provider="oxen", priority="high")
+        ends = [world.end_of(key) for key in (*keys, "folder/now.jpg")]
+    assert {end.outcome for end in ends} == {"delivered"}
+    orders = sorted(world.ordered("folder "), key=lambda order: order.accepted_at)
+    assert len(orders) == len({order.prompt for order in orders}) == 13
+    assert most_at_once(orders) == 2
+    assert "folder now" in [order.prompt for order in orders[:-2]]
+    for end in ends:  # however many others there are
+        assert [end.states.count(name) for name in ONCE] == [1] * len(ONCE)
+        assert len(world.postman.about(end.record["source"]["key"])) == 1
+
+
+ONCE = ("New or resumed?", "Wait for a slot", "Ask provider", "Finish", "Delivered")
+
+
+def most_at_once(orders: list[JobView]) -> int:
+    """The most orders that were under way at the provider at the same time."""
+    return max(
+        sum(one.accepted_at <= other.accepted_at < (one.ended_at or inf) for one in orders)
+        for other in orders
+    )
 
 
 @pytest.mark.parametrize("keys", [{"oxen": "wrong"}, {"oxen": ""}], ids=["wrong", "missing"])

@@ -184,9 +184,10 @@ class World:
         )
 
     def reset_breaker(self, provider: str) -> None:
-        key = {"pk": {"S": f"BREAKER#{provider}"}, "sk": {"S": "BREAKER"}}
         table = self.stack.outputs["LedgerTableName"]
-        self.client("dynamodb").delete_item(TableName=table, Key=key)
+        for kind in ("BREAKER", "SLOTS"):
+            key = {"pk": {"S": f"{kind}#{provider}"}, "sk": {"S": kind}}
+            self.client("dynamodb").delete_item(TableName=table, Key=key)
 
     def function(self, name: str) -> str:
         """The full name of the function with this logical name."""

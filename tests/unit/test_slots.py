@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from dropreel.jobs import Job
+from dropreel.jobs import Job, State
 from dropreel.limits import Limit
 from dropreel.slots import BELIEVED_S, Slots
 from tests.unit.support import Aws, Clock, make_job
@@ -98,10 +98,61 @@ def test_who_has_a_slot_already_is_woken_again(aws: Aws, slots: Slots) -> None:
 
 
 def test_an_execution_that_is_gone_gives_its_turn_to_the_next(aws: Aws, slots: Slots) -> None:
-    park(slots, job(1), job(2), job(3), job(4))
+    gone = aws.ledger.claim(job(3))
+    park(slots, job(1), job(2), gone, job(4))
     aws.gone.add("token 3")
+    aws.ledger.move(gone, State.REFUSED)
     slots.release(job(1))
     assert woken(aws) == [1, 2, 4]
+    assert held(aws) == {2, 4}
+
+
+def test_who_was_woken_already_keeps_its_slot(aws: Aws, slots: Slots) -> None:
+    """So it is when the word comes twice: the second one finds that nobody waits."""
+    awake = aws.ledger.claim(job(3))
+    park(slots, job(1), job(2), awake, job(4))
+    aws.gone.add("token 3")
+    slots.release(job(1))
+    assert woken(aws) == [1, 2]
+    assert held(aws) == {2, 3}
+
+
+def test_an_old_token_that_comes_late_does_not_hide_the_new_one(aws: Aws, slots: Slots) -> None:
+    park(slots, job(1), job(2))
+    slots.wait(job(3), "token 33")
+    slots.wait(job(3), "token 3")
+    aws.gone.add("token 3")
+    slots.release(job(1))
+    assert woken(aws) == [1, 2, 33]
+
+
+def test_two_attempts_that_meet_are_both_remembered(
+    aws: Aws, slots: Slots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, late = aws.table.put, iter([lambda: slots.wait(job(3), "token 33")])
+
+    def putting(*given: Any) -> bool:
+        next(late, lambda: None)()
+        return put(*given)
+
+    park(slots, job(1), job(2))
+    monkeypatch.setattr(aws.table, "put", putting)
+    park(slots, job(3))
+    aws.gone.add("token 3")
+    slots.release(job(1))
+    assert woken(aws) == [1, 2, 33]
+
+
+def test_a_release_that_broke_off_is_made_good_when_it_is_repeated(
+    aws: Aws, slots: Slots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    park(slots, job(1), job(2), job(3))
+    with monkeypatch.context() as patch:
+        patch.setattr(aws.table, "query", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            slots.release(job(1))
+    slots.release(job(1))
+    assert woken(aws) == [1, 2, 3]
 
 
 def test_when_the_provider_has_enough_fewer_go_for_a_while(
@@ -126,10 +177,19 @@ def test_when_the_provider_takes_nobody_everybody_waits_for_the_one_that_asks_ag
     slots.back_off(job(1), 60, full=False)
     slots.back_off(job(2), 60, full=False)
     slots.serve("luma")
-    assert woken(aws) == []
-    clock.pass_time(seconds=60)
     park(slots, job(1))
-    assert woken(aws) == [1, 3]
+    assert woken(aws) == []
+    park(slots, job(2))
+    assert woken(aws) == [1, 2]
+
+
+def test_when_its_time_is_over_anybody_may_go_again(aws: Aws, slots: Slots, clock: Clock) -> None:
+    park(slots, job(1), job(2), job(3))
+    woken(aws)
+    slots.back_off(job(1), 60, full=False)
+    clock.pass_time(seconds=61)
+    slots.release(job(2))
+    assert woken(aws) == [3]
 
 
 def test_orders_per_minute_are_spread(aws: Aws, clock: Clock) -> None:
@@ -167,7 +227,7 @@ def test_of_many_at_once_as_many_go_as_there_are_slots(aws: Aws, clock: Clock) -
 
 
 @hypothesis_settings(
-    max_examples=30,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
