@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dropreel.jobs import ENDS, Job
+from dropreel.jobs import ENDS, Job, State
 from dropreel.ledger import Ledger
 from dropreel.limits import Limit, limit_of
 from dropreel.observability import gauge, logger
@@ -195,7 +195,7 @@ class Slots:
     def _is_over(self, job_id: str) -> bool:
         """Else who waits no longer may have been woken already, and keeps its slot."""
         job = Ledger(self._table).get(job_id)
-        return job is None or job.state in ENDS
+        return job is None or job.state in ENDS or job.state is State.READY
 
     def _free(self, provider: str, job_id: str) -> bool:
         hold = f"{_HOLD}{job_id}"

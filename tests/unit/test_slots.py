@@ -14,6 +14,8 @@ from dropreel.limits import Limit
 from dropreel.slots import BELIEVED_S, Slots
 from tests.unit.support import Aws, Clock, make_job
 
+MADE = [State.SUBMITTED, State.READY]
+
 
 def job(number: int, **changes: Any) -> Job:
     """The job that was dropped as the `number`th."""
@@ -97,11 +99,15 @@ def test_who_has_a_slot_already_is_woken_again(aws: Aws, slots: Slots) -> None:
     assert held(aws) == {1}
 
 
-def test_an_execution_that_is_gone_gives_its_turn_to_the_next(aws: Aws, slots: Slots) -> None:
+@pytest.mark.parametrize("states", [[State.REFUSED], [State.SUBMITTING, *MADE]])
+def test_who_needs_no_slot_any_more_gives_its_turn_to_the_next(
+    aws: Aws, slots: Slots, states: list[State]
+) -> None:
     gone = aws.ledger.claim(job(3))
     park(slots, job(1), job(2), gone, job(4))
     aws.gone.add("token 3")
-    aws.ledger.move(gone, State.REFUSED)
+    for state in states:
+        gone = aws.ledger.move(gone, state)
     slots.release(job(1))
     assert woken(aws) == [1, 2, 4]
     assert held(aws) == {2, 4}
