@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -21,6 +21,7 @@ import httpx
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
+from dropreel import slots
 from dropreel.breaker import Breaker
 from dropreel.budget import Caps
 from dropreel.clips import Clips
@@ -30,6 +31,7 @@ from dropreel.inbox import Inbox
 from dropreel.intake import Intake
 from dropreel.keys import ProviderKeys
 from dropreel.ledger import Ledger
+from dropreel.limits import Limit
 from dropreel.notices import Notifier
 from dropreel.observability import logger, metrics
 from dropreel.polling import Polling
@@ -39,6 +41,7 @@ from dropreel.providers.base import Provider
 from dropreel.providers.http import new_client
 from dropreel.rules import SpendingRules
 from dropreel.settings import SubmitSettings
+from dropreel.slots import Slots
 from dropreel.sweeping import Sweep
 from dropreel.table import Table
 from dropreel.telling import Notices
@@ -50,9 +53,10 @@ from local.faults.services import MACHINE, OPERATORS, RESULTS, Secrets, Sns, Sqs
 from local.faults.wire import Invocation, Reply, Tap, Wire
 
 # Seconds after which Lambda ends a function; `tests/faults` compares them with template.yaml.
-TIMEOUTS = {"submit": 60, "generate": 60, "poll": 60, "finalize": 840, "sweep": 600}
+TIMEOUTS = {"submit": 60, "slot": 60, "generate": 60, "poll": 60, "finalize": 840, "sweep": 600}
 BUILDERS = {
     "submit": "intake",
+    "slot": "parts",
     "generate": "generation",
     "poll": "polling",
     "finalize": "delivery",
@@ -113,9 +117,11 @@ class Functions:
         self._options = providers.options()
         self._trusted = frozenset({providers.origin})
         self.failover: tuple[str, ...] = ()
+        self.limits: Mapping[str, Limit] = {}
         self._http = new_client(Transport(providers, wire))
         self._build: dict[str, Callable[[], Any]] = {
             "submit": self._intake,
+            "slot": lambda: (Ledger(table := self._table()), self._slots(table)),
             "generate": self._generation,
             "poll": self._polling,
             "finalize": self._delivery,
@@ -178,6 +184,20 @@ class Functions:
 
         return provider
 
+    def _slots(self, table: Table) -> Slots:
+        workflow = self._tap("stepfunctions", self._clients.workflow)
+        gone = workflow.exceptions
+
+        def wake(token: str, word: Mapping[str, Any]) -> bool:
+            try:
+                workflow.send_task_success(taskToken=token, output=json.dumps(word))
+            except (gone.TaskDoesNotExist, gone.TaskTimedOut, gone.InvalidToken):
+                return False
+            return True
+
+        lease_s = 2 * int(DEADLINE.total_seconds())
+        return Slots(table, self.limits, wake, lease_s=lease_s, now=self._clock.now)
+
     def _intake(self) -> Intake:
         return Intake(
             _SUBMIT,
@@ -200,14 +220,17 @@ class Functions:
             rules=replace(_RULES, failover=self.failover),
             breaker=Breaker(table),
             warnings=Warnings(Notices(table), operators, self._clock.moment),
+            slots=self._slots(table),
             deadline=DEADLINE,
             source_url_seconds=21600,
             now=self._clock.moment,
         )
 
     def _polling(self) -> Polling:
+        table = self._table()
         return Polling(
-            ledger=Ledger(self._table()),
+            ledger=Ledger(table),
+            slots=self._slots(table),
             clips=self._clips(),
             provider=self._providers(),
             max_orders=MAX_ORDERS,
@@ -230,8 +253,10 @@ class Functions:
         )
 
     def _sweep(self) -> Sweep:
+        table = self._table()
         return Sweep(
-            table=self._table(),
+            table=table,
+            slots=self._slots(table),
             clips=self._clips(),
             provider=self._providers(),
             workflow=self._tap("stepfunctions", self._clients.workflow),
@@ -268,7 +293,8 @@ def quiet() -> Iterator[None]:
     logger.setLevel(logging.CRITICAL)
     os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"
     try:
-        yield
+        with _attributes(slots, {"gauge": lambda *_: None}):  # printed even then
+            yield
     finally:
         logger.setLevel(level)
         if disabled is None:

@@ -26,6 +26,7 @@ from dropreel.notices import Notifier
 from dropreel.pricing import PriceList
 from dropreel.providers.base import Accepted, ClipRequest, Failure, FailureKind, Refused
 from dropreel.rules import SpendingRules
+from dropreel.slots import Slots
 from dropreel.table import ContentionError, Table, Update, plain
 from dropreel.telling import Notices
 from dropreel.warnings import Warnings
@@ -92,6 +93,7 @@ class Account:
             rules=SpendingRules(caps=self.caps, prices=PriceList()),
             breaker=Breaker(self.table),
             warnings=warnings,
+            slots=Slots(self.table, {}, lambda *_: True, lease_s=7200, now=self.now.timestamp),
             deadline=timedelta(minutes=60),
             source_url_seconds=600,
             now=lambda: self.now,
@@ -129,7 +131,7 @@ class Account:
 
 
 def names(prefix: str) -> list[str]:
-    return [f"{prefix}-{number}" for number in range(MANY)]
+    return [f"{prefix}{number}" for number in range(MANY)]
 
 
 def caps(day: str = "1000", month: str = "1000") -> Caps:
@@ -187,7 +189,7 @@ def test_a_new_day_does_not_widen_the_months_cap() -> None:
 
 
 def test_refusals_in_between_free_their_money_and_no_cap_is_passed_at_any_moment() -> None:
-    refused = {f"job-{number}" for number in range(0, MANY, 2)}
+    refused = {f"job{number}" for number in range(0, MANY, 2)}
     account = Account(
         caps(day="3.10"), answer=lambda name: MODERATED if name in refused else Accepted(name)
     )

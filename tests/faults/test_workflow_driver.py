@@ -57,7 +57,7 @@ def values(part: Any) -> Iterator[Any]:
 
 
 def moment(**given: Any) -> Moment:
-    return Moment(given, "arn:execution", {"outcome": "wait", "wait_seconds": 7})
+    return Moment(given, "arn:execution", {"Payload": {"outcome": "wait", "wait_seconds": 7}})
 
 
 def test_every_expression_of_the_file_has_a_meaning_and_none_is_left_over() -> None:
@@ -76,7 +76,7 @@ def test_each_answer_leads_where_the_file_says(machine: Machine, state: str) -> 
 
 def test_resumed_jobs_go_past_the_order(machine: Machine) -> None:
     assert machine.choose("New or resumed?", moment(resume={})) == "Look at the clip"
-    assert machine.choose("New or resumed?", moment(job_id="x")) == "Ask provider"
+    assert machine.choose("New or resumed?", moment(job_id="x")) == "Wait for a slot"
 
 
 def test_a_word_for_a_resumed_job_is_said_once(machine: Machine) -> None:
