@@ -35,7 +35,8 @@ from dropreel.providers.base import (
     Ready,
     StatusOutcome,
 )
-from dropreel.waiting import SEARCH_FIRST_S, busy_wait, next_wait
+from dropreel.waiting import SEARCH_FIRST_S, busy_wait
+from dropreel.watching import Watch, Watcher
 
 _ORDER_ID = re.compile(r"(?=.*[0-9A-Za-z])[0-9A-Za-z._~:-]{1,256}")
 MAX_SEARCHES = 4  # the waits between them double: 30 s, 1, 2 and 4 minutes
@@ -53,6 +54,7 @@ class Polling:
         ledger: Ledger,
         clips: Clips,
         provider: Callable[[str], Provider],
+        watcher: Watcher,
         max_orders: int,
         deadline: timedelta,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -60,6 +62,7 @@ class Polling:
         self._ledger = ledger
         self._clips = clips
         self._provider = provider
+        self._watcher = watcher
         self._max_orders = max_orders
         self._deadline = deadline
         self._now = now
@@ -70,12 +73,17 @@ class Polling:
         *,
         execution: str = "",
         searches: int = 0,
+        pending_at: str = "",
         resume: Mapping[str, Any] | None = None,
         may_order: bool = True,
+        time_left: Callable[[], float] | None = None,
     ) -> Outcome:
-        """Look once. Returns the outcome for the workflow: `wait` or `again` (with seconds),
-        `ready` or `ended`. `resume` is an operator's word on a stalled or unknown job, and
-        without `may_order` the outcome is never `again`. Raises ResumeError.
+        """Look, and watch on if the clip may soon be ready.
+
+        Returns the outcome for the workflow: `wait` or `again` (with seconds), `ready` or `ended`.
+        `pending_at` is when an earlier look saw the job pending, `resume` an operator's word on a
+        stalled or unknown job; without `may_order` the outcome is never `again`; `time_left` tells
+        the seconds that the function still has. Raises ResumeError.
         """
         job = self._ledger.require(job_id)
         if resume is not None:
@@ -88,15 +96,17 @@ class Polling:
             return _ended(job)
         if job.state is State.READY:
             return {"outcome": "ready", "state": job.state.value}
-        status = self._provider(job.provider).status(job.provider_job_id)
-        return self._settle(job, status, may_order)
+        watch = self._watcher.over(job, pending_at)
+        status = watch.look(self._provider(job.provider), time_left)
+        return self._settle(job, status, watch, may_order)
 
     # --- orders under way -----------------------------------------------------------------------
 
-    def _settle(self, job: Job, status: StatusOutcome, may_order: bool) -> Outcome:
+    def _settle(self, job: Job, status: StatusOutcome, watch: Watch, may_order: bool) -> Outcome:
         match status:
             case Ready(cost_usd=cost):
                 job = self._ledger.move(job, State.READY, cost_usd=cost)
+                watch.learn()  # after the step that only one call can make: each job counts once
                 return {"outcome": "ready", "state": job.state.value}
             case Failed(failure):
                 logger.warning("the provider made no clip", **failure_words(failure))
@@ -104,10 +114,10 @@ class Polling:
             case Pending(phase, word, retry_after):
                 if phase is Phase.UNRECOGNISED:
                     logger.warning("unrecognised status word", word=word)
-                return self._wait(job, phase.value, retry_after)
+                return self._wait(job, phase.value, watch, retry_after)
             case NoAnswer(failure, retry_after):
                 logger.warning("no status this time", **failure_words(failure))
-                return self._wait(job, "no answer", retry_after)
+                return self._wait(job, "no answer", watch, retry_after)
 
     def _failed(self, job: Job, failure: Failure, may_order: bool) -> Outcome:
         """Over, or, when it may pass and costs nothing, to be ordered again."""
@@ -126,9 +136,8 @@ class Polling:
         metrics.add_metric("ClipOrderedAgain", MetricUnit.Count, 1)
         return {"outcome": "again", "wait_seconds": busy_wait(None, 0), "state": job.state.value}
 
-    def _wait(self, job: Job, seen: str, retry_after: float | None) -> Outcome:
-        now = self._now()
-        if now >= from_iso(job.deadline_at):
+    def _wait(self, job: Job, seen: str, watch: Watch, retry_after: float | None) -> Outcome:
+        if self._now() >= from_iso(job.deadline_at):
             failure = {"kind": "deadline", "message": f"last seen: {seen}"}
             attempts = job.attempted(outcome=State.STALLED.value)
             job = self._ledger.move(job, State.STALLED, failure=failure, attempts=attempts)
@@ -136,9 +145,12 @@ class Polling:
             return _ended(job)
         if job.state is State.SUBMITTED and seen == Phase.RUNNING:
             job = self._ledger.move(job, State.RUNNING)
-        waited = (now - from_iso(job.asked_at)).total_seconds()
-        seconds = next_wait(job.provider, waited, retry_after)
-        return {"outcome": "wait", "wait_seconds": seconds, "state": job.state.value}
+        return {
+            "outcome": "wait",
+            "wait_seconds": watch.wait_s(retry_after),
+            "pending_at": watch.pending_at,
+            "state": job.state.value,
+        }
 
     # --- orders whose answer was lost -----------------------------------------------------------
 

@@ -18,6 +18,7 @@ from dropreel.pricing import PriceList
 from dropreel.providers.options import ProviderOptions
 from dropreel.rules import SpendingRules
 from dropreel.sidecar import Duration, ProviderName, Resolution
+from dropreel.waiting import LONGEST_WATCH_S
 
 Price = Annotated[Decimal, Field(ge=0)]
 PriceOverrides = Mapping[ProviderName, Mapping[Duration, Mapping[Resolution, Price]]]
@@ -94,13 +95,17 @@ class SubmitSettings(LedgerSettings, NoticeSettings):
     price_overrides: Json[PriceOverrides] = Field(default_factory=dict)
 
 
-class GenerateSettings(LedgerSettings, ProviderSettings, SpendingSettings):
+class WaitingSettings(Settings):
+    watch_seconds: Annotated[int, Field(ge=0, le=LONGEST_WATCH_S)]
+
+
+class GenerateSettings(LedgerSettings, ProviderSettings, SpendingSettings, WaitingSettings):
     operators_topic_arn: str
     job_deadline_minutes: Annotated[int, Field(ge=1)]
     source_url_seconds: Annotated[int, Field(ge=60)]
 
 
-class PollSettings(LedgerSettings, ProviderSettings):
+class PollSettings(LedgerSettings, ProviderSettings, WaitingSettings):
     job_deadline_minutes: Annotated[int, Field(ge=1)]
     max_orders_per_job: Annotated[int, Field(ge=1)]
 
