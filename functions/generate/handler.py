@@ -16,7 +16,9 @@ from dropreel.notices import Notifier
 from dropreel.observability import bind, logger, metrics
 from dropreel.settings import GenerateSettings
 from dropreel.telling import Notices
+from dropreel.timings import Timings
 from dropreel.warnings import Warnings
+from dropreel.watching import Watcher
 from dropreel.wiring import clips, providers, slots, table
 
 
@@ -30,6 +32,7 @@ def generation() -> Generation:
         ledger=Ledger(items),
         clips=clips(settings, session),
         provider=providers(lambda: settings, session),
+        watcher=Watcher(Timings(items), longest_s=settings.watch_seconds),
         rules=settings.rules(),
         breaker=Breaker(items),
         warnings=Warnings(Notices(items), operators),

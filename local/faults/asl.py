@@ -73,6 +73,7 @@ MEANINGS: dict[str, Meaning] = {
     _OR.format("tries", "0"): _or("tries", 0),
     _OR.format("searches", "0"): _or("searches", 0),
     _OR.format("run", "0"): _or("run", 0),
+    _OR.format("pending_at", "''"): _or("pending_at", ""),
     _OR.format("polls", "0"): _or("polls", 0),
     _OR.format("fetches", "0"): _or("fetches", 0),
     f"{_FIRST_LOOK} ? $states.input.resume : null": lambda m: (

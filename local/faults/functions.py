@@ -45,7 +45,9 @@ from dropreel.slots import Slots
 from dropreel.sweeping import Sweep
 from dropreel.table import Table
 from dropreel.telling import Notices
+from dropreel.timings import Timings
 from dropreel.warnings import Warnings
+from dropreel.watching import Watcher
 from local.faults.dynamo import Dynamo
 from local.faults.provider import NAMES, Clock, Providers, Transport
 from local.faults.s3 import S3
@@ -121,7 +123,7 @@ class Functions:
         self._http = new_client(Transport(providers, wire))
         self._build: dict[str, Callable[[], Any]] = {
             "submit": self._intake,
-            "slot": lambda: (Ledger(table := self._table()), self._slots(table)),
+            "slot": self._line,
             "generate": self._generation,
             "poll": self._polling,
             "finalize": self._delivery,
@@ -184,6 +186,13 @@ class Functions:
 
         return provider
 
+    def _watcher(self, table: Table) -> Watcher:
+        return Watcher(Timings(table), longest_s=0, now=self._clock.moment)
+
+    def _line(self) -> tuple[Ledger, Slots]:
+        table = self._table()
+        return Ledger(table), self._slots(table)
+
     def _slots(self, table: Table) -> Slots:
         workflow = self._tap("stepfunctions", self._clients.workflow)
         gone = workflow.exceptions
@@ -217,6 +226,7 @@ class Functions:
             ledger=Ledger(table),
             clips=self._clips(),
             provider=self._providers(),
+            watcher=self._watcher(table),
             rules=replace(_RULES, failover=self.failover),
             breaker=Breaker(table),
             warnings=Warnings(Notices(table), operators, self._clock.moment),
@@ -233,6 +243,7 @@ class Functions:
             slots=self._slots(table),
             clips=self._clips(),
             provider=self._providers(),
+            watcher=self._watcher(table),
             max_orders=MAX_ORDERS,
             deadline=DEADLINE,
             now=self._clock.moment,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from dropreel.waiting import PROFILES
+from dropreel.runtimes import PROFILES
 from local.faults.provider import NAMES
 
 _MORNING = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -46,8 +46,7 @@ class Scenario:
 
     def prompt(self, provider: str, number: int = 0) -> str:
         """What the `number`th image is dropped with."""
-        profile = PROFILES[provider]
-        seconds = self.seconds or profile.first + profile.step // 2
+        seconds = self.seconds or int(PROFILES[provider].usual_s)
         marker = self.marker.replace("{provider}", provider)
         return f"{_MOVES[number]} [sim: render={seconds}] {marker}".strip()
 

@@ -29,7 +29,9 @@ from dropreel.rules import SpendingRules
 from dropreel.slots import Slots
 from dropreel.table import ContentionError, Table, Update, plain
 from dropreel.telling import Notices
+from dropreel.timings import Timings
 from dropreel.warnings import Warnings
+from dropreel.watching import Watcher
 from local.faults.dynamo import Dynamo, conflict
 from local.faults.expressions import Item
 from local.faults.s3 import S3
@@ -90,6 +92,7 @@ class Account:
             ledger=self.ledger,
             clips=Clips(s3, "clips"),
             provider=lambda _: provider,
+            watcher=Watcher(Timings(self.table), longest_s=0, now=lambda: self.now),
             rules=SpendingRules(caps=self.caps, prices=PriceList()),
             breaker=Breaker(self.table),
             warnings=warnings,
