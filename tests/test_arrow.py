@@ -19,9 +19,9 @@ PURE = (
 )
 ADAPTERS = (
     *("table", "ledger", "accounts", "breaker", "telling"),
-    *("inbox", "clips", "notices", "keys", "wiring", "download", "upload"),
+    *("inbox", "clips", "notices", "keys", "wiring", "download", "upload", "bookmarks"),
 )
-STEPS = ("intake", "generation", "polling", "delivery", "sweeping", "warnings")
+STEPS = ("intake", "generation", "polling", "delivery", "fetching", "sweeping", "warnings")
 CLIENTS = ("boto3", "botocore", "httpx", "aws_lambda_powertools")
 OUTER = ("local", "tests", "functions")
 TOPS = {"dropreel", "providers"}  # the packages themselves

@@ -40,7 +40,7 @@ def delivery() -> Delivery:
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     ending = Ending.of(event)
     bind({"job_id": ending.job_id, "execution_id": ending.execution_id})
-    return delivery().run(ending)
+    return delivery().run(ending, lambda: context.get_remaining_time_in_millis() / 1000)
