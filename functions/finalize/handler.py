@@ -16,7 +16,7 @@ from dropreel.delivery import Delivery, Ending
 from dropreel.notices import Notifier
 from dropreel.observability import bind, logger, metrics
 from dropreel.providers.http import new_client
-from dropreel.settings import FinalizeSettings
+from dropreel.settings import FinalizeSettings, ProviderSettings
 from dropreel.wiring import clips, providers, table
 
 
@@ -28,7 +28,7 @@ def delivery() -> Delivery:
     return Delivery(
         table=table(settings, session),
         clips=clips(settings, session),
-        provider=providers(settings, session),
+        provider=providers(ProviderSettings.from_environment, session),
         http=new_client(),
         results=Notifier(sns, settings.results_topic_arn),
         operators=Notifier(sns, settings.operators_topic_arn),

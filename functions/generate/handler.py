@@ -29,7 +29,7 @@ def generation() -> Generation:
     return Generation(
         ledger=Ledger(items),
         clips=clips(settings, session),
-        provider=providers(settings, session),
+        provider=providers(lambda: settings, session),
         rules=settings.rules(),
         breaker=Breaker(items),
         warnings=Warnings(Notices(items), operators),

@@ -23,7 +23,7 @@ def polling() -> Polling:
     return Polling(
         ledger=Ledger(table(settings, session)),
         clips=clips(settings, session),
-        provider=providers(settings, session),
+        provider=providers(lambda: settings, session),
         max_orders=settings.max_orders_per_job,
         deadline=timedelta(minutes=settings.job_deadline_minutes),
     )
@@ -38,4 +38,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
         execution=event["execution_id"],
         searches=event.get("searches", 0),
         resume=event.get("resume"),
+        may_order=event.get("may_order", True),
     )

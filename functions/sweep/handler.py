@@ -22,7 +22,7 @@ def sweep() -> Sweep:
     return Sweep(
         table=table(settings, session),
         clips=clips(settings, session),
-        provider=providers(settings, session),
+        provider=providers(lambda: settings, session),
         workflow=session.client("stepfunctions"),
         machine_arn=settings.state_machine_arn,
         deadline=timedelta(minutes=settings.job_deadline_minutes),

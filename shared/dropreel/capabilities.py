@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from dropreel.errors import Problem, RejectedError
+from dropreel.jobs import ClipSettings
 from dropreel.sidecar import AspectRatio, Duration, Resolution, Sidecar
 
 _ALL_RATIOS = get_args(AspectRatio)
@@ -68,7 +69,7 @@ def choose(sidecar: Sidecar, width: int, height: int, providers: Sequence[str]) 
     for name in wanted:
         if not complaints[name]:
             ratio = _ratio(sidecar, CAPABILITIES[name], width, height)
-            return Choice(name, ratio, _unconfirmed(CAPABILITIES[name], sidecar, ratio))
+            return Choice(name, ratio, unconfirmed(name, sidecar, ratio))
     raise RejectedError(complaints[wanted[0]])
 
 
@@ -109,11 +110,12 @@ def _ratio(sidecar: Sidecar, able: Capability, width: int, height: int) -> str:
     return min(certain, key=lambda ratio: abs(math.log(ratio_value(ratio) * height / width)))
 
 
-def _unconfirmed(able: Capability, sidecar: Sidecar, ratio: str) -> tuple[str, ...]:
-    used = {ratio, sidecar.resolution, sidecar.duration}
-    used |= {"loop"} if sidecar.loop else set()
-    used |= {"reference_image_urls"} if sidecar.reference_image_urls else set()
-    return tuple(sorted(used & able.unconfirmed))
+def unconfirmed(name: str, asked: Sidecar | ClipSettings, ratio: str) -> tuple[str, ...]:
+    """What is asked of the provider `name` that is not certain to work."""
+    used = {ratio, asked.resolution, asked.duration}
+    used |= {"loop"} if asked.loop else set()
+    used |= {"reference_image_urls"} if asked.reference_image_urls else set()
+    return tuple(sorted(used & CAPABILITIES[name].unconfirmed))
 
 
 def ratio_value(ratio: str) -> float:

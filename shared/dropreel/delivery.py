@@ -178,7 +178,7 @@ class Delivery:
         return self._end(job, State.DELIVERED, {}, facts)
 
     def _try_again(self, job: Job, fetches: int, end: State, kind: str, reason: str) -> Job:
-        logger.warning("the clip could not be fetched this time", reason=reason)
+        logger.warning("the clip could not be fetched this time", kind=kind)
         if fetches + 1 < MAX_FETCHES:
             return job
         return self._failed(job, end, kind, reason)

@@ -6,6 +6,7 @@ DropreelError
 ├── DownloadError         the clip could not be fetched this time; asking again may help
 ├── UnsafeUrlError        an address that must not be fetched: not https, or not public
 ├── SettingsError         the stack is configured wrongly; the operator can mend it
+├── ResumeError           an operator's word on a job that cannot be followed
 └── LedgerConflictError   the job is not in a state that allows this step
 """
 
@@ -59,6 +60,10 @@ class UnsafeUrlError(DropreelError):
 
 class SettingsError(DropreelError):
     """The stack is configured wrongly."""
+
+
+class ResumeError(DropreelError):
+    """An operator's word on a job cannot be followed."""
 
 
 class LedgerConflictError(DropreelError):

@@ -203,6 +203,7 @@ class Generation:
             "provider": moved.provider,
             "first_provider": moved.first_provider,
             "estimate_usd": moved.estimate_usd,
+            "unconfirmed": moved.unconfirmed,
         }
         return _wait(self._ledger.move(job, State.CLAIMED, **facts), 1)
 

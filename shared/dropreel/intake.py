@@ -18,8 +18,17 @@ from dropreel.clips import Clips
 from dropreel.errors import Problem, RejectedError
 from dropreel.image import inspect_image
 from dropreel.inbox import Dropped, Inbox
-from dropreel.jobs import ClipSettings, Job, Source, State, job_id, output_folder, utc_iso
-from dropreel.ledger import Ledger
+from dropreel.jobs import (
+    ClipSettings,
+    Job,
+    Source,
+    State,
+    job_id,
+    output_folder,
+    utc_iso,
+    workflow_input,
+)
+from dropreel.ledger import SETTLED, Ledger
 from dropreel.mail import Place, drop_rejected
 from dropreel.notices import Notifier
 from dropreel.observability import MetricUnit, logger, metrics
@@ -47,6 +56,12 @@ NO_IMAGE = Problem(
     "a JPEG, PNG or WebP image with the sidecar's name",
     "Drop it into the same folder as the sidecar.",
 )
+
+_FATE = {
+    State.DELIVERED: "made",
+    State.FAILED: "ordered, and may have been paid,",
+    State.CANCELLED: "ordered, and may have been paid,",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,20 +232,33 @@ class Intake:
         self._clips.pin(self._inbox.bucket, image, job.source.pinned_key, job.source.media_type)
         held = self._ledger.claim(job)
         if held.state is not State.CLAIMED:
-            logger.info("this job is already %s: nothing to do", held.state)
+            self._already(held, job)
             return
         try:
             self._workflow.start_execution(
                 stateMachineArn=self._settings.state_machine_arn,
                 name=held.execution_name,
-                input=json.dumps(_workflow_input(held)),
+                input=json.dumps(workflow_input(held)),
             )
         except self._workflow.exceptions.ExecutionAlreadyExists:
             logger.info("this job is already under way: nothing to do")
             return
-        if held == job:
+        if held.created_at == job.created_at:
             metrics.add_metric("JobStarted", MetricUnit.Count, 1)
         logger.info("job started with %s", held.provider)
+
+    def _already(self, held: Job, job: Job) -> None:
+        """Tell those who dropped the files again after an end why nothing comes of it."""
+        logger.info("this job is already %s: nothing to do", held.state)
+        if job.dropped_at > held.dropped_at and held.state in SETTLED and not held.may_start_again:
+            take = held.settings.take
+            problem = Problem(
+                "take",
+                f"{take}, with which this clip of the image was {_FATE[held.state]} before",
+                "another number, to order (and pay) another clip of the same image and settings",
+                f'Put "take": {take + 1} into the sidecar, or change the prompt.',
+            )
+            self._reject(job.source.key, job.dropped_at, [problem])
 
     def _reject(self, key: str, dropped_at: str, problems: Any) -> None:
         """Record and mail once what is wrong with the file at `key`, uploaded at `dropped_at`."""
@@ -260,16 +288,3 @@ def _where(message: Mapping[str, Any]) -> Look:
 def _clip_settings(sidecar: Sidecar, aspect_ratio: str) -> ClipSettings:
     fields = sidecar.model_dump(exclude={"provider", "aspect_ratio", "max_cost_usd"})
     return ClipSettings(aspect_ratio=aspect_ratio, **fields)
-
-
-def _workflow_input(job: Job) -> dict[str, Any]:
-    """Small and readable: what an operator wants to see first in the console."""
-    settings = job.settings
-    return {
-        "job_id": job.job_id,
-        "image": job.source.key,
-        "provider": job.provider,
-        "settings": f"{settings.duration} {settings.resolution} {settings.aspect_ratio}",
-        "estimate_usd": str(job.estimate_usd),
-        "run": job.run,
-    }

@@ -88,7 +88,8 @@ class Job:
     """One job as the ledger holds it. Times are ISO 8601 in UTC, money is US dollars.
 
     `run` counts how often people dropped the same pair again after an end without a clip;
-    `dropped_at` is the newest upload time of the pair, which tells a new drop from an old event.
+    `dropped_at` is the upload time that started this run, `newest_drop_at` a newer one that
+    started nothing. They tell a new drop from an old event.
     `provider`, `provider_job_id` and `asked_at` are those of the newest attempt. `first_provider`
     is set when the job was handed on to another one. `reservation` is what the job holds of the
     budget; amount 0 when it cannot cost anything any more. `execution` is the one that has taken
@@ -102,6 +103,7 @@ class Job:
     provider: str
     dropped_at: str
     created_at: str
+    newest_drop_at: str = ""
     run: int = 1
     provider_job_id: str = ""
     asked_at: str = ""
@@ -130,6 +132,13 @@ class Job:
         if not self.attempts:
             return ()
         return (*self.attempts[:-1], replace(self.attempts[-1], **changes))
+
+    @property
+    def may_start_again(self) -> bool:
+        """Whether a new drop of the same files starts the job again: it is over, and unpaid."""
+        if self.state is State.REFUSED:
+            return True
+        return self.state in (State.FAILED, State.CANCELLED) and self.failure.get("billed") is False
 
     @property
     def orders(self) -> int:
@@ -172,6 +181,19 @@ def execution_name(key: str, job: str, run: int) -> str:
     legible = re.sub(r"[^0-9A-Za-z_]+", "-", plain).strip("-")[:40].strip("-")
     parts = [legible, job, str(run) if run > 1 else ""]
     return "-".join(part for part in parts if part)
+
+
+def workflow_input(job: Job) -> dict[str, Any]:
+    """What an execution is started with: small, and what an operator wants to see first."""
+    settings = job.settings
+    return {
+        "job_id": job.job_id,
+        "image": job.source.key,
+        "provider": job.provider,
+        "settings": f"{settings.duration} {settings.resolution} {settings.aspect_ratio}",
+        "estimate_usd": "unknown" if job.estimate_usd is None else f"{job.estimate_usd:.2f}",
+        "run": job.run,
+    }
 
 
 def output_folder(image_key: str) -> str:

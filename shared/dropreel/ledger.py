@@ -13,13 +13,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from dropreel.accounts import adjusting, reserving, spending
 from dropreel.budget import CapReachedError, Caps, Reservation, Spending
 from dropreel.clip import ClipInfo
 from dropreel.errors import LedgerConflictError
-from dropreel.jobs import ENDS, Attempt, ClipSettings, Job, Source, State
+from dropreel.jobs import Attempt, ClipSettings, Job, Source, State
 from dropreel.table import ConditionFailedError, Item, Table, Update
 
 TRANSITIONS: Mapping[State, frozenset[State]] = {
@@ -40,13 +41,10 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
     State.CANCELLED: frozenset({State.CLAIMED}),
     # A late answer, a search at the provider, or an operator settles what happened.
     State.UNKNOWN: frozenset({State.SUBMITTED, State.REFUSED}),
-    # The sweep or an operator looks again.
-    State.STALLED: frozenset({State.SUBMITTED}),
+    # The sweep looks again, or an operator settles it.
+    State.STALLED: frozenset({State.SUBMITTED, State.REFUSED}),
     State.DELIVERED: frozenset(),
 }
-
-# States after which a new drop of the same files may start the job again.
-RESTARTABLE = frozenset(state for state in ENDS if State.CLAIMED in TRANSITIONS[state])
 
 # In these nothing is left to happen by itself.
 SETTLED = frozenset({State.REFUSED, State.DELIVERED, State.FAILED, State.CANCELLED})
@@ -76,17 +74,29 @@ class Ledger:
         """Write a new job, or start the same one again after an end without a clip.
 
         Returns the job as the ledger now holds it: ours if we were first, else the other one.
-        Only a drop that is newer than the last one starts a job again; an old event never does.
+        Only a drop that is newer than all before it starts a job again, and only while it has
+        nothing to wait for: an old event never does, however late it comes.
         """
         existing = self.get(job.job_id)
         if existing is None:
             if self._table.put_new(_key(job.job_id), _item(job)):
                 return job
-        elif existing.state in RESTARTABLE and job.dropped_at > existing.dropped_at:
+        elif job.dropped_at > max(existing.dropped_at, existing.newest_drop_at):
             again = replace(job, run=existing.run + 1, attempts=existing.attempts)
-            if self._table.put(_key(job.job_id), _item(again), _SAME, _as_read(existing)):
+            if not existing.may_start_again:
+                self._note_drop(job)
+            elif self._table.put(_key(job.job_id), _item(again), _SAME, _as_read(existing)):
                 return again
         return self.require(job.job_id)
+
+    def _note_drop(self, job: Job) -> None:
+        condition = "attribute_exists(#pk) AND #newest_drop_at < :newest_drop_at"
+        with suppress(ConditionFailedError):  # a still newer one was
+            self._table.update(
+                Update(
+                    _key(job.job_id), sets={"newest_drop_at": job.dropped_at}, condition=condition
+                )
+            )
 
     def move(self, job: Job, to: State, **facts: Any) -> Job:
         """Take `job` from the state it was read in to `to`, and note `facts` (fields of Job).
@@ -128,10 +138,10 @@ class Ledger:
         """How the day and the month of `reservation` stand now."""
         return spending(self._table, reservation, caps)
 
-    def unsettled(self, limit: int) -> list[str]:
-        """Ids of jobs that are not settled, oldest first."""
-        items = self._table.query_index(UNSETTLED_INDEX, UNSETTLED_INDEX, "yes", limit)
-        return [item["pk"].removeprefix("JOB#") for item in items]
+    def unsettled(self, most: int) -> list[str]:
+        """Ids of up to `most` jobs that are not settled, oldest first."""
+        items = self._table.query_index(UNSETTLED_INDEX, UNSETTLED_INDEX, "yes")
+        return [item["pk"].removeprefix("JOB#") for item in islice(items, most)]
 
     def settle(self, job: Job) -> None:
         """People know how the job ended: if nothing can follow by itself, watch it no longer."""

@@ -43,9 +43,8 @@ class Place:
         return f"s3://{self.clips_bucket}/{key}"
 
     def object_link(self, key: str) -> str:
-        host = f"https://{self.region}.console.aws.amazon.com"
         place = f"{self.clips_bucket}?region={self.region}&prefix={quote(key, safe='')}"
-        return f"{host}/s3/object/{place}"
+        return f"{self._console}/s3/object/{place}"
 
     def resume_command(self, job_id: str, word: str) -> str:
         """What an operator types (or gives to "Start execution" in the console) to go on."""
@@ -58,15 +57,25 @@ class Place:
         )
 
     def execution_link(self) -> str:
-        host = f"https://{self.region}.console.aws.amazon.com"
         arn = quote(self.execution_arn, safe=":")
-        return f"{host}/states/home?region={self.region}#/v2/executions/details/{arn}"
+        return f"{self._console}/states/home?region={self.region}#/v2/executions/details/{arn}"
+
+    @property
+    def _console(self) -> str:
+        if self.region.startswith("cn-"):
+            return f"https://{self.region}.console.amazonaws.cn"
+        if self.region.startswith("us-gov-"):
+            return "https://console.amazonaws-us-gov.com"
+        return f"https://{self.region}.console.aws.amazon.com"
 
 
 @dataclass(frozen=True, slots=True)
 class _Advice:
+    """`next` is more than dropping the same files again, or `asks_for_more` is false."""
+
     what: str
     next: str
+    asks_for_more: bool = True
 
 
 _ADVICE = {
@@ -89,18 +98,22 @@ _ADVICE = {
     "throttled": _Advice(
         "{provider} is too busy for more clips at the moment.",
         "Drop the files again later.",
+        asks_for_more=False,
     ),
     "transient": _Advice(
         "{provider} had a fault of its own.",
         "Drop the files again later.",
+        asks_for_more=False,
     ),
     "unreachable": _Advice(
         "{provider} could not be reached.",
         "Drop the files again later.",
+        asks_for_more=False,
     ),
     "cancelled": _Advice(
         "The clip was cancelled at {provider}.",
         "Drop the files again if you still want it.",
+        asks_for_more=False,
     ),
     "not_a_clip": _Advice(
         "What {provider} delivered is not the clip that was asked for.",
@@ -191,7 +204,7 @@ def clip_not_delivered(job: Job, place: Place) -> Mail:
         f"What happened: {advice.what.format(provider=job.provider)}",
         *([f"Reason given: {reason}"] if reason else []),
         f"Money: {_money(job)}",
-        f"What to do: {advice.next.format(provider=job.provider)}",
+        f"What to do: {_next_step(job, advice)}",
         _rows(
             {
                 "Image": job.source.key,
@@ -215,11 +228,22 @@ _SUBJECTS = {
 }
 
 
+def _next_step(job: Job, advice: _Advice) -> str:
+    step = advice.next.format(provider=job.provider)
+    if job.state not in (State.FAILED, State.CANCELLED) or job.may_start_again:
+        return step
+    again = (
+        f'To order the very same clip once more, put "take": {job.settings.take + 1} into the '
+        "sidecar; it may then be paid twice."
+    )
+    return f"{step} {again}" if advice.asks_for_more else again
+
+
 def drop_rejected(key: str, problems: Sequence[Problem], record_key: str, place: Place) -> Mail:
     """What was dropped cannot become a clip: all problems at once."""
     name = _name(key)
     parts = [
-        f"{name} cannot become a clip yet. Nothing was paid.",
+        f"{name} starts no clip like this. Nothing was paid for it.",
         "\n\n".join(_problem_text(problem) for problem in problems),
         "What to do: mend this and drop the changed file again. That starts the clip.",
         _rows({"File": key, "Record": place.uri(record_key)}),
@@ -320,6 +344,8 @@ def _cost(job: Job) -> str:
 
 
 def _money(job: Job) -> str:
+    if job.state is State.REFUSED and job.orders:
+        return "Nothing was paid: what was ordered came to nothing and is not charged."
     if job.state in _MONEY:
         return _MONEY[job.state]
     return _MONEY_FAILED[job.failure.get("billed")]
@@ -378,7 +404,7 @@ def operator_note(job: Job, place: Place) -> Mail | None:
 def _ways_on(job: Job, place: Place) -> list[str]:
     """Commands that take an unsettled job further without ordering anything."""
     if job.state is State.STALLED:
-        return [f"To look again:\n{place.resume_command(job.job_id, '{}')}"]
+        return [f"To look again, without ordering:\n{place.resume_command(job.job_id, '{}')}"]
     if job.state is not State.UNKNOWN:
         return []
     found = place.resume_command(job.job_id, '{"provider_job_id": "..."}')

@@ -6,11 +6,13 @@ there when it is found. Nothing in here orders anything.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dropreel.clips import Clips
+from dropreel.errors import ResumeError
 from dropreel.generation import (
     LOST_ANSWER,
     STALE_S,
@@ -35,6 +37,7 @@ from dropreel.providers.base import (
 )
 from dropreel.waiting import SEARCH_FIRST_S, busy_wait, next_wait
 
+_ORDER_ID = re.compile(r"(?=.*[0-9A-Za-z])[0-9A-Za-z._~:-]{1,256}")
 MAX_SEARCHES = 4  # the waits between them double: 30 s, 1, 2 and 4 minutes
 _MARGIN = timedelta(seconds=60)  # between our clock and the provider's
 
@@ -68,9 +71,11 @@ class Polling:
         execution: str = "",
         searches: int = 0,
         resume: Mapping[str, Any] | None = None,
+        may_order: bool = True,
     ) -> Outcome:
         """Look once. Returns the outcome for the workflow: `wait` or `again` (with seconds),
-        `ready` or `ended`. `resume` is an operator's word on a stalled or unknown job.
+        `ready` or `ended`. `resume` is an operator's word on a stalled or unknown job, and
+        without `may_order` the outcome is never `again`. Raises ResumeError.
         """
         job = self._ledger.require(job_id)
         if resume is not None:
@@ -83,18 +88,19 @@ class Polling:
             return _ended(job)
         if job.state is State.READY:
             return {"outcome": "ready", "state": job.state.value}
-        return self._settle(job, self._provider(job.provider).status(job.provider_job_id))
+        status = self._provider(job.provider).status(job.provider_job_id)
+        return self._settle(job, status, may_order)
 
     # --- orders under way -----------------------------------------------------------------------
 
-    def _settle(self, job: Job, status: StatusOutcome) -> Outcome:
+    def _settle(self, job: Job, status: StatusOutcome, may_order: bool) -> Outcome:
         match status:
             case Ready(cost_usd=cost):
                 job = self._ledger.move(job, State.READY, cost_usd=cost)
                 return {"outcome": "ready", "state": job.state.value}
             case Failed(failure):
                 logger.warning("the provider made no clip", **failure_words(failure))
-                return self._failed(job, failure)
+                return self._failed(job, failure, may_order)
             case Pending(phase, word, retry_after):
                 if phase is Phase.UNRECOGNISED:
                     logger.warning("unrecognised status word", word=word)
@@ -103,10 +109,11 @@ class Polling:
                 logger.warning("no status this time", **failure_words(failure))
                 return self._wait(job, "no answer", retry_after)
 
-    def _failed(self, job: Job, failure: Failure) -> Outcome:
+    def _failed(self, job: Job, failure: Failure, may_order: bool) -> Outcome:
         """Over, or, when it may pass and costs nothing, to be ordered again."""
-        free = released(job) if failure.billed is False else {}
-        again = failure.retryable and failure.billed is False and job.orders < self._max_orders
+        unpaid = failure.billed is False
+        free = released(job) if unpaid else {}
+        again = may_order and unpaid and failure.retryable and job.orders < self._max_orders
         cancelled = failure.kind is FailureKind.CANCELLED
         end = State.CANCELLED if cancelled else State.FAILED
         attempts = job.attempted(
@@ -149,10 +156,11 @@ class Polling:
         return self._search(job, 0)
 
     def _search(self, job: Job, searches: int) -> Outcome:
-        found = find_order(job, self._provider(job.provider), self._clips)
+        provider = self._provider(job.provider)
+        found = find_order(job, provider, self._clips)
         if found and len(found) == 1:
             return self._follow(job, found[0])
-        if found is None or searches + 1 >= MAX_SEARCHES:
+        if not provider.has_history or searches + 1 >= MAX_SEARCHES:
             logger.error("the order's fate stays unknown", found=len(found or ()))
             return _ended(job)
         return {
@@ -170,24 +178,37 @@ class Polling:
     # --- an operator's word ---------------------------------------------------------------------
 
     def _resume(self, job: Job, word: Mapping[str, Any], execution: str) -> Job:
-        """`{}` looks again at a stalled job; for an unknown one `{"provider_job_id": "..."}`
-        names the order that was found, `{"nothing_made": true}` says that there is none.
+        """`{"provider_job_id": "..."}` names the order that was found, `{"nothing_made": true}`
+        says that there is none; `{}` looks again at a stalled job.
 
         A word that was heard before (a repeated step) changes nothing more.
         """
+        named = _named_order(word)
         job = self._ledger.take_charge(job, execution)
+        if job.state not in (State.STALLED, State.UNKNOWN):
+            return job
         deadline = utc_iso(self._now() + self._deadline)
+        if named:
+            return follow_order(self._ledger, job, named, deadline)
+        if word.get("nothing_made") is True:
+            failure = {
+                "kind": "nothing_made",
+                "message": "an operator found no order",
+                "billed": False,
+            }
+            facts = {"failure": failure, "attempts": job.attempted(outcome=State.REFUSED.value)}
+            return self._ledger.move(job, State.REFUSED, **facts, **released(job))
         if job.state is State.STALLED:
             return self._ledger.move(job, State.SUBMITTED, deadline_at=deadline, failure={})
-        if job.state is State.UNKNOWN and word.get("provider_job_id"):
-            return follow_order(self._ledger, job, str(word["provider_job_id"]), deadline)
-        if job.state is State.UNKNOWN and word.get("nothing_made") is True:
-            failure = {"kind": "nothing_made", "message": "an operator found no order"}
-            attempts = job.attempted(outcome=State.REFUSED.value)
-            facts: dict[str, Any] = {"failure": failure, "attempts": attempts}
-            facts |= released(job)
-            return self._ledger.move(job, State.REFUSED, **facts)
         return job
+
+
+def _named_order(word: Mapping[str, Any]) -> str:
+    """The provider's job id in an operator's word; refuses a template that was not filled in."""
+    named = str(word.get("provider_job_id") or "").strip()
+    if named and not _ORDER_ID.fullmatch(named):
+        raise ResumeError(f"{named!r} is not the id of a job at a provider")
+    return named
 
 
 def find_order(job: Job, provider: Provider, clips: Clips) -> list[str] | None:

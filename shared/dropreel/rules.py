@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from dropreel.budget import Caps
-from dropreel.capabilities import CAPABILITIES
+from dropreel.capabilities import CAPABILITIES, unconfirmed
 from dropreel.jobs import Job
 from dropreel.pricing import PriceList
 
@@ -67,12 +67,14 @@ class SpendingRules:
     def _at(self, job: Job, provider: str) -> Job:
         settings = job.settings
         price = self.prices.estimate(provider, settings.resolution, settings.duration)
+        doubtful = unconfirmed(provider, settings, settings.aspect_ratio)
         return replace(
             job,
             provider=provider,
             first_provider=job.provider,
             provider_job_id="",
             estimate_usd=price,
+            unconfirmed=doubtful,
         )
 
 

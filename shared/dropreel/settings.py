@@ -111,7 +111,7 @@ class SweepSettings(LedgerSettings, ProviderSettings):
     cancel_stalled_orders: bool
 
 
-class FinalizeSettings(LedgerSettings, NoticeSettings, ProviderSettings):
+class FinalizeSettings(LedgerSettings, NoticeSettings):
     operators_topic_arn: str
     max_clip_megabytes: Annotated[int, Field(ge=1)]
     trusted_result_origins: Annotated[frozenset[str], _Listed] = frozenset()

@@ -1,5 +1,7 @@
-"""The sweep: looks at jobs that the workflow has left behind, and starts it again for those that
-can go on. It orders nothing, and tells nobody anything itself: the workflow does.
+"""The sweep: looks at jobs that the workflow has left behind, and lets it go on with them.
+
+It tells nobody anything itself: the workflow does. A job that was asked for before is resumed,
+which never orders; one whose execution was never started gets its first one.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dropreel.clips import Clips
 from dropreel.delivery import operators_notice
-from dropreel.jobs import ENDS, Job, State, from_iso
+from dropreel.jobs import ENDS, Job, State, from_iso, workflow_input
 from dropreel.ledger import SETTLED, Ledger
 from dropreel.mail import needs_operator
 from dropreel.observability import MetricUnit, logger, metrics
@@ -24,7 +26,7 @@ from dropreel.telling import Notices
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-MOST_JOBS = 200  # in one sweep
+MOST_JOBS = 2000  # in one sweep: most of them are under way and need one read each
 WATCH = timedelta(days=3)  # after this a provider has forgotten the job, or bills it for good
 _UNDER_WAY = frozenset({State.SUBMITTING, State.SUBMITTED, State.RUNNING, State.READY})
 
@@ -92,12 +94,12 @@ class Sweep:
         return not needs_operator(job) or self._notices.told(operators_notice(job))
 
     def _stalled(self, job: Job) -> str:
-        status = self._provider(job.provider).status(job.provider_job_id)
-        if isinstance(status, Ready | Failed):
-            return self._resume(job, {}, "late")
         if self._too_old(job):
             self._ledger.give_up_watching(job)
             return "given up"
+        status = self._provider(job.provider).status(job.provider_job_id)
+        if isinstance(status, Ready | Failed):
+            return self._resume(job, {}, "late")
         if self._cancel_stalled:
             self._provider(job.provider).cancel(job.provider_job_id)
             return "asked to cancel"
@@ -105,25 +107,24 @@ class Sweep:
 
     def _unknown(self, job: Job) -> str:
         """Only an order that is found settles anything: a list without it proves nothing."""
-        found = find_order(job, self._provider(job.provider), self._clips)
-        if found and len(found) == 1:
-            return self._resume(job, {"provider_job_id": found[0]}, "found")
         if self._too_old(job):
             self._ledger.give_up_watching(job)
             return "given up"
+        found = find_order(job, self._provider(job.provider), self._clips)
+        if found and len(found) == 1:
+            return self._resume(job, {"provider_job_id": found[0]}, "found")
         return "still unknown"
 
     def _stuck(self, job: Job) -> str:
         """Nothing runs for this job although it has not ended: let the workflow end it."""
-        if job.state is State.CLAIMED and self._start(job.execution_name, _first_input(job)):
+        if job.state is State.CLAIMED and self._start(job.execution_name, workflow_input(job)):
             return "started"
         return self._resume(job, {}, "stuck")
 
     def _resume(self, job: Job, word: dict[str, Any], why: str) -> str:
         stamp = self._now().strftime("%Y%m%d%H")
         name = f"{job.execution_name[:60]}-{why}-{stamp}"
-        given = {"job_id": job.job_id, "image": job.source.key, "run": job.run, "resume": word}
-        return why if self._start(name, given) else "under way"
+        return why if self._start(name, {**workflow_input(job), "resume": word}) else "under way"
 
     def _start(self, name: str, given: dict[str, Any]) -> bool:
         try:
@@ -154,7 +155,3 @@ class Sweep:
         metrics.add_metric("JobsSwept", MetricUnit.Count, swept)
         found = sum(done[why] for why in ("late", "found", "stuck", "started", "untold"))
         metrics.add_metric("JobsResumed", MetricUnit.Count, found)
-
-
-def _first_input(job: Job) -> dict[str, Any]:
-    return {"job_id": job.job_id, "image": job.source.key, "run": job.run}

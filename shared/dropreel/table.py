@@ -1,14 +1,14 @@
 """The ledger's DynamoDB table: conditional writes and plain Python values.
 
 Everything that is kept in the table goes through here; what is kept, and under which keys, is
-told where it is used: `ledger` (jobs), `budget`, `breaker`, `telling`.
+told where it is used: `ledger` (jobs), `accounts` (budget), `breaker`, `telling`.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from decimal import Decimal
 from enum import Enum
@@ -131,17 +131,17 @@ class Table:
                 return
         raise ContentionError("the ledger is busy")
 
-    def query_index(self, index: str, attribute: str, value: str, limit: int) -> list[Item]:
-        """Up to `limit` items of a sparse index, oldest first (as far as the index knows)."""
-        answer = self._client.query(
+    def query_index(self, index: str, attribute: str, value: str) -> Iterator[Item]:
+        """The items of a sparse index, oldest first (as far as the index knows)."""
+        pages = self._client.get_paginator("query").paginate(
             TableName=self._name,
             IndexName=index,
             KeyConditionExpression="#a = :v",
             ExpressionAttributeNames={"#a": attribute},
             ExpressionAttributeValues={":v": {"S": value}},
-            Limit=limit,
         )
-        return [plain(item) for item in answer["Items"]]
+        for page in pages:
+            yield from (plain(item) for item in page["Items"])
 
 
 def _raise_condition(response: Mapping[str, Any]) -> None:

@@ -19,6 +19,7 @@ from dropreel.settings import LedgerSettings, ProviderSettings
 from dropreel.table import Table
 
 if TYPE_CHECKING:
+    import httpx
     from boto3.session import Session
 
 
@@ -36,13 +37,23 @@ def clips(settings: LedgerSettings, session: Session) -> Clips:
     return Clips(session.client("s3", config=config), settings.clips_bucket)
 
 
-def providers(settings: ProviderSettings, session: Session) -> Callable[[str], Provider]:
-    """Adapters by name, sharing one HTTP client and one cache of keys."""
-    keys = ProviderKeys(SecretsProvider(boto3_session=session), settings.provider_keys_secret)
-    http = new_client()
+def providers(
+    settings: Callable[[], ProviderSettings], session: Session
+) -> Callable[[str], Provider]:
+    """Adapters by name, sharing one HTTP client and one cache of keys.
+
+    `settings` is called when one is needed, so that wrong settings do not keep a function from
+    telling people about them.
+    """
+
+    @cache
+    def shared() -> tuple[ProviderSettings, ProviderKeys, httpx.Client]:
+        given, secrets = settings(), SecretsProvider(boto3_session=session)
+        return given, ProviderKeys(secrets, given.provider_keys_secret), new_client()
 
     @cache
     def adapter(name: str) -> Provider:
-        return registry.build(name, settings.provider_options, keys, http)
+        given, keys, http = shared()
+        return registry.build(name, given.provider_options, keys, http)
 
     return adapter

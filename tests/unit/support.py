@@ -41,6 +41,7 @@ class FakeProvider:
     """Answers from a list; remembers what it was asked."""
 
     name: str = "luma"
+    has_history: bool = True
     submit_answers: list[SubmitOutcome | Exception] = field(default_factory=list)
     status_answers: list[StatusOutcome] = field(default_factory=list)
     find_answers: list[list[str] | None] = field(default_factory=list)

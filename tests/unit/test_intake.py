@@ -4,6 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -124,6 +125,24 @@ def test_the_same_files_dropped_again_are_the_same_job(aws: Aws, intake: Intake)
     for _ in range(2):
         put(aws, SIDECAR, sidecar())
         intake.handle(put(aws, IMAGE, picture()))
+    assert len(aws.executions()) == 1
+
+
+def test_who_drops_the_files_of_a_finished_clip_again_is_told_how_to_get_another(
+    aws: Aws, intake: Intake
+) -> None:
+    put(aws, SIDECAR, sidecar())
+    intake.handle(put(aws, IMAGE, picture()))
+    (execution,) = aws.executions()
+    job = aws.ledger.require(execution["name"][-24:])
+    for state in (State.SUBMITTING, State.SUBMITTED, State.READY, State.DELIVERED):
+        job = aws.ledger.move(job, state, dropped_at="2020-01-01T00:00:00.000Z")
+    again = put(aws, IMAGE, picture())
+    for _ in range(2):  # the event comes twice
+        intake.handle(again)
+    (mail,) = aws.results.take()
+    assert mail["problems"][0]["field"] == "take"
+    assert '"take": 2' in mail["text"]
     assert len(aws.executions()) == 1
 
 
@@ -281,16 +300,12 @@ keys = st.text(
 )
 @given(name=keys)
 def test_any_key_that_s3_takes_starts_a_job(aws: Aws, intake: Intake, name: str) -> None:
-    before = len(aws.executions())
-    image = f"drop/{name}.JPG"
-    put(aws, f"drop/{name}.json", sidecar(prompt=f"prompt {before}"))
-    intake.handle(put(aws, image, picture()))
-    newest = [job for job in aws.executions() if job["name"] not in _seen]
-    assert len(newest) == 1 or len(aws.executions()) == before
-    _seen.update(job["name"] for job in newest)
-
-
-_seen: set[str] = set()
+    folder = f"drop-{uuid4().hex}"  # a new one for each example: the bucket outlives it
+    before = {execution["name"] for execution in aws.executions()}
+    put(aws, f"{folder}/{name}.json", sidecar())
+    intake.handle(put(aws, f"{folder}/{name}.JPG", picture()))
+    (started,) = [one["name"] for one in aws.executions() if one["name"] not in before]
+    assert aws.ledger.require(started[-24:]).source.key == f"{folder}/{name}.JPG"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
 from itertools import product
 
@@ -9,7 +10,7 @@ import pytest
 from dropreel.clip import ClipInfo
 from dropreel.errors import LedgerConflictError
 from dropreel.jobs import ENDS, Job, State
-from dropreel.ledger import RESTARTABLE, TRANSITIONS
+from dropreel.ledger import TRANSITIONS
 from tests.unit.support import Aws, make_job
 
 PATHS = {
@@ -100,12 +101,33 @@ def test_a_new_drop_starts_a_job_again_only_if_nothing_may_be_paid_or_coming(
 ) -> None:
     before = bring_to(aws, state)
     after = aws.ledger.claim(make_job(dropped_at="2026-11-20T10:00:00.000Z"))
-    assert {State.REFUSED, State.FAILED, State.CANCELLED} == RESTARTABLE
-    if state in RESTARTABLE:
+    if state is State.REFUSED:
         assert (after.state, after.run) == (State.CLAIMED, 2)
         assert after.execution_name.endswith("-2")
     else:
-        assert after == before
+        assert after == replace(before, newest_drop_at="2026-11-20T10:00:00.000Z")
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.CANCELLED])
+@pytest.mark.parametrize(("billed", "run"), [(False, 2), (None, 1), (True, 1)])
+def test_a_failure_starts_again_only_if_it_is_known_to_be_unpaid(
+    aws: Aws, state: State, billed: bool | None, run: int
+) -> None:
+    job = bring_to(aws, State.SUBMITTED)
+    aws.ledger.move(job, state, failure={"kind": "transient", "billed": billed})
+    again = aws.ledger.claim(make_job(dropped_at="2026-11-20T10:00:00.000Z"))
+    assert again.run == run
+
+
+def test_a_drop_that_was_passed_over_starts_nothing_when_its_event_comes_again(aws: Aws) -> None:
+    newer = make_job(dropped_at="2026-11-20T10:00:00.000Z")
+    running = bring_to(aws, State.RUNNING)
+    held = aws.ledger.claim(newer)
+    assert held.state is State.RUNNING
+    aws.ledger.move(running, State.FAILED, failure={"billed": False})
+    assert aws.ledger.claim(newer).state is State.FAILED
+    newest = make_job(dropped_at="2026-11-20T11:00:00.000Z")
+    assert aws.ledger.claim(newest).run == 2
 
 
 def test_of_many_at_once_one_starts_a_job_again(aws: Aws) -> None:

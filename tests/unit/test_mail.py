@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from dropreel.clip import ClipInfo
 from dropreel.errors import Problem
-from dropreel.jobs import Job, Source, State
+from dropreel.jobs import Attempt, Job, Source, State
 from dropreel.mail import (
     Mail,
     Place,
@@ -91,6 +92,36 @@ def test_a_failure_tells_reason_money_and_one_next_step(kind: str) -> None:
 )
 def test_the_money_line_fits_the_state(state: State, says: str) -> None:
     assert says in clip_not_delivered(ended(state, "transient"), PLACE).text
+
+
+@pytest.mark.parametrize("kind", ["transient", "cancelled", "not_a_clip"])
+@pytest.mark.parametrize("billed", [None, True])
+def test_nobody_is_sent_to_drop_files_again_that_would_start_nothing(
+    kind: str, billed: bool | None
+) -> None:
+    text = clip_not_delivered(ended(State.FAILED, kind, billed=billed), PLACE).text
+    assert '"take": 2' in text
+    assert "rop the files again" not in text
+
+
+def test_an_order_that_came_to_nothing_is_not_called_no_order() -> None:
+    attempt = Attempt("luma", "2026-11-20T09:30:00.000Z", provider_job_id="p-1")
+    job = replace(ended(State.REFUSED, "transient"), attempts=(attempt,))
+    assert "is not charged" in clip_not_delivered(job, PLACE).text
+
+
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("eu-central-1", "https://eu-central-1.console.aws.amazon.com/"),
+        ("us-gov-west-1", "https://console.amazonaws-us-gov.com/"),
+        ("cn-north-1", "https://cn-north-1.console.amazonaws.cn/"),
+    ],
+)
+def test_links_lead_to_the_console_of_the_region(region: str, host: str) -> None:
+    place = replace(PLACE, region=region)
+    assert place.execution_link().startswith(host)
+    assert place.object_link("a").startswith(host)
 
 
 def test_the_operator_is_told_only_what_the_dropper_cannot_mend() -> None:

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from dropreel.errors import ResumeError
 from dropreel.jobs import Attempt, Job, State
 from dropreel.polling import Polling
 from dropreel.providers.base import (
@@ -36,8 +38,8 @@ def polling(aws: Aws, provider: FakeProvider, clock: Clock) -> Polling:
     )
 
 
-def submitted(aws: Aws) -> Job:
-    job = aws.ledger.claim(make_job())
+def submitted(aws: Aws, **fields: Any) -> Job:
+    job = aws.ledger.claim(make_job(**fields))
     times = {"asked_at": "2026-11-20T09:30:00.000Z", "deadline_at": "2026-11-20T10:30:00.000Z"}
     job = aws.ledger.move(job, State.SUBMITTING, **times)
     return aws.ledger.move(job, State.SUBMITTED, provider_job_id="p-1")
@@ -152,9 +154,17 @@ def test_a_search_that_does_not_settle_it_is_given_up_after_some_tries(
     assert waits[-1] == {"outcome": "ended", "state": "unknown"}
 
 
+def test_a_list_that_cannot_be_read_now_is_read_again(
+    aws: Aws, polling: Polling, provider: FakeProvider
+) -> None:
+    provider.find_answers = [None]
+    assert polling.run(lost(aws).job_id)["outcome"] == "wait"
+
+
 def test_where_nothing_can_be_searched_the_job_stays_unknown_at_once(
     aws: Aws, polling: Polling, provider: FakeProvider
 ) -> None:
+    provider.has_history = False
     provider.find_answers = [None]
     assert polling.run(lost(aws).job_id) == {"outcome": "ended", "state": "unknown"}
 
@@ -219,6 +229,15 @@ def test_what_may_be_billed_or_cannot_pass_is_not_ordered_again(
     assert polling.run(submitted(aws).job_id)["outcome"] == "ended"
 
 
+def test_a_resumed_job_never_orders_again(
+    aws: Aws, polling: Polling, provider: FakeProvider
+) -> None:
+    passing = Failure(FailureKind.TRANSIENT, "no", retryable=True, billed=False)
+    provider.status_answers = [Failed(passing)]
+    job = submitted(aws)
+    assert polling.run(job.job_id, may_order=False) == {"outcome": "ended", "state": "failed"}
+
+
 # --- an operator's word ---------------------------------------------------------------------------
 
 
@@ -243,9 +262,27 @@ def test_an_operator_can_name_the_lost_order_or_say_that_there_is_none(
 
 
 def test_a_job_that_was_never_ordered_can_be_dropped_again(aws: Aws, polling: Polling) -> None:
+    for job in (lost(aws), aws.ledger.move(submitted(aws, job_id="f" * 24), State.STALLED)):
+        outcome = polling.run(job.job_id, resume={"nothing_made": True})
+        assert outcome == {"outcome": "ended", "state": "refused"}
+        assert aws.ledger.require(job.job_id).may_start_again
+
+
+def test_an_operator_can_name_another_order_for_a_stalled_job(
+    aws: Aws, polling: Polling, provider: FakeProvider
+) -> None:
+    job = aws.ledger.move(submitted(aws), State.STALLED)
+    provider.status_answers = [RUNNING]
+    polling.run(job.job_id, resume={"provider_job_id": "p-9"})
+    assert aws.ledger.require(job.job_id).provider_job_id == "p-9"
+
+
+@pytest.mark.parametrize("word", ["...", "<id>", "p 1", "../x"])
+def test_a_word_that_names_no_order_changes_nothing(aws: Aws, polling: Polling, word: str) -> None:
     job = lost(aws)
-    outcome = polling.run(job.job_id, resume={"nothing_made": True})
-    assert outcome == {"outcome": "ended", "state": "refused"}
+    with pytest.raises(ResumeError):
+        polling.run(job.job_id, resume={"provider_job_id": word})
+    assert aws.ledger.require(job.job_id) == job
 
 
 def test_a_word_on_a_delivered_job_changes_nothing(aws: Aws, polling: Polling) -> None:

@@ -10,6 +10,7 @@ from dropreel.settings import (
     FinalizeSettings,
     GenerateSettings,
     PollSettings,
+    ProviderSettings,
     Settings,
     SubmitSettings,
     SweepSettings,
@@ -30,8 +31,6 @@ SUBMIT = {
 FINALIZE = {
     "CLIPS_BUCKET": "clips",
     "LEDGER_TABLE": "ledger",
-    "PROVIDER_KEYS_SECRET": "arn:keys",
-    "PROVIDER_OPTIONS": "{}",
     "RESULTS_TOPIC_ARN": "arn:results",
     "OPERATORS_TOPIC_ARN": "arn:operators",
     "TRUSTED_RESULT_ORIGINS": "",
@@ -229,7 +228,7 @@ def test_all_variables_that_are_missing_or_wrong_are_named_at_once(
         (SweepSettings, "CANCEL_STALLED_ORDERS", "perhaps"),
         (FinalizeSettings, "MAX_CLIP_MEGABYTES", "0"),
         (FinalizeSettings, "OPERATORS_TOPIC_ARN", None),
-        (FinalizeSettings, "PROVIDER_KEYS_SECRET", None),
+        (PollSettings, "PROVIDER_KEYS_SECRET", None),
     ],
 )
 def test_a_value_out_of_its_range_is_named(
@@ -243,7 +242,8 @@ def test_a_value_out_of_its_range_is_named(
 def test_the_template_sets_exactly_what_a_function_reads(
     function: str, kind: type[Settings]
 ) -> None:
-    read = {name.upper() for name in kind.model_fields} - {"AWS_REGION"}  # Lambda's own
+    late = set(ProviderSettings.model_fields) if kind is FinalizeSettings else set()
+    read = {name.upper() for name in {*kind.model_fields, *late}} - {"AWS_REGION"}  # Lambda's own
     given = set(stack.variables(stack.template(), function))
     assert {name for name in given if not name.startswith("POWERTOOLS_")} == read
 

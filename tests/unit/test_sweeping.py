@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dropreel.jobs import ENDS, Job, State
+from dropreel.jobs import ENDS, Job, State, workflow_input
 from dropreel.providers.base import Failed, Failure, FailureKind, NoAnswer, Pending, Phase, Ready
 from dropreel.sweeping import Sweep
 from dropreel.table import Update
@@ -72,9 +72,7 @@ def test_a_stalled_job_that_has_ended_meanwhile_goes_on_once(
     provider.status_answers = [status, status]
     for _ in range(2):
         sweep.run()
-    assert resumed(aws) == [
-        {"job_id": job.job_id, "image": "campaign/photo.jpg", "run": 1, "resume": {}}
-    ]
+    assert resumed(aws) == [{**workflow_input(job), "resume": {}}]
 
 
 @pytest.mark.parametrize("status", [RUNNING, GONE])
@@ -82,7 +80,7 @@ def test_a_stalled_job_is_watched_for_three_days(
     aws: Aws, sweep: Sweep, provider: FakeProvider, clock: Clock, status: Any
 ) -> None:
     job_in(aws, State.STALLED)
-    provider.status_answers = [status, status]
+    provider.status_answers = [status]
     assert sweep.run() == {"still stalled": 1}
     clock.pass_time(days=4)
     assert sweep.run() == {"given up": 1}

@@ -159,6 +159,7 @@ class Provider(Protocol):
     """One hosted API. Calls block, make no retries of a submit, and raise for no answer."""
 
     name: str
+    has_history: bool  # whether it lists what was ordered, so that `find` may find something
 
     def submit(self, request: ClipRequest) -> SubmitOutcome:
         """Ask for one clip with exactly one POST (plus one more after a 401 with a new key)."""

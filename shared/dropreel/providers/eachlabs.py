@@ -76,6 +76,7 @@ class Eachlabs:
     """Adapter for the prediction API of each::labs."""
 
     name = "eachlabs"
+    has_history = True
 
     def __init__(self, options: EachlabsOptions, keys: KeySource, http: httpx.Client) -> None:
         self._options = options

@@ -101,6 +101,7 @@ class Fal:
     """Adapter for the fal queue."""
 
     name = "fal"
+    has_history = True
 
     def __init__(self, options: FalOptions, keys: KeySource, http: httpx.Client) -> None:
         self._options = options

@@ -62,6 +62,7 @@ class Luma:
     """Adapter for the Luma Agents API."""
 
     name = "luma"
+    has_history = False
 
     def __init__(self, options: LumaOptions, keys: KeySource, http: httpx.Client) -> None:
         self._model = options.model

@@ -63,6 +63,7 @@ class Oxen:
     """Adapter for the async queue of Oxen.ai."""
 
     name = "oxen"
+    has_history = True
 
     def __init__(self, options: OxenOptions, keys: KeySource, http: httpx.Client) -> None:
         self._options = options
