@@ -499,7 +499,7 @@ def test_a_clip_that_takes_several_runs_is_continued_and_told_once(
     headers = {"ETag": '"v1"', "Accept-Ranges": "bytes", "Content-Length": str(len(large))}
     span = f"bytes {PART_SIZE}-{len(large) - 1}/{len(large)}"
     answers = [
-        httpx.Response(200, headers=headers, content=iter([large])),
+        httpx.Response(200, headers=headers, content=iter((large[:-1], large[-1:]))),
         httpx.Response(206, headers={"Content-Range": span}, content=iter([large[PART_SIZE:]])),
     ]
     stage.cdn.answer = lambda: answers.pop(0)
