@@ -147,7 +147,7 @@ class _Run:
         except DownloadError as error:
             if not self._save():
                 raise
-            logger.warning("a part of the clip came", reason=str(error))
+            logger.warning("a part of the clip came", error=type(error).__name__)
             return Paused(_TROUBLE_S)
 
     def _bring(self, ready: Ready) -> ClipInfo | Paused:
@@ -210,7 +210,7 @@ class _Run:
 
     def _start_over(self, reason: str) -> DownloadError:
         starts = self._bookmark.starts + 1
-        logger.warning("the clip has to be fetched from its start", reason=reason)
+        logger.warning("the clip has to be fetched from its start", times=starts)
         if starts < MAX_STARTS:
             self._forget(starts)
             return DownloadError(reason)

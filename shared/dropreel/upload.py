@@ -89,7 +89,8 @@ class ClipUpload:
         self._stored: StoredClip | None = None
         self._upload_id = begun.upload_id if begun else None
         self._parts = list(begun.parts) if begun else []
-        self._in_flight: deque[Future[tuple[str, str]]] = deque()
+        self._in_flight: deque[tuple[Future[tuple[str, str]], BytesIO]] = deque()
+        self._free: list[BytesIO] = []  # used again: fresh ones for each part would leave gaps
         self._kept = begun is not None
         self._worker = ThreadPoolExecutor(max_workers=IN_FLIGHT, thread_name_prefix="upload")
 
@@ -160,7 +161,7 @@ class ClipUpload:
         self._buffer = BytesIO()
         while self._in_flight:
             # A part that arrives after an abort would stay, billed.
-            self._in_flight.popleft().exception()
+            self._in_flight.popleft()[0].exception()
 
     def _put(self) -> StoredClip:
         self._buffer.seek(0)
@@ -198,14 +199,17 @@ class ClipUpload:
     def _send_part(self) -> None:
         while len(self._in_flight) >= IN_FLIGHT:
             self._collect_part()
-        part, self._buffer = self._buffer, BytesIO()
+        part, self._buffer = self._buffer, self._free.pop() if self._free else BytesIO()
         upload_id = self._upload_id = self._upload_id or self._start()
-        number = self.parts + 1
-        self._in_flight.append(self._worker.submit(self._upload_part, upload_id, number, part))
+        sending = self._worker.submit(self._upload_part, upload_id, self.parts + 1, part)
+        self._in_flight.append((sending, part))
 
     def _collect_part(self) -> None:
-        self._parts.append(self._in_flight[0].result())
+        sending, part = self._in_flight[0]
+        self._parts.append(sending.result())
         self._in_flight.popleft()
+        part.seek(0)
+        self._free.append(part)
 
     def _start(self) -> str:
         answer = self._s3.create_multipart_upload(
@@ -218,6 +222,7 @@ class ClipUpload:
         return answer["UploadId"]
 
     def _upload_part(self, upload_id: str, number: int, part: BytesIO) -> tuple[str, str]:
+        part.truncate()  # behind it lies what is left of an older part
         part.seek(0)
         answer = self._s3.upload_part(
             Bucket=self._bucket,
