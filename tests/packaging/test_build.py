@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.conftest import FUNCTIONS, RUNTIME, Imports
+from local.bench.start import RUNTIME
+from tests.packaging.conftest import FUNCTIONS, Imports
 from tests.template import stack
 
 MEGABYTE = 1024 * 1024
