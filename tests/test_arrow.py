@@ -19,7 +19,7 @@ PURE = (
 )
 ADAPTERS = (
     *("table", "ledger", "accounts", "breaker", "telling"),
-    *("inbox", "clips", "notices", "keys", "wiring", "download", "upload", "bookmarks"),
+    *("inbox", "clips", "notices", "keys", "wiring", "download", "upload", "bookmarks", "lazy"),
 )
 STEPS = ("intake", "generation", "polling", "delivery", "fetching", "sweeping", "warnings")
 CLIENTS = ("boto3", "botocore", "httpx", "aws_lambda_powertools")

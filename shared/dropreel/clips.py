@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from dropreel.inbox import Dropped
-
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+    from dropreel.inbox import Dropped
 
 
 _CHUNK = 1024 * 1024  # bytes

@@ -12,6 +12,7 @@ from botocore.config import Config
 
 from dropreel.clips import Clips
 from dropreel.keys import ProviderKeys
+from dropreel.lazy import lazy
 from dropreel.providers import registry
 from dropreel.providers.base import Provider
 from dropreel.providers.http import new_client
@@ -34,7 +35,8 @@ def clips(settings: LedgerSettings, session: Session) -> Clips:
     config = Config(
         signature_version="s3v4", s3={"addressing_style": "path" if embedded else "virtual"}
     )
-    return Clips(session.client("s3", config=config), settings.clips_bucket)
+    client = lazy(lambda: session.client("s3", config=config))
+    return Clips(client, settings.clips_bucket)
 
 
 def providers(
