@@ -19,9 +19,12 @@ PURE = (
 )
 ADAPTERS = (
     *("table", "ledger", "accounts", "breaker", "telling", "slots", "timings"),
-    *("inbox", "clips", "notices", "keys", "wiring", "download", "upload"),
+    *("inbox", "clips", "notices", "keys", "wiring", "download", "upload", "bookmarks", "lazy"),
 )
-STEPS = ("intake", "generation", "polling", "delivery", "sweeping", "warnings", "watching")
+STEPS = (
+    *("intake", "generation", "polling", "watching", "delivery", "fetching", "sweeping"),
+    "warnings",
+)
 CLIENTS = ("boto3", "botocore", "httpx", "aws_lambda_powertools")
 OUTER = ("local", "tests", "functions")
 TOPS = {"dropreel", "providers"}  # the packages themselves

@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from dropreel.breaker import Breaker
 from dropreel.generation import Generation
+from dropreel.lazy import lazy
 from dropreel.ledger import Ledger
 from dropreel.notices import Notifier
 from dropreel.observability import bind, logger, metrics
@@ -27,7 +28,7 @@ def generation() -> Generation:
     settings = GenerateSettings.from_environment()
     session = boto3.session.Session()
     items = table(settings, session)
-    operators = Notifier(session.client("sns"), settings.operators_topic_arn)
+    operators = Notifier(lazy(lambda: session.client("sns")), settings.operators_topic_arn)
     return Generation(
         ledger=Ledger(items),
         clips=clips(settings, session),

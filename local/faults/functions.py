@@ -52,7 +52,8 @@ from local.faults.dynamo import Dynamo
 from local.faults.provider import NAMES, Clock, Providers, Transport
 from local.faults.s3 import S3
 from local.faults.services import MACHINE, OPERATORS, RESULTS, Secrets, Sns, Sqs, StepFunctions
-from local.faults.wire import Invocation, Reply, Tap, Wire
+from local.faults.taps import Tap
+from local.faults.wire import Invocation, Reply, Wire
 
 # Seconds after which Lambda ends a function; `tests/faults` compares them with template.yaml.
 TIMEOUTS = {"submit": 60, "slot": 60, "generate": 60, "poll": 60, "finalize": 840, "sweep": 600}

@@ -35,9 +35,9 @@ _Listed = BeforeValidator(_listed)
 
 
 class Settings(BaseModel):
-    """Base of all settings."""
+    """Base of all settings. A function builds its own alone, and not before it reads it."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     @classmethod
     def from_environment(cls) -> Self:

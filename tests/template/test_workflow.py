@@ -14,6 +14,7 @@ import pytest
 
 from dropreel import delivery, generation, polling
 from dropreel.delivery import MAX_FETCHES, Ending
+from dropreel.fetching import MAX_ROUNDS
 from dropreel.generation import MAX_TRIES, Generation
 from dropreel.polling import MAX_SEARCHES, Polling
 from dropreel.runtimes import PROFILES
@@ -318,6 +319,7 @@ def test_the_machines_own_timer_outlives_all_orders_of_a_job(workflow: Document)
     ask, finish = workflow["States"]["Ask provider"], workflow["States"]["Finish"]
     asking = MAX_TRIES * (busy_wait(10**9, 0) + ask["TimeoutSeconds"])
     fetching = sum(30 * 2**number + finish["TimeoutSeconds"] for number in range(MAX_FETCHES))
+    fetching += MAX_ROUNDS * finish["TimeoutSeconds"]
     searching = sum(SEARCH_FIRST_S * 2**number for number in range(MAX_SEARCHES))
     line = workflow["States"]["Wait for a slot"]["TimeoutSeconds"]
     longest = line + most_orders() * (longest_deadline() + asking + searching) + fetching
@@ -338,7 +340,7 @@ def test_all_orders_of_a_job_fit_into_one_history_even_if_every_look_needs_all_r
     while waited < longest_deadline():
         waited += least_gap(waited, PROFILES[provider].pace_s)
         looks += 1
-    others = MAX_TRIES + MAX_SEARCHES + MAX_FETCHES
+    others = MAX_TRIES + MAX_SEARCHES + MAX_FETCHES + MAX_ROUNDS
     assert 10_000 < EVENTS_PER_LOOK * most_orders() * (looks + others) < 25_000
 
 
