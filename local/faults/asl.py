@@ -54,6 +54,10 @@ _COUNTED = (
     "$merge([$states.input, $states.result.Payload, "
     "{{'{0}': ($exists($states.input.{0}) ? $states.input.{0} : 0) + 1}}])"
 )
+_COUNTED_UNLESS_TOLD = (
+    "$merge([$states.input, "
+    "{{'{0}': ($exists($states.input.{0}) ? $states.input.{0} : 0) + 1}}, $states.result.Payload])"
+)
 _OR = "$exists($states.input.{0}) ? $states.input.{0} : {1}"
 _FIRST_LOOK = "$exists($states.input.resume) and $not($exists($states.input.polls))"
 
@@ -86,7 +90,11 @@ MEANINGS: dict[str, Meaning] = {
     "$merge([$states.input, $states.result])": lambda m: {**m.input, **m.result},
     _COUNTED.format("tries"): _counted("tries"),
     _COUNTED.format("polls"): _counted("polls"),
-    _COUNTED.format("fetches"): _counted("fetches"),
+    _COUNTED_UNLESS_TOLD.format("fetches"): lambda m: {
+        **m.input,
+        "fetches": m.input.get("fetches", 0) + 1,
+        **m.result["Payload"],
+    },
     "$merge([$states.input, {'accident': $states.errorOutput, 'wait_seconds': 30}])": lambda m: {
         **m.input,
         "accident": m.error,

@@ -18,7 +18,6 @@ from importlib import import_module
 from typing import Any
 
 import httpx
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
 from dropreel import slots
@@ -56,7 +55,7 @@ from local.faults.taps import Tap
 from local.faults.wire import Invocation, Reply, Wire
 
 # Seconds after which Lambda ends a function; `tests/faults` compares them with template.yaml.
-TIMEOUTS = {"submit": 60, "slot": 60, "generate": 60, "poll": 60, "finalize": 840, "sweep": 600}
+TIMEOUTS = {"submit": 60, "slot": 60, "generate": 60, "poll": 85, "finalize": 840, "sweep": 600}
 BUILDERS = {
     "submit": "intake",
     "slot": "parts",
@@ -96,6 +95,10 @@ class Context:
     memory_limit_in_mb: int = 512
     invoked_function_arn: str = "arn:aws:lambda:us-east-1:111122223333:function:function"
     aws_request_id: str = "52fdfc07-2182-154f-163f-5f0f9a621d72"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """All of it: in a play functions take no time."""
+        return 1000 * TIMEOUTS[self.function_name]
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ class Functions:
         def run() -> Any:
             with (
                 warnings.catch_warnings(),
-                _attributes(module, {BUILDERS[name]: builder, **_own_state(name)}),
+                _attributes(module, {BUILDERS[name]: builder}),
             ):
                 warnings.filterwarnings("ignore", message="No application metrics")
                 try:
@@ -277,13 +280,6 @@ class Functions:
             cancel_stalled=False,
             now=self._clock.moment,
         )
-
-
-def _own_state(name: str) -> dict[str, Any]:
-    """What a handler module keeps of one invocation; nested ones must not share it."""
-    if name != "submit":
-        return {}
-    return {"processor": BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)}
 
 
 @contextmanager
