@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -74,7 +75,9 @@ class Account:
     def __post_init__(self) -> None:
         self.dynamo = BusyDynamo()
         self.dynamo.watchers.append(self._written)
-        self.table = Table(self.dynamo, "ledger", sleep=lambda _: None)  # type: ignore[arg-type]
+        client: Any = self.dynamo
+        # Who does not step back at all may meet another one twelve times in a row.
+        self.table = Table(client, "ledger", sleep=lambda seconds: time.sleep(seconds / 50))
         self.ledger = Ledger(self.table)
         self._lock = threading.Lock()
 
