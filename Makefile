@@ -6,17 +6,24 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SAM_CLI_TELEMETRY := 0
 export PYTHONPATH := $(CURDIR)/shared:$(CURDIR)
 
+# Words for people's clips travel in the environment as they were typed: no `$`, quote or backtick
+# in them means anything to make or to a shell, nor to a make that one of these programs starts.
+override IMAGE := $(value IMAGE)
+override PROMPT := $(value PROMPT)
+override PROVIDER := $(value PROVIDER)
+override RESOLUTION := $(value RESOLUTION)
+override DURATION := $(value DURATION)
+export IMAGE PROMPT PROVIDER RESOLUTION DURATION
+MAKEOVERRIDES :=
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults check up down build deploy lock schema clean
+.PHONY: help demo test faults check up drop down build deploy lock schema clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 demo: .venv/ready ## One image all the way, offline. Takes IMAGE= PROMPT= PROVIDER= RESOLUTION= DURATION=
-	@$(BIN)/python -m local.demo $(if $(IMAGE),--image "$(IMAGE)") $(if $(PROMPT),--prompt "$$PROMPT") \
-		$(if $(PROVIDER),--provider "$(PROVIDER)") $(if $(RESOLUTION),--resolution "$(RESOLUTION)") \
-		$(if $(DURATION),--duration "$(DURATION)")
-demo: export PROMPT := $(PROMPT)
+	@$(BIN)/python -m local.demo
 
 test: .venv/ready check ## Lint, types, template checks and all tests
 	$(BIN)/pytest -n 2 --ignore tests/e2e --cov --cov-report=term --cov-fail-under=95
@@ -35,14 +42,20 @@ check: .venv/ready ## Format, lint, types and template, without the tests
 up: .venv/ready ## Keep the stack running on an embedded AWS, to play with
 	@$(BIN)/python -m local.up
 
+drop: .venv/ready ## Drop one image into what `make up` started. Takes what `make demo` takes
+	@$(BIN)/python -m local.up --drop
+
 down: .venv/ready ## Stop what `make up` started
 	@$(BIN)/python -m local.up --down
 
 build: .venv/ready ## Build the stack for AWS Lambda
 	$(BIN)/sam build
 
-deploy: build ## Deploy to the AWS account of your credentials, asking for the parameters
-	$(BIN)/sam deploy --guided
+deploy: build samconfig.local.toml ## Deploy to the AWS account of your credentials, asking for the parameters
+	$(BIN)/sam deploy --guided --config-file samconfig.local.toml
+
+samconfig.local.toml: # SAM saves the answers here, which git ignores: there are mail addresses in them
+	cp samconfig.toml $@
 
 schema: .venv/ready ## Write the sidecar's JSON Schema
 	$(BIN)/python -m local.schema

@@ -1,32 +1,44 @@
 """Programs that end with whoever started them, however that happens.
 
-A child runs under a small keeper in a process group of its own. The keeper holds the reading end
-of a pipe; when its parent ends, even by SIGKILL, the pipe closes and the keeper ends the group.
+A child runs in a process group of its own, under a small keeper. The keeper holds the reading end
+of a pipe; when its parent ends, even by SIGKILL, the pipe closes, the keeper ends the group and
+removes the folder in which the child worked. A parent that stops its child in order does that
+itself, for it may take a while.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 _GRACE_S = 3.0
+_REMOVALS = 100
+_STOP = b"stop"  # said before the pipe closes, by a parent that will tidy up itself
 
 
 class Child:
-    """A running program; `stop` ends it and everything it started."""
+    """A running program; `stop` ends it and everything it started, and removes `folder`.
 
-    def __init__(self, command: Sequence[str], *, env: Mapping[str, str], log: Path) -> None:
+    When the program ends by itself, what it left in `folder` stays to be looked at until `stop`.
+    """
+
+    def __init__(
+        self, command: Sequence[str], *, env: Mapping[str, str], log: Path, folder: Path
+    ) -> None:
+        self._folder = folder
         with log.open("ab") as output:
             self._keeper = subprocess.Popen(
-                [sys.executable, "-P", __file__, *command],
+                [sys.executable, "-P", __file__, str(folder), *command],
                 env=dict(env),
                 stdin=subprocess.PIPE,
                 stdout=output,
@@ -39,9 +51,13 @@ class Child:
         return self._keeper.poll() is None
 
     def stop(self) -> None:
-        if self._keeper.stdin:
-            self._keeper.stdin.close()
+        pipe = self._keeper.stdin
+        if pipe and not pipe.closed:
+            with contextlib.suppress(BrokenPipeError):  # the program has ended, and the keeper
+                pipe.write(_STOP)
+                pipe.close()
         self._keeper.wait(timeout=_GRACE_S * 3)
+        _remove(self._folder)
 
     def __enter__(self) -> Self:
         return self
@@ -55,27 +71,38 @@ class Child:
         self.stop()
 
 
-def keep(command: Sequence[str]) -> int:
-    """Run `command` until it ends or standard input does, then end its whole group."""
+def keep(folder: Path, command: Sequence[str]) -> int:
+    """Run `command` until it ends or standard input does; then end its whole group."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-    threading.Thread(target=_end_with_parent, args=(child,), daemon=True).start()
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
+    orphaned = threading.Event()
+    threading.Thread(target=_end_with_parent, args=(child, orphaned), daemon=True).start()
     status = child.wait()
-    _end_group()
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    if orphaned.is_set():
+        _remove(folder)
     return status
 
 
-def _end_with_parent(child: subprocess.Popen[bytes]) -> None:
-    sys.stdin.buffer.read()
+def _end_with_parent(child: subprocess.Popen[bytes], orphaned: threading.Event) -> None:
+    if sys.stdin.buffer.read() != _STOP:
+        orphaned.set()
     child.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
+    try:
         child.wait(timeout=_GRACE_S)
-    _end_group()
+    except subprocess.TimeoutExpired:
+        child.kill()
 
 
-def _end_group() -> None:
-    os.killpg(os.getpgid(0), signal.SIGKILL)
+def _remove(folder: Path) -> None:
+    """Remove `folder`, again while processes that are being killed still write into it."""
+    for _ in range(_REMOVALS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            break
+        time.sleep(0.02)
 
 
 if __name__ == "__main__":
-    sys.exit(keep(sys.argv[1:]))
+    sys.exit(keep(Path(sys.argv[1]), sys.argv[2:]))

@@ -2,103 +2,142 @@
 
 make demo
 make demo IMAGE=photo.jpg PROMPT="slow push-in" PROVIDER=fal RESOLUTION=720p DURATION=5s
+
+What is asked comes in environment variables of these names, so that no shell reads it again.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
+import os
+import re
 import signal
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import av
 
+from dropreel.pairing import is_image, stem
 from local import stack
-from local.embedded_aws import ROOT, EmbeddedAws
+from local.embedded_aws import ROOT, EmbeddedAws, Endpoint
 from local.follow import ReceivedMail, executions, mails, states_entered, ticks
 from local.simulators import Simulators
 from local.stack import Stack
 
 SAMPLE = ROOT / "events" / "lighthouse.jpg"
 OUT = ROOT / "out" / "demo"
+NEUTRAL_PROMPT = "Slow cinematic push-in, gentle natural motion"
 TIMEOUT_S = 240
 WAIT_SCALE = 0.02  # providers take seconds here, not minutes
+_FIELDS = ("prompt", "provider", "resolution", "duration")
+_SAVED = re.compile(r"summary\.json|(rejected-)?[0-9a-f]{24}\.(json|mp4)")
+
+
+class UnusableImageError(Exception):
+    """IMAGE names nothing that could be dropped. The message is a sentence for people."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An image, and the sidecar to drop beside it."""
+
+    image: Path
+    sidecar: dict[str, str]
 
 
 def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    asked = _arguments()
-    OUT.mkdir(parents=True, exist_ok=True)
-    for old in OUT.iterdir():
-        old.unlink()
+    clear(OUT)  # before anything can fail: what lies there afterwards is this run's
     try:
-        return _run(asked)
+        return _run(read_asked(os.environ))
+    except UnusableImageError as error:
+        print(error, file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("\nstopped; nothing is left running")
         return 130
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make demo")
-    parser.add_argument("--image", type=Path, default=None)
-    parser.add_argument("--prompt")
-    parser.add_argument("--provider", default="luma")
-    parser.add_argument("--resolution")
-    parser.add_argument("--duration")
-    asked = parser.parse_args([item for item in sys.argv[1:] if not item.endswith("=")])
-    if asked.image and not asked.image.is_file():
-        parser.error(f"there is no file {asked.image}")
-    return asked
+def clear(folder: Path) -> None:
+    """Remove what an earlier run saved, and nothing else: other files there may be people's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        if _SAVED.fullmatch(old.name) and not old.is_dir():
+            old.unlink()
 
 
-def _run(asked: argparse.Namespace) -> int:
+def read_asked(variables: Mapping[str, str]) -> Asked:
+    """The sample with its sidecar or one's own image with a neutral one, changed as asked.
+
+    Raises UnusableImageError.
+    """
+    given = {name: variables.get(name.upper(), "") for name in _FIELDS}
+    own = variables.get("IMAGE", "")
+    image = _own_image(own) if own else SAMPLE
+    base = {"prompt": NEUTRAL_PROMPT} if own else _sample_sidecar()
+    return Asked(
+        image, {"provider": "luma", **base, **{name: text for name, text in given.items() if text}}
+    )
+
+
+def _own_image(name: str) -> Path:
+    if not is_image(name):
+        raise UnusableImageError(
+            f"IMAGE={name} does not end like an image: give a JPEG, PNG or WebP file."
+        )
+    image = Path(name).expanduser() if name.startswith("~/") else Path(name)
+    try:
+        image.open("rb").close()
+    except OSError as error:
+        raise UnusableImageError(f"IMAGE={name} cannot be read: {error.strerror}.") from None
+    return image
+
+
+def _sample_sidecar() -> dict[str, str]:
+    return dict(json.loads(SAMPLE.with_suffix(".json").read_text(encoding="utf-8")))
+
+
+def _run(asked: Asked) -> int:
     say = Progress()
     say("building the stack")
     template = stack.build()
     say("starting the embedded AWS and the provider simulators")
     with (
-        Simulators(keys=stack.KEYS, render_seconds=4.0) as simulators,
         EmbeddedAws(wait_scale=WAIT_SCALE) as aws,
+        Simulators(keys=stack.KEYS, render_seconds=4.0, cache_dir=aws.scratch) as simulators,
     ):
         say("deploying template.yaml")
         launched = stack.launch(aws, simulators, template, {"SidecarGraceSeconds": "0"})
         return _drop_and_follow(launched, asked, say)
 
 
-def _drop_and_follow(world: Stack, asked: argparse.Namespace, say: Progress) -> int:
-    image = asked.image or SAMPLE
-    sidecar = _sidecar(asked)
-    s3 = world.aws.client("s3")
-    inbox = world.outputs["InboxBucketName"]
-    say(f"dropping {image.name} and {image.stem}.json into s3://{inbox}/demo/")
-    print(json.dumps(sidecar, indent=2, ensure_ascii=False))
+def _drop_and_follow(world: Stack, asked: Asked, say: Progress) -> int:
     started = time.monotonic()
-    s3.put_object(
-        Bucket=inbox, Key=f"demo/{image.stem}.json", Body=json.dumps(sidecar, ensure_ascii=False)
-    )
-    s3.upload_file(str(image), inbox, f"demo/{image.name}")
+    inbox = world.outputs["InboxBucketName"]
+    say(f"dropping {asked.image.name} and {stem(asked.image.name)}.json into s3://{inbox}/demo/")
+    drop(world.aws, inbox, "demo", asked)
     mail, states = _follow(world, say)
     seconds = time.monotonic() - started
     if mail is None:
         print(f"no mail within {TIMEOUT_S} seconds", file=sys.stderr)
         return 1
-    _print_mail(mail)
-    return _collect(world, mail, states, seconds, image)
+    print_mail(mail)
+    return _collect(world, mail, states, seconds, asked.image)
 
 
-def _sidecar(asked: argparse.Namespace) -> dict[str, Any]:
-    """The sample's own sidecar or an empty one, with what was asked on the command line."""
-    given = {
-        "prompt": asked.prompt,
-        "provider": asked.provider,
-        "resolution": asked.resolution,
-        "duration": asked.duration,
-    }
-    base = json.loads(SAMPLE.with_suffix(".json").read_text(encoding="utf-8"))
-    return {**base, **{name: value for name, value in given.items() if value}}
+def drop(aws: Endpoint, inbox: str, folder: str, asked: Asked) -> str:
+    """Show the sidecar, drop it and then the image; returns the image's key."""
+    text = json.dumps(asked.sidecar, indent=2, ensure_ascii=False)
+    print(text, flush=True)
+    s3 = aws.client("s3")
+    key = f"{folder}/{asked.image.name}"
+    s3.put_object(Bucket=inbox, Key=f"{stem(key)}.json", Body=text.encode())
+    s3.upload_file(str(asked.image), inbox, key)
+    return key
 
 
 def _follow(world: Stack, say: Progress) -> tuple[ReceivedMail | None, list[str]]:
@@ -117,7 +156,7 @@ def _follow(world: Stack, say: Progress) -> tuple[ReceivedMail | None, list[str]
     return None, shown
 
 
-def _print_mail(mail: ReceivedMail) -> None:
+def print_mail(mail: ReceivedMail) -> None:
     line = "-" * 78
     print(f"\n{line}\nSubject: {mail.subject}\n{line}\n{mail.text.rstrip()}\n{line}\n")
 
@@ -125,7 +164,7 @@ def _print_mail(mail: ReceivedMail) -> None:
 def _collect(
     world: Stack, mail: ReceivedMail, states: list[str], seconds: float, image: Path
 ) -> int:
-    """Save clip, record and summary; 0 only for a playable clip of what was asked."""
+    """Save clip, record and summary; 0, and a `clip` in it, only for a clip as it was asked."""
     facts = mail.document
     summary: dict[str, Any] = {
         "job_id": facts.get("job_id"),
@@ -142,6 +181,7 @@ def _collect(
         "mail_body": mail.text,
     }
     problem = _fetch(world, facts, summary)
+    summary["problem"] = problem or None
     (OUT / "summary.json").write_text(
         json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
@@ -154,17 +194,22 @@ def _collect(
 
 def _fetch(world: Stack, facts: dict[str, Any], summary: dict[str, Any]) -> str:
     """Download what the mail names into `out/demo`. Returns what is wrong, or nothing."""
-    s3 = world.aws.client("s3")
     for name in ("record", "clip"):
         if facts.get(name):
-            bucket, _, key = facts[name].removeprefix("s3://").partition("/")
-            target = OUT / key.rpartition("/")[2]
-            s3.download_file(bucket, key, str(target))
-            summary[f"{name}_key"] = key
+            target, summary[f"{name}_key"] = download(world.aws, facts[name], OUT)
             if name == "clip":
-                summary["clip"] = str(target.relative_to(ROOT))
-                return check_clip(target, facts["settings"])
+                problem = check_clip(target, facts["settings"])
+                summary["clip"] = None if problem else str(target.relative_to(ROOT))
+                return problem
     return str(facts.get("outcome", "not delivered"))
+
+
+def download(aws: Endpoint, address: str, folder: Path) -> tuple[Path, str]:
+    """Save what lies at an s3:// address; returns the file and the key."""
+    bucket, _, key = address.removeprefix("s3://").partition("/")
+    target = folder / key.rpartition("/")[2]
+    aws.client("s3").download_file(bucket, key, str(target))
+    return target, key
 
 
 def check_clip(path: Path, settings: dict[str, Any]) -> str:

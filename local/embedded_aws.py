@@ -28,22 +28,52 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class EmbeddedAws:
-    """A running MiniStack. `wait_scale` shortens the waits (not the work) of Step Functions."""
+class Endpoint:
+    """An embedded AWS that runs at `endpoint`, whoever started it."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+
+    def client(self, service: str) -> Any:
+        return boto3.session.Session().client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.endpoint,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 - the emulator's well-known root key
+            config=Config(
+                signature_version="s3v4" if service == "s3" else None,
+                s3={"addressing_style": "path"},
+                retries={"total_max_attempts": 2},
+                max_pool_connections=50,
+            ),
+        )
+
+
+class EmbeddedAws(Endpoint):
+    """A running MiniStack. `wait_scale` shortens the waits (not the work) of Step Functions.
+
+    `scratch` is a folder that goes when it does.
+    """
 
     def __init__(self, *, wait_scale: float = 1.0, port: int = 0, log: Path | None = None) -> None:
         self.port = port or free_port()
-        self.endpoint = f"http://127.0.0.1:{self.port}"
-        self._folder = tempfile.TemporaryDirectory(prefix="dropreel-aws-")
-        self.log = log or Path(self._folder.name) / "ministack.log"
-        self._child = Child([str(MINISTACK)], env=self._environment(wait_scale), log=self.log)
+        super().__init__(f"http://127.0.0.1:{self.port}")
+        self.scratch = Path(tempfile.mkdtemp(prefix="dropreel-aws-"))
+        self.log = log or self.scratch / "ministack.log"
+        self._child = Child(
+            [str(MINISTACK)],
+            env=self._environment(wait_scale),
+            log=self.log,
+            folder=self.scratch,
+        )
 
     def _environment(self, wait_scale: float) -> dict[str, str]:
         """As little as possible: the Lambda workers inherit all of it."""
         return {
             "PATH": os.environ.get("PATH", os.defpath),
-            "HOME": self._folder.name,
-            "TMPDIR": self._folder.name,
+            "HOME": str(self.scratch),
+            "TMPDIR": str(self.scratch),
             "LANG": "C.UTF-8",
             "GATEWAY_PORT": str(self.port),
             "BIND_HOST": "127.0.0.1",
@@ -63,24 +93,8 @@ class EmbeddedAws:
                 time.sleep(0.1)
         raise RuntimeError(f"the embedded AWS did not start:\n{self.log.read_text()[-3000:]}")
 
-    def client(self, service: str) -> Any:
-        return boto3.session.Session().client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=self.endpoint,
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - the emulator's well-known root key
-            config=Config(
-                signature_version="s3v4" if service == "s3" else None,
-                s3={"addressing_style": "path"},
-                retries={"total_max_attempts": 2},
-                max_pool_connections=50,
-            ),
-        )
-
     def stop(self) -> None:
         self._child.stop()
-        self._folder.cleanup()
 
     def __enter__(self) -> Self:
         try:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.embedded_aws import EmbeddedAws
+from local.embedded_aws import Endpoint
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class ReceivedMail:
     document: dict[str, Any]
 
 
-def mails(aws: EmbeddedAws, queue_url: str, wait_s: int = 0) -> list[ReceivedMail]:
+def mails(aws: Endpoint, queue_url: str, wait_s: int = 0) -> list[ReceivedMail]:
     """Take what has arrived in a mailbox, waiting up to `wait_s` seconds for the first."""
     sqs = aws.client("sqs")
     answer = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=wait_s)
@@ -34,7 +34,7 @@ def mails(aws: EmbeddedAws, queue_url: str, wait_s: int = 0) -> list[ReceivedMai
     return received
 
 
-def states_entered(aws: EmbeddedAws, execution_arn: str) -> list[str]:
+def states_entered(aws: Endpoint, execution_arn: str) -> list[str]:
     """Names of the states that an execution has entered, in order, from its history."""
     pages = aws.client("stepfunctions").get_paginator("get_execution_history")
     return [
@@ -45,7 +45,7 @@ def states_entered(aws: EmbeddedAws, execution_arn: str) -> list[str]:
     ]
 
 
-def executions(aws: EmbeddedAws, machine_arn: str) -> list[Mapping[str, Any]]:
+def executions(aws: Endpoint, machine_arn: str) -> list[Mapping[str, Any]]:
     found = aws.client("stepfunctions").list_executions(stateMachineArn=machine_arn)
     return list(found["executions"])
 

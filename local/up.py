@@ -1,6 +1,7 @@
-"""`make up` and `make down`: the stack on an embedded AWS that keeps running.
+"""`make up`, `make drop` and `make down`: the stack on an embedded AWS that keeps running.
 
 python -m local.up            start, deploy, print what to do with it, and leave it running
+python -m local.up --drop     drop what IMAGE, PROMPT and so on ask for, as `make demo` does
 python -m local.up --down     stop what was started
 """
 
@@ -16,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from local import stack
-from local.embedded_aws import ROOT, EmbeddedAws
+from local.demo import TIMEOUT_S, UnusableImageError, download, drop, print_mail, read_asked
+from local.embedded_aws import ROOT, EmbeddedAws, Endpoint
+from local.follow import ReceivedMail, mails, ticks
 from local.simulators import Simulators
 
 FOLDER = ROOT / "out" / "up"
@@ -29,6 +32,8 @@ _START_S = 180
 def main() -> int:
     if "--down" in sys.argv:
         return down()
+    if "--drop" in sys.argv:
+        return _drop_or_say_why_not()
     if "--serve" in sys.argv:
         return serve()
     return up()
@@ -64,6 +69,43 @@ def up() -> int:
     return 0
 
 
+def _drop_or_say_why_not() -> int:
+    try:
+        return drop_and_wait()
+    except UnusableImageError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def drop_and_wait() -> int:
+    """Drop into a folder of its own, so that the same again is another clip; show its mail."""
+    if not (_running() and FACTS.exists()):
+        print("Nothing is up: `make up` starts it.", file=sys.stderr)
+        return 2
+    asked = read_asked(os.environ)
+    facts = json.loads(FACTS.read_text(encoding="utf-8"))
+    aws = Endpoint(facts["endpoint"])
+    key = drop(aws, facts["InboxBucketName"], time.strftime("drop-%H%M%S"), asked)
+    print(f"dropped as {key}; waiting for the mail ...", flush=True)
+    for _ in ticks(TIMEOUT_S):
+        for mail in mails(aws, facts["mailbox"], wait_s=1):
+            print_mail(mail)
+            if mail.document.get("image") == key:
+                return _save_clip(aws, mail)
+    print(f"no mail within {TIMEOUT_S} seconds", file=sys.stderr)
+    return 1
+
+
+def _save_clip(aws: Endpoint, mail: ReceivedMail) -> int:
+    if not mail.document.get("clip"):
+        return 1
+    saved, _ = download(aws, mail.document["clip"], FOLDER)
+    print(f"clip: {saved.relative_to(ROOT)}")
+    return 0
+
+
 def down() -> int:
     if not _running():
         print("nothing is up")
@@ -82,8 +124,8 @@ def serve() -> int:
     """Runs in the background until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with (
-        Simulators(keys=stack.KEYS, render_seconds=10.0) as simulators,
         EmbeddedAws(wait_scale=0.1, log=FOLDER / "aws.log") as aws,
+        Simulators(keys=stack.KEYS, render_seconds=10.0, cache_dir=aws.scratch) as simulators,
     ):
         launched = stack.launch(aws, simulators, stack.build(), {"SidecarGraceSeconds": "60"})
         facts = {"endpoint": aws.endpoint, "mailbox": launched.results, **launched.outputs}
@@ -100,6 +142,8 @@ def _explain(facts: dict[str, Any]) -> None:
 endpoint   {facts["endpoint"]}
 inbox      s3://{inbox}
 clips      s3://{clips}
+
+`make drop` drops the sample or an IMAGE= of yours and shows the mail. With the AWS CLI:
 
 export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
 {aws} s3 cp events/lighthouse.json s3://{inbox}/try/

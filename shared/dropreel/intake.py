@@ -250,7 +250,10 @@ class Intake:
     def _already(self, held: Job, job: Job) -> None:
         """Tell those who dropped the files again after an end why nothing comes of it."""
         logger.info("this job is already %s: nothing to do", held.state)
-        if job.dropped_at > held.dropped_at and held.state in SETTLED and not held.may_start_again:
+        if held.state not in SETTLED or held.may_start_again:
+            return
+        ended_at = max((attempt.ended_at for attempt in held.attempts), default="")
+        if job.dropped_at > ended_at:  # an event of an earlier drop may come late
             take = held.settings.take
             problem = Problem(
                 "take",

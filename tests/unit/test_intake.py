@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from dropreel.intake import Intake
-from dropreel.jobs import State
+from dropreel.jobs import Attempt, State
 from dropreel.settings import SubmitSettings
 from dropreel.telling import LEASE_S
 from tests.unit.pictures import animation, picture
@@ -64,6 +64,16 @@ def delayed(aws: Aws) -> list[dict[str, Any]]:
     """Our own delayed messages, made visible at once."""
     answer = aws.sqs.receive_message(QueueUrl=aws.ingest_queue, MaxNumberOfMessages=10)
     return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+
+
+def finish(aws: Aws, ended_at: str) -> None:
+    """Bring the only job there is to a delivered clip."""
+    (execution,) = aws.executions()
+    job = aws.ledger.require(execution["name"][-24:])
+    for state in (State.SUBMITTING, State.SUBMITTED, State.READY):
+        job = aws.ledger.move(job, state)
+    order = Attempt(job.provider, asked_at=ended_at, ended_at=ended_at)
+    aws.ledger.move(job, State.DELIVERED, attempts=(order,))
 
 
 @pytest.mark.parametrize("first", ["image", "sidecar"])
@@ -133,10 +143,7 @@ def test_who_drops_the_files_of_a_finished_clip_again_is_told_how_to_get_another
 ) -> None:
     put(aws, SIDECAR, sidecar())
     intake.handle(put(aws, IMAGE, picture()))
-    (execution,) = aws.executions()
-    job = aws.ledger.require(execution["name"][-24:])
-    for state in (State.SUBMITTING, State.SUBMITTED, State.READY, State.DELIVERED):
-        job = aws.ledger.move(job, state, dropped_at="2020-01-01T00:00:00.000Z")
+    finish(aws, ended_at="2020-01-01T00:00:00.000Z")
     again = put(aws, IMAGE, picture())
     for _ in range(2):  # the event comes twice
         intake.handle(again)
@@ -144,6 +151,17 @@ def test_who_drops_the_files_of_a_finished_clip_again_is_told_how_to_get_another
     assert mail["problems"][0]["field"] == "take"
     assert '"take": 2' in mail["text"]
     assert len(aws.executions()) == 1
+
+
+def test_who_dropped_the_files_again_before_the_clip_was_finished_is_told_nothing_more(
+    aws: Aws, intake: Intake
+) -> None:
+    put(aws, SIDECAR, sidecar())
+    intake.handle(put(aws, IMAGE, picture()))
+    again = put(aws, IMAGE, picture())
+    finish(aws, ended_at="2999-01-01T00:00:00.000Z")
+    intake.handle(again)  # late
+    assert aws.results.take() == []
 
 
 def test_a_prompt_in_the_images_metadata_needs_no_sidecar(aws: Aws, intake: Intake) -> None:

@@ -1,0 +1,231 @@
+"""A DynamoDB table in memory: conditions, transactions and one sparse index, all for real.
+
+Every call is atomic, also between threads. `tests/faults/test_stand_ins.py` compares it with
+moto, call by call.
+"""
+
+# ruff: noqa: N803 - parameters have the names that boto3 gives them
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local.faults.expressions import (
+    ExpressionError,
+    Item,
+    Scope,
+    condition,
+    placeholders,
+    updated,
+)
+
+Key = tuple[str, str]
+Watcher = Callable[[str, Item], None]
+
+_ATTRIBUTES = ("pk", "sk")
+
+
+class ConditionNotMetError(ClientError):
+    """A condition did not hold."""
+
+
+class TransactionCanceledError(ClientError):
+    """At least one part of a transaction could not be done; none was."""
+
+
+class Dynamo:
+    """One table with the keys `pk` and `sk` and the index `unsettled`, as a boto3 client."""
+
+    exceptions = SimpleNamespace(
+        ConditionalCheckFailedException=ConditionNotMetError,
+        TransactionCanceledException=TransactionCanceledError,
+    )
+
+    def __init__(self, table: str = "ledger") -> None:
+        self._table = table
+        self._items: dict[Key, Item] = {}
+        self._lock = threading.RLock()
+        self._done: set[str] = set()
+        self.watchers: list[Watcher] = []
+
+    def clear(self) -> None:
+        self._items.clear()
+        self._done.clear()
+
+    def items(self, prefix: str = "") -> dict[str, Item]:
+        """What lies in the table, by `pk`."""
+        with self._lock:
+            return {
+                pk: dict(item) for (pk, _), item in self._items.items() if pk.startswith(prefix)
+            }
+
+    # --- the client's calls ---------------------------------------------------------------------
+
+    def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool = False) -> Item:
+        self._check_table(TableName)
+        if not ConsistentRead:
+            raise _invalid("GetItem", "the ledger is read consistently or not at all")
+        with self._lock:
+            item = self._items.get(_key(Key))
+        return {"Item": dict(item)} if item is not None else {}
+
+    def put_item(self, *, TableName: str, Item: Item, **request: Any) -> Item:
+        self._check_table(TableName)
+        with self._lock, _validated("PutItem"):
+            old = self._items.get(_key(Item), {})
+            self._check(old, request, request.get("ConditionExpression", ""), "PutItem")
+            self._store(dict(Item))
+        return {}
+
+    def update_item(self, **request: Any) -> Item:
+        returned = request.pop("ReturnValues", "NONE")
+        with self._lock, _validated("UpdateItem"):
+            new = self._updated(request, "UpdateItem")
+            self._store(new)
+        return {"Attributes": dict(new)} if returned == "ALL_NEW" else {}
+
+    def transact_write_items(
+        self, *, TransactItems: list[Item], ClientRequestToken: str = ""
+    ) -> Item:
+        """A token that was seen before changes nothing more: the first time has done it all."""
+        requests = [part["Update"] for part in TransactItems]
+        keys = [_key(request["Key"]) for request in requests]
+        if len(set(keys)) < len(keys):
+            raise _invalid("TransactWriteItems", "one item in two parts of a transaction")
+        with self._lock, _validated("TransactWriteItems"):
+            if ClientRequestToken not in self._done:
+                self._write_all([self._attempt(request) for request in requests])
+            self._done |= {ClientRequestToken} - {""}
+        return {}
+
+    def query(
+        self,
+        *,
+        TableName: str,
+        IndexName: str,
+        ExpressionAttributeNames: Item,
+        ExpressionAttributeValues: Item,
+        KeyConditionExpression: str,
+    ) -> Item:
+        """Keys of the items that are in the sparse index, oldest first."""
+        self._check_table(TableName)
+        if (KeyConditionExpression, ExpressionAttributeNames) != ("#a = :v", {"#a": IndexName}):
+            raise _invalid("Query", f"{KeyConditionExpression} is no key of {IndexName}")
+        wanted = ExpressionAttributeValues[":v"]
+        with self._lock:
+            listed = [item for item in self._items.values() if item.get(IndexName) == wanted]
+        listed = [item for item in listed if "created_at" in item]
+        listed.sort(key=lambda item: str(item["created_at"]["S"]))
+        names = (*_ATTRIBUTES, IndexName, "created_at")
+        return {"Items": [{name: item[name] for name in names} for item in listed]}
+
+    def get_paginator(self, name: str) -> SimpleNamespace:
+        """All pages of an answer, which here is one."""
+        return SimpleNamespace(paginate=lambda **request: [getattr(self, name)(**request)])
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _write_all(self, outcomes: list[Item | ConditionNotMetError]) -> None:
+        reasons = [_reason(outcome) for outcome in outcomes]
+        if any(reason["Code"] != "None" for reason in reasons):
+            raise _cancelled(reasons)
+        for outcome in outcomes:
+            if isinstance(outcome, dict):
+                self._store(outcome)
+
+    def _attempt(self, request: Item) -> Item | ConditionNotMetError:
+        try:
+            return self._updated(request, "TransactWriteItems")
+        except ConditionNotMetError as failure:
+            return failure
+
+    def _updated(self, request: Mapping[str, Any], operation: str) -> Item:
+        """The item as it would be after the update."""
+        self._check_table(request["TableName"])
+        key = _key(request["Key"])
+        old = self._items.get(key, {})
+        text = request["UpdateExpression"]
+        self._check(old, request, f"{request.get('ConditionExpression', '')}", operation, text)
+        new = updated(text, _scope(old, request))
+        return {**new, **request["Key"]}
+
+    def _check(
+        self, old: Item, request: Mapping[str, Any], test: str, operation: str, update: str = ""
+    ) -> None:
+        used = placeholders(test) | placeholders(update)
+        given = {
+            *request.get("ExpressionAttributeNames", {}),
+            *request.get("ExpressionAttributeValues", {}),
+        }
+        if used != given:
+            raise ExpressionError(f"defined and used differ: {sorted(used ^ given)}")
+        if test and not condition(test)(_scope(old, request)):
+            raise _refused(operation, request, old)
+
+    def _store(self, item: Item) -> None:
+        key = _key({name: item[name] for name in _ATTRIBUTES})
+        self._items[key] = item
+        for watcher in self.watchers:
+            watcher(key[0], dict(item))
+
+    def _check_table(self, name: str) -> None:
+        if name != self._table:
+            raise _invalid("", f"there is no table {name}")
+
+
+def _key(item: Mapping[str, Any]) -> Key:
+    return item["pk"]["S"], item["sk"]["S"]
+
+
+def _scope(item: Item, request: Mapping[str, Any]) -> Scope:
+    names = request.get("ExpressionAttributeNames", {})
+    return Scope(item, names, request.get("ExpressionAttributeValues", {}))
+
+
+@contextmanager
+def _validated(operation: str) -> Any:
+    try:
+        yield
+    except ExpressionError as error:
+        raise _invalid(operation, str(error)) from None
+
+
+def _invalid(operation: str, message: str) -> ClientError:
+    return ClientError({"Error": {"Code": "ValidationException", "Message": message}}, operation)
+
+
+def _refused(operation: str, request: Mapping[str, Any], old: Item) -> ConditionNotMetError:
+    code = "ConditionalCheckFailedException"
+    response: dict[str, Any] = {
+        "Error": {"Code": code, "Message": "The conditional request failed"}
+    }
+    if old and request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD":
+        response["Item"] = dict(old)
+    return ConditionNotMetError(response, operation)  # type: ignore[arg-type]
+
+
+def _reason(outcome: Item | ConditionNotMetError) -> Item:
+    if isinstance(outcome, dict):
+        return {"Code": "None"}
+    found: Mapping[str, Any] = outcome.response
+    item = {"Item": found["Item"]} if "Item" in found else {}
+    return {"Code": "ConditionalCheckFailed", **item}
+
+
+def conflict(parts: int) -> TransactionCanceledError:
+    """What a transaction gets that meets another one."""
+    return _cancelled([{"Code": "TransactionConflict"}] * parts)
+
+
+def _cancelled(reasons: list[Item]) -> TransactionCanceledError:
+    response: Any = {
+        "Error": {"Code": "TransactionCanceledException", "Message": "Transaction cancelled"},
+        "CancellationReasons": reasons,
+    }
+    return TransactionCanceledError(response, "TransactWriteItems")

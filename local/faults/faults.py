@@ -1,0 +1,164 @@
+"""What can go wrong at one call: kinds of faults, the places where they strike, and cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Place(StrEnum):
+    BEFORE = "before"  # the call has not left the function
+    AFTER = "after"  # the other side has done what it was asked for
+
+
+class Kind(StrEnum):
+    ERROR = "error"  # the call raises what its client raises when there is no (good) answer
+    CRASH = "crash"  # the call raises what nobody expects
+    HALF_SENT = "half sent"  # HTTP only: the connection breaks while the request is written
+    SLOW = "slow"  # HTTP only: no answer within the client's time
+    GATEWAY = "gateway"  # HTTP only: a proxy answers for the other side, with a page
+    CUT_FIRST = "cut at first byte"  # HTTP only: the answer stops after its headers
+    CUT = "cut"  # HTTP only: it stops in its middle
+    CUT_LAST = "cut at last byte"  # HTTP only: all but one byte comes
+    KILL = "kill"  # the function's process is gone
+    TIMEOUT = "timeout"  # the call hangs until Lambda ends the function
+    REPEAT = "repeat"  # AWS only: the answer is lost, and the SDK sends the call again by itself
+    DUPLICATE = "duplicate"  # the image's S3 event comes once more
+    CONCURRENT = "concurrent"  # another invocation with the same input runs from start to end
+    REDELIVERY = "redelivery"  # so it does, and the caller hears the other one's answer only
+    OVERTAKEN = "overtaken"  # so it does, and this one sleeps on for a while
+    ZOMBIE = "zombie"  # the caller takes it for dead and goes on; later it goes on as well
+    SWEEP = "sweep"  # the sweep comes by
+    RESUME = "resume"  # an operator tells the workflow to look again, as mails say how to
+    REDROP = "redrop"  # both files are uploaded once more
+    OUTAGE = "outage"  # from this call on, nobody reaches the service behind it for a while
+    ABORT = "abort"  # the execution is stopped; EventBridge tells at once
+    THROTTLED = "throttled"  # Lambda refuses to start the function
+    LOST = "lost"  # the function has ended well, but its caller never hears of it
+    LATER = "later"  # the S3 events come again, so many hours after the end
+
+
+# After these nobody has lost anything: what came is only more, later, or not at once.
+HARMLESS = frozenset(
+    {
+        Kind.REPEAT,
+        Kind.DUPLICATE,
+        Kind.CONCURRENT,
+        Kind.REDELIVERY,
+        Kind.OVERTAKEN,
+        Kind.ZOMBIE,
+        Kind.SWEEP,
+        Kind.RESUME,
+        Kind.REDROP,
+        Kind.THROTTLED,
+        Kind.LOST,
+        Kind.LATER,
+    }
+)
+
+INVOKE = "invoke"  # the call of the function itself
+END = "end"  # of the whole play
+LATER_HOURS = (25, 91 * 24)
+OUTAGE_S = 1200
+SLEEP_S = 50  # the longest that all functions may sleep through
+
+_ANYWHERE = (
+    Kind.ERROR,
+    Kind.CRASH,
+    Kind.KILL,
+    Kind.TIMEOUT,
+    Kind.DUPLICATE,
+    Kind.CONCURRENT,
+    Kind.OVERTAKEN,
+    Kind.SWEEP,
+    Kind.REDROP,
+)
+_BEFORE = (Kind.OUTAGE,)
+_AFTER = (Kind.REDELIVERY,)
+_HTTP_BEFORE = (Kind.HALF_SENT, Kind.GATEWAY)
+_HTTP_AFTER = (Kind.SLOW, Kind.GATEWAY, Kind.CUT_FIRST, Kind.CUT, Kind.CUT_LAST)
+_AWS_AFTER = (Kind.REPEAT,)
+_OF_EXECUTIONS = (Kind.ABORT, Kind.RESUME, Kind.ZOMBIE)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Point:
+    """One call that left a function in the play without faults.
+
+    `label` is `<function>:<call>#<how many of these so far>`.
+    """
+
+    label: str
+    in_execution: bool
+
+    @property
+    def function(self) -> str:
+        return self.label.partition(":")[0]
+
+    @property
+    def call(self) -> str:
+        return self.label.partition(":")[2].partition("#")[0]
+
+    @property
+    def http(self) -> bool:
+        return "/" in self.call
+
+    def faults(self) -> list[Fault]:
+        """Everything that can go wrong here."""
+        if self.call == INVOKE:
+            lost = Fault(self.label, Place.AFTER, Kind.LOST)
+            refused = Fault(self.label, Place.BEFORE, Kind.THROTTLED)
+            return [refused, lost] if self.in_execution else [lost]
+        kinds = _ANYWHERE + (_OF_EXECUTIONS if self.in_execution else ())
+        before = kinds + _BEFORE + (_HTTP_BEFORE if self.http else ())
+        after = kinds + _AFTER + (_HTTP_AFTER if self.http else _AWS_AFTER)
+        return [
+            Fault(self.label, place, kind)
+            for place, some in ((Place.BEFORE, before), (Place.AFTER, after))
+            for kind in some
+        ]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Fault:
+    """One fault at one point. `hours` is for LATER only."""
+
+    label: str
+    place: Place
+    kind: Kind
+    hours: int = 0
+
+    def __str__(self) -> str:
+        what = f"{self.kind} ({self.hours} h)" if self.hours else self.kind.value
+        return f"{what} {self.place} {self.label}"
+
+
+def late_faults() -> list[Fault]:
+    """What comes when all is over."""
+    again = Fault(END, Place.AFTER, Kind.REDROP)
+    return [again, *(Fault(END, Place.AFTER, Kind.LATER, hours) for hours in LATER_HOURS)]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cell:
+    """One play of the matrix."""
+
+    provider: str
+    scenario: str
+    fault: Fault | None
+
+    def __str__(self) -> str:
+        return f"{self.provider}, {self.scenario}: {self.fault or 'no fault'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a play came to. `mails` are the outcomes that droppers were told, in order."""
+
+    cell: Cell
+    state: str
+    accepted: int
+    mails: tuple[str, ...]
+    committed_usd: str
+    violations: tuple[str, ...]
+    struck: bool = True

@@ -1,0 +1,299 @@
+"""The deployed functions in process: their own handlers, on clients whose calls use the wire.
+
+Every invocation builds its adapters anew, as a cold container does.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
+from importlib import import_module
+from typing import Any
+
+import httpx
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
+from aws_lambda_powertools.utilities.parameters import SecretsProvider
+
+from dropreel.breaker import Breaker
+from dropreel.budget import Caps
+from dropreel.clips import Clips
+from dropreel.delivery import Delivery
+from dropreel.generation import Generation
+from dropreel.inbox import Inbox
+from dropreel.intake import Intake
+from dropreel.keys import ProviderKeys
+from dropreel.ledger import Ledger
+from dropreel.notices import Notifier
+from dropreel.observability import logger, metrics
+from dropreel.polling import Polling
+from dropreel.pricing import PriceList
+from dropreel.providers import registry
+from dropreel.providers.base import Provider
+from dropreel.providers.http import new_client
+from dropreel.rules import SpendingRules
+from dropreel.settings import SubmitSettings
+from dropreel.sweeping import Sweep
+from dropreel.table import Table
+from dropreel.telling import Notices
+from dropreel.timings import Timings
+from dropreel.waiting import LONGEST_WATCH_S
+from dropreel.warnings import Warnings
+from dropreel.watching import Watcher
+from local.faults.dynamo import Dynamo
+from local.faults.provider import NAMES, Clock, Providers, Transport
+from local.faults.s3 import S3
+from local.faults.services import MACHINE, OPERATORS, RESULTS, Secrets, Sns, Sqs, StepFunctions
+from local.faults.taps import Tap
+from local.faults.wire import Invocation, Reply, Wire
+
+# Seconds after which Lambda ends a function; `tests/faults` compares them with template.yaml.
+TIMEOUTS = {"submit": 60, "generate": 60, "poll": 85, "finalize": 840, "sweep": 600}
+BUILDERS = {
+    "submit": "intake",
+    "generate": "generation",
+    "poll": "polling",
+    "finalize": "delivery",
+    "sweep": "sweep",
+}
+
+ESTIMATE_USD = Decimal("0.60")  # no provider's true price, so that true-ups show
+DEADLINE = timedelta(minutes=10)
+MAX_ORDERS = 2
+GRACE_S = 900
+_PRICES = {name: {"5s": {"540p": ESTIMATE_USD}} for name in NAMES}
+_RULES = SpendingRules(
+    caps=Caps(job=Decimal(5), day=Decimal(25), month=Decimal(250)), prices=PriceList(_PRICES)
+)
+_SUBMIT = SubmitSettings(
+    ledger_table="ledger",
+    clips_bucket="clips",
+    results_topic_arn=RESULTS,
+    aws_region="us-east-1",
+    inbox_bucket="inbox",
+    ingest_queue_url="https://queue/ingest",
+    state_machine_arn=MACHINE,
+    providers=NAMES,
+    sidecar_grace_seconds=GRACE_S,
+    price_overrides=json.dumps(_PRICES, default=str),
+)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What Lambda tells a function about its invocation."""
+
+    function_name: str
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:111122223333:function:function"
+    aws_request_id: str = "52fdfc07-2182-154f-163f-5f0f9a621d72"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 1000 * TIMEOUTS["poll"]
+
+
+@dataclass(frozen=True)
+class Clients:
+    """AWS as the functions see it."""
+
+    s3: S3
+    dynamo: Dynamo
+    sns: Sns
+    sqs: Sqs
+    workflow: StepFunctions
+    secrets: Secrets
+
+
+class Functions:
+    """Builds and calls the functions."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        providers: Providers,
+        clock: Clock,
+        wire: Wire,
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._clients = clients
+        self._sleep = sleep
+        self._clock = clock
+        self._wire = wire
+        self._options = providers.options()
+        self._trusted = frozenset({providers.origin})
+        self.failover: tuple[str, ...] = ()
+        self._http = new_client(Transport(providers, wire))
+        self._build: dict[str, Callable[[], Any]] = {
+            "submit": self._intake,
+            "generate": self._generation,
+            "poll": self._polling,
+            "finalize": self._delivery,
+            "sweep": self._sweep,
+        }
+
+    @property
+    def http(self) -> httpx.Client:
+        return self._http
+
+    def invoke(self, invocation: Invocation) -> Reply:
+        """Run a function's handler; event and answer travel as JSON, as they do in AWS."""
+        name = invocation.function
+        module: Any = import_module(f"functions.{name}.handler")
+        event = json.loads(json.dumps(invocation.event))
+        made: list[Any] = []
+
+        def builder() -> Any:
+            if not made:
+                made.append(self._build[name]())
+            return made[0]
+
+        def run() -> Any:
+            with (
+                warnings.catch_warnings(),
+                _attributes(module, {BUILDERS[name]: builder, **_own_state(name)}),
+            ):
+                warnings.filterwarnings("ignore", message="No application metrics")
+                try:
+                    return json.loads(json.dumps(module.handler(event, Context(name))))
+                finally:
+                    metrics.clear_metrics()
+
+        return self._wire.invoke(invocation, run, TIMEOUTS[name])
+
+    # --- as the handlers build them -------------------------------------------------------------
+
+    def _tap(self, service: str, client: Any) -> Any:
+        return Tap(client, service, self._wire)
+
+    def _table(self) -> Table:
+        client = self._tap("dynamodb", self._clients.dynamo)
+        return Table(client, "ledger", sleep=lambda _: None)
+
+    def _clips(self) -> Clips:
+        return Clips(self._tap("s3", self._clients.s3), "clips")
+
+    def _notifier(self, topic: str) -> Notifier:
+        return Notifier(self._tap("sns", self._clients.sns), topic)
+
+    def _providers(self) -> Callable[[str], Provider]:
+        secrets = self._tap("secretsmanager", self._clients.secrets)
+        keys = ProviderKeys(SecretsProvider(boto3_client=secrets), "keys")
+        made: dict[str, Provider] = {}
+
+        def provider(name: str) -> Provider:
+            if name not in made:
+                made[name] = registry.build(name, self._options, keys, self._http)
+            return made[name]
+
+        return provider
+
+    def _intake(self) -> Intake:
+        return Intake(
+            _SUBMIT,
+            inbox=Inbox(self._tap("s3", self._clients.s3), "inbox"),
+            clips=self._clips(),
+            table=self._table(),
+            notifier=self._notifier(RESULTS),
+            queue=self._tap("sqs", self._clients.sqs),
+            workflow=self._tap("stepfunctions", self._clients.workflow),
+            now=self._clock.moment,
+        )
+
+    def _watcher(self, table: Table) -> Watcher:
+        timings, moment = Timings(table), self._clock.moment
+        return Watcher(timings, longest_s=LONGEST_WATCH_S, now=moment, sleep=self._sleep)
+
+    def _generation(self) -> Generation:
+        table = self._table()
+        operators = self._notifier(OPERATORS)
+        return Generation(
+            ledger=Ledger(table),
+            clips=self._clips(),
+            provider=self._providers(),
+            watcher=self._watcher(table),
+            rules=replace(_RULES, failover=self.failover),
+            breaker=Breaker(table),
+            warnings=Warnings(Notices(table), operators, self._clock.moment),
+            deadline=DEADLINE,
+            source_url_seconds=21600,
+            now=self._clock.moment,
+        )
+
+    def _polling(self) -> Polling:
+        table = self._table()
+        return Polling(
+            ledger=Ledger(table),
+            clips=self._clips(),
+            provider=self._providers(),
+            watcher=self._watcher(table),
+            max_orders=MAX_ORDERS,
+            deadline=DEADLINE,
+            now=self._clock.moment,
+        )
+
+    def _delivery(self) -> Delivery:
+        return Delivery(
+            table=self._table(),
+            clips=self._clips(),
+            provider=self._providers(),
+            http=self._http,
+            results=self._notifier(RESULTS),
+            operators=self._notifier(OPERATORS),
+            region="us-east-1",
+            trusted_origins=self._trusted,
+            max_clip_bytes=1 << 26,
+            now=self._clock.moment,
+        )
+
+    def _sweep(self) -> Sweep:
+        return Sweep(
+            table=self._table(),
+            clips=self._clips(),
+            provider=self._providers(),
+            workflow=self._tap("stepfunctions", self._clients.workflow),
+            machine_arn=MACHINE,
+            deadline=DEADLINE,
+            cancel_stalled=False,
+            now=self._clock.moment,
+        )
+
+
+def _own_state(name: str) -> dict[str, Any]:
+    """What a handler module keeps of one invocation; nested ones must not share it."""
+    if name != "submit":
+        return {}
+    return {"processor": BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)}
+
+
+@contextmanager
+def _attributes(module: Any, values: dict[str, Any]) -> Iterator[None]:
+    before = {name: getattr(module, name) for name in values}
+    for name, value in values.items():
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(module, name, value)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No logs and no metrics: thousands of faults would fill the screen with what is wanted."""
+    level, disabled = logger.log_level, os.environ.get("POWERTOOLS_METRICS_DISABLED")
+    logger.setLevel(logging.CRITICAL)
+    os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        if disabled is None:
+            del os.environ["POWERTOOLS_METRICS_DISABLED"]
+        else:
+            os.environ["POWERTOOLS_METRICS_DISABLED"] = disabled

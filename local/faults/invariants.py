@@ -1,0 +1,301 @@
+"""What must hold after every play, whatever went wrong in it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from dropreel.jobs import ENDS, State
+from dropreel.ledger import SETTLED, TRANSITIONS, UNSETTLED_INDEX
+from dropreel.table import plain
+from local.faults.faults import END, HARMLESS, Cell, Kind
+from local.faults.functions import ESTIMATE_USD
+from local.faults.scenarios import SCENARIOS, Scenario
+from local.faults.services import OPERATORS, RESULTS, Published
+from local.faults.world import World
+from local.simulators import JobView
+
+# What these providers say that a clip has cost; the others say nothing.
+TRUE_PRICE_USD = {"eachlabs": Decimal("0.5"), "oxen": Decimal("0.5")}
+
+WITHOUT_LIST = frozenset({"luma"})  # of orders: what is lost there stays lost
+
+# A mail that says that the clip may still come; another one follows when it does.
+PASSING = frozenset({State.STALLED.value, State.UNKNOWN.value})
+
+REJECTED = "rejected"
+
+# Whoever dies, or hears nothing, between SNS and the ledger must send the mail once more.
+_MAY_TELL_TWICE = frozenset(
+    {Kind.ERROR, Kind.CRASH, Kind.KILL, Kind.TIMEOUT, Kind.REPEAT, Kind.OUTAGE}
+)
+_MADE = frozenset({"queued", "running", "succeeded"})
+_WITHOUT_CLIP = frozenset({State.REFUSED, State.FAILED, State.CANCELLED})
+_QUERY = re.compile(r"https?://[^\s\"]*\?")
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a play has ended, as AWS and the provider show it."""
+
+    cell: Cell
+    scenario: Scenario
+    job: dict[str, Any]
+    states: tuple[tuple[int, str], ...]
+    ordered: tuple[JobView, ...]
+    mails: tuple[Published, ...]
+    told_twice: bool
+    budget: dict[str, Decimal]
+    clips: tuple[str, ...]
+    record: dict[str, Any] | None
+    running: tuple[str, ...]
+    resumed_and_ordered: tuple[str, ...]
+    dropped_again: str
+    undelivered: tuple[str, ...]
+    keys_seen_on_cdn: int
+
+    @property
+    def state(self) -> str:
+        return str(self.job.get("state", ""))
+
+    @property
+    def provider(self) -> str:
+        """Who was asked last."""
+        return str(self.job["provider"])
+
+    @property
+    def runs(self) -> dict[int, list[str]]:
+        """The states of each run, in order."""
+        found: dict[int, list[str]] = {}
+        for run, state in self.states:
+            found.setdefault(run, []).append(state)
+        return found
+
+    @property
+    def results(self) -> list[str]:
+        """What droppers were told of the job."""
+        told = [mail.outcome for mail in self.mails if mail.topic == RESULTS]
+        return [outcome for outcome in told if outcome != REJECTED]
+
+    @property
+    def rejections(self) -> int:
+        """How often droppers were told that what they dropped starts nothing."""
+        return sum(1 for mail in self.mails if mail.outcome == REJECTED)
+
+    @property
+    def committed_usd(self) -> Decimal:
+        return sum((amount for key, amount in self.budget.items() if _is_day(key)), Decimal(0))
+
+
+def end_of(world: World, cell: Cell) -> End:
+    items = [plain(item) for item in world.dynamo.items("JOB#").values()]
+    job = items[0] if len(items) == 1 else {}
+    budget = {
+        key.removeprefix("BUDGET#"): plain(item)["committed_usd"]
+        for key, item in world.dynamo.items("BUDGET#").items()
+    }
+    fault = cell.fault
+    return End(
+        cell=cell,
+        scenario=SCENARIOS[cell.scenario],
+        job=job,
+        states=tuple(world.story.states),
+        ordered=tuple(world.providers.jobs()),
+        mails=tuple(world.sns.published),
+        told_twice=bool(fault and fault.kind in _MAY_TELL_TWICE and world.story.sent_not_told),
+        budget=budget,
+        clips=tuple(key for key in world.s3.keys("clips", "clips/") if key.endswith(".mp4")),
+        record=_record(world, job),
+        running=tuple(one.name for one in world.steps.executions if one.running),
+        resumed_and_ordered=tuple(
+            one.name
+            for one in world.steps.executions
+            if one.arn in world.wire.ordered_by and "resume" in json.loads(one.input)
+        ),
+        dropped_again=world.story.dropped_again,
+        undelivered=tuple(world.story.undelivered),
+        keys_seen_on_cdn=world.providers.keys_seen_on_cdn,
+    )
+
+
+def _record(world: World, job: dict[str, Any]) -> dict[str, Any] | None:
+    keys = world.s3.keys("clips", "clips/")
+    found = [key for key in keys if key.endswith(f"{job.get('job_id')}.json")]
+    if len(found) != 1:
+        return None
+    return dict(json.loads(world.s3.objects["clips", found[0]].body))
+
+
+def violations(end: End) -> tuple[str, ...]:
+    """What does not hold, in words; empty if all is well."""
+    if not end.job:
+        return ("there is not exactly one job in the ledger",)
+    return tuple(text for check in CHECKS for text in check(end))
+
+
+def never_paid_twice(end: End) -> Iterator[str]:
+    """One clip is made at most; a failed order may be followed by another where that is free."""
+    made = [job for job in end.ordered if job.state in _MADE]
+    if len(made) > 1:
+        yield f"{len(made)} clips were made"
+    most = end.scenario.orders(end.cell.provider) * len(end.runs)
+    if len(end.ordered) > most:
+        yield f"{len(end.ordered)} orders were accepted, {most} may be"
+    for name in end.resumed_and_ordered:
+        yield f"{name} was to look again and has ordered"
+
+
+def ends_once(end: End) -> Iterator[str]:
+    for (run, before), (next_run, after) in zip(end.states, end.states[1:], strict=False):
+        if State(after) not in TRANSITIONS[State(before)]:
+            yield f"the ledger went from {before} to {after}"
+        if next_run != run and (before not in _WITHOUT_CLIP or after != State.CLAIMED):
+            yield f"run {next_run} began as {after} after {before}"
+        if next_run != run and _owed(end.provider, end.scenario, before):
+            yield f"run {next_run} began although the one before may be billed"
+    if len(end.runs) > (2 if end.cell.fault and end.cell.fault.kind is Kind.REDROP else 1):
+        yield "the job was started again although nothing new was dropped"
+    if end.state not in ENDS:
+        yield f"left as {end.state}"
+    for (run, state), count in Counter(end.states).items():
+        if state in SETTLED and count > 1:
+            yield f"run {run} ended as {state} {count} times"
+    if end.running:
+        yield f"still running: {', '.join(end.running)}"
+
+
+def says_the_truth(end: End) -> Iterator[str]:
+    """What is made never counts as unpaid or failed, nor as lost where there is a list."""
+    made = [job for job in end.ordered if job.state in _MADE]
+    if made and end.state in _WITHOUT_CLIP:
+        yield f"ended as {end.state}, but the provider has a clip ({made[0].state})"
+    if made and end.state == State.UNKNOWN and end.provider not in WITHOUT_LIST:
+        yield "unknown, but the provider's list shows the order"
+
+
+def is_watched_no_more(end: End) -> Iterator[str]:
+    if UNSETTLED_INDEX in end.job:
+        yield f"the sweep would watch this {end.state} job for ever"
+
+
+def tells_once(end: End) -> Iterator[str]:
+    """One mail per told end; passing ones before the last, and the last one always."""
+    told = Counter(end.results)
+    if not told[end.state]:
+        yield f"nobody was told that the job is {end.state}"
+    for outcome, count in told.items():
+        runs = [states for states in end.runs.values() if outcome in states]
+        if not all(states[-1] == outcome or outcome in PASSING for states in runs) or not runs:
+            yield f"people were told {outcome}, which was not the end"
+        if count > len(runs) + end.told_twice:
+            yield f"people were told {outcome} {count} times"
+    fault = end.cell.fault
+    for outcome in PASSING & set(end.results) - {end.scenario.passing}:
+        if fault is None or fault.kind in HARMLESS:
+            yield f"people were told {outcome} although nothing was lost"
+    if end.results and end.results[-1] != end.state:
+        yield f"the last mail said {end.results[-1]}, but the job is {end.state}"
+
+
+def tells_of_drops_in_vain(end: End) -> Iterator[str]:
+    """Once, if the same files were dropped after an end that cannot be followed by another run."""
+    fault = end.cell.fault
+    in_vain = end.dropped_again in SETTLED and len(end.runs) == 1
+    if end.rejections > in_vain:
+        when = end.dropped_again or "never"
+        yield f"people were told {end.rejections} times of a drop in vain (dropped again: {when})"
+    if in_vain and not end.rejections and fault and fault.label == END:
+        yield "nobody was told that the new drop starts nothing"
+
+
+def tells_operators(end: End) -> Iterator[str]:
+    """Once for each end that only an operator can settle."""
+    notes = Counter(
+        mail.outcome
+        for mail in end.mails
+        if mail.topic == OPERATORS and mail.document.get("job_id")
+    )
+    for outcome in PASSING & set(end.results):
+        if not notes[outcome]:
+            yield f"operators were not told of the {outcome} job"
+    for outcome, count in notes.items():
+        if count > (2 if end.cell.fault and end.cell.fault.kind in _MAY_TELL_TWICE else 1):
+            yield f"operators were told {outcome} {count} times"
+
+
+def stores_what_it_delivers(end: End) -> Iterator[str]:
+    delivered = end.state == State.DELIVERED
+    if bool(end.clips) is not delivered or len(end.clips) > 1:
+        yield f"{len(end.clips)} clips are stored of a job that is {end.state}"
+
+
+def keeps_the_books(end: End) -> Iterator[str]:
+    """What is committed is what this job has cost, or may cost; months agree with their days."""
+    wanted = owed_usd(end)
+    if end.committed_usd != wanted:
+        yield f"${end.committed_usd} are committed, but a {end.state} job owes ${wanted}"
+    months = {key: amount for key, amount in end.budget.items() if not _is_day(key)}
+    days = {key: amount for key, amount in end.budget.items() if _is_day(key)}
+    for month in {*months, *(day[:7] for day in days)}:
+        told = sum((amount for day, amount in days.items() if day[:7] == month), Decimal(0))
+        if months.get(month) != told:
+            yield f"{month} says ${months.get(month)}, its days say ${told}"
+
+
+def owed_usd(end: End) -> Decimal:
+    """What all runs of the job have cost, or may have."""
+    ends = [states[-1] for states in end.runs.values()]
+    return sum((_owed(end.provider, end.scenario, state) for state in ends), Decimal(0))
+
+
+def _owed(provider: str, scenario: Scenario, state: str) -> Decimal:
+    match State(state):
+        case State.DELIVERED:
+            return TRUE_PRICE_USD.get(provider, ESTIMATE_USD)
+        case State.UNKNOWN | State.STALLED:
+            return ESTIMATE_USD
+        case State.FAILED | State.CANCELLED:
+            return Decimal(0) if provider in scenario.unbilled else ESTIMATE_USD
+        case _:
+            return Decimal(0)
+
+
+def keeps_a_record(end: End) -> Iterator[str]:
+    if end.record is None:
+        yield "there is no record"
+        return
+    if end.record["state"] != end.state:
+        yield f"the record says {end.record['state']}, the ledger {end.state}"
+    if _QUERY.search(json.dumps(end.record)):
+        yield "the record holds an address with a query"
+
+
+def loses_nothing(end: End) -> Iterator[str]:
+    if end.undelivered and not (end.cell.fault and end.cell.fault.kind is Kind.OUTAGE):
+        yield f"in a dead letter queue: {', '.join(end.undelivered)}"
+    if end.keys_seen_on_cdn:
+        yield "a key was sent to the host of the clips"
+
+
+CHECKS: tuple[Callable[[End], Iterator[str]], ...] = (
+    never_paid_twice,
+    ends_once,
+    says_the_truth,
+    is_watched_no_more,
+    tells_once,
+    tells_of_drops_in_vain,
+    tells_operators,
+    stores_what_it_delivers,
+    keeps_the_books,
+    keeps_a_record,
+    loses_nothing,
+)
+
+
+def _is_day(period: str) -> bool:
+    return len(period) == len("2026-11-20")

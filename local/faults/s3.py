@@ -1,0 +1,167 @@
+"""S3 in memory: the calls that the functions make, with their conditions."""
+
+# ruff: noqa: N803 - parameters have the names that boto3 gives them
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import IO, Any
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from botocore.exceptions import ClientError
+
+_RANGE = re.compile(r"bytes=(\d+)-(\d+)")
+_HOST = ".s3.us-east-1.amazonaws.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One object as it lies in a bucket."""
+
+    body: bytes
+    modified: datetime
+    media_type: str
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def etag(self) -> str:
+        return f'"{hashlib.md5(self.body, usedforsecurity=False).hexdigest()}"'
+
+
+class S3:
+    """All buckets, as a boto3 client."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self.objects: dict[tuple[str, str], Stored] = {}
+
+    def clear(self) -> None:
+        self.objects.clear()
+
+    def keys(self, bucket: str, prefix: str = "") -> list[str]:
+        return sorted(
+            key for place, key in self.objects if place == bucket and key.startswith(prefix)
+        )
+
+    # --- the client's calls ---------------------------------------------------------------------
+
+    def put_object(
+        self,
+        *,
+        Bucket: str,
+        Key: str,
+        Body: bytes | IO[bytes],
+        ContentType: str = "binary/octet-stream",
+        Metadata: dict[str, str] | None = None,
+        ChecksumAlgorithm: str = "CRC32",  # noqa: ARG002
+    ) -> dict[str, Any]:
+        body = Body if isinstance(Body, bytes) else Body.read()
+        return self._store(Bucket, Key, Stored(body, self._now(), ContentType, Metadata or {}))
+
+    def copy_object(
+        self,
+        *,
+        Bucket: str,
+        Key: str,
+        CopySource: dict[str, str],
+        CopySourceIfMatch: str,
+        ContentType: str,
+        MetadataDirective: str,
+        TaggingDirective: str,  # noqa: ARG002
+    ) -> dict[str, Any]:
+        if MetadataDirective != "REPLACE":
+            raise _error("InvalidRequest", 400, "CopyObject")
+        source = self._find(CopySource["Bucket"], CopySource["Key"], "CopyObject", "NoSuchKey")
+        _match(source, CopySourceIfMatch, "CopyObject")
+        copy = self._store(Bucket, Key, Stored(source.body, self._now(), ContentType))
+        return {"CopyObjectResult": copy}
+
+    def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
+        found = self._find(Bucket, Key, "HeadObject", "404")
+        return {
+            "ETag": found.etag,
+            "ContentLength": len(found.body),
+            "ContentType": found.media_type,
+            "LastModified": found.modified.replace(microsecond=0),
+            "Metadata": dict(found.metadata),
+        }
+
+    def get_object(
+        self,
+        *,
+        Bucket: str,
+        Key: str,
+        Range: str = "",
+        IfMatch: str = "",
+    ) -> dict[str, Any]:
+        found = self._find(Bucket, Key, "GetObject", "NoSuchKey")
+        if IfMatch:
+            _match(found, IfMatch, "GetObject")
+        return {"Body": io.BytesIO(_part(found.body, Range)), "ETag": found.etag}
+
+    def list_objects_v2(self, *, Bucket: str, Prefix: str = "") -> dict[str, Any]:
+        keys = self.keys(Bucket, Prefix)
+        listed = [{"Key": key, "Size": len(self.objects[Bucket, key].body)} for key in keys]
+        return {"Contents": listed, "KeyCount": len(listed)} if listed else {"KeyCount": 0}
+
+    def generate_presigned_url(
+        self,
+        operation: str,
+        Params: dict[str, str],
+        ExpiresIn: int,
+    ) -> str:
+        """An address that `fetch` knows until it expires. Signing calls nobody."""
+        if operation != "get_object":
+            raise ValueError(operation)
+        until = (self._now() + timedelta(seconds=ExpiresIn)).timestamp()
+        key = quote(Params["Key"])
+        return f"https://{Params['Bucket']}{_HOST}/{key}?X-Amz-Signature=made-up&until={until}"
+
+    # --- what the provider sees -----------------------------------------------------------------
+
+    def fetch(self, url: str) -> bytes | None:
+        """What lies behind a presigned address, or None where S3 would refuse."""
+        parts = urlsplit(url)
+        until = float(parse_qs(parts.query)["until"][0])
+        bucket = parts.netloc.removesuffix(_HOST)
+        found = self.objects.get((bucket, unquote(parts.path).lstrip("/")))
+        return found.body if found and self._now().timestamp() <= until else None
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _store(self, bucket: str, key: str, stored: Stored) -> dict[str, Any]:
+        self.objects[bucket, key] = stored
+        return {"ETag": stored.etag}
+
+    def _find(self, bucket: str, key: str, operation: str, code: str) -> Stored:
+        found = self.objects.get((bucket, key))
+        if found is None:
+            raise _error(code, 404, operation)
+        return found
+
+
+def _part(body: bytes, wanted: str) -> bytes:
+    if not wanted:
+        return body
+    match = _RANGE.fullmatch(wanted)
+    if match is None or int(match[1]) >= len(body):
+        raise _error("InvalidRange", 416, "GetObject")
+    return body[int(match[1]) : int(match[2]) + 1]
+
+
+def _match(found: Stored, etag: str, operation: str) -> None:
+    if found.etag != etag:
+        raise _error("PreconditionFailed", 412, operation)
+
+
+def _error(code: str, status: int, operation: str) -> ClientError:
+    error: Any = {
+        "Error": {"Code": code, "Message": code},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(error, operation)

@@ -1,0 +1,170 @@
+"""SNS, SQS, Step Functions and Secrets Manager in memory: they remember what they were told."""
+
+# ruff: noqa: N803 - parameters have the names that boto3 gives them
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+ACCOUNT = "arn:aws:{service}:us-east-1:111122223333:{name}"
+MACHINE = ACCOUNT.format(service="states", name="stateMachine:render")
+RESULTS = ACCOUNT.format(service="sns", name="results")
+OPERATORS = ACCOUNT.format(service="sns", name="operators")
+
+NAMES_KEPT = timedelta(days=90)  # Step Functions, after an execution has closed
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One mail as the subscribers of a topic get it."""
+
+    topic: str
+    document: dict[str, Any]
+    at: datetime
+
+    @property
+    def outcome(self) -> str:
+        return str(self.document["outcome"])
+
+
+class Sns:
+    """As a boto3 client. What is published has been delivered."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self.published: list[Published] = []
+
+    def clear(self) -> None:
+        self.published.clear()
+
+    def publish(
+        self,
+        *,
+        TopicArn: str,
+        Message: str,
+        MessageStructure: str,
+        MessageAttributes: dict[str, Any],
+        Subject: str = "",
+    ) -> dict[str, Any]:
+        if MessageStructure != "json" or not MessageAttributes or len(Subject) > 99:
+            raise ClientError({"Error": {"Code": "InvalidParameter"}}, "Publish")
+        document = json.loads(json.loads(Message)["default"])
+        self.published.append(Published(TopicArn, document, self._now()))
+        return {"MessageId": str(len(self.published))}
+
+
+class Sqs:
+    """As a boto3 client. `on_send` gets each message with its delay in seconds."""
+
+    def __init__(self, on_send: Callable[[str, int], None]) -> None:
+        self._on_send = on_send
+
+    def send_message(
+        self,
+        *,
+        QueueUrl: str,  # noqa: ARG002
+        MessageBody: str,
+        DelaySeconds: int,
+    ) -> dict[str, Any]:
+        self._on_send(MessageBody, DelaySeconds)
+        return {"MessageId": "made-up"}
+
+
+class NameTakenError(ClientError):
+    """The name is taken by another execution."""
+
+
+class NoExecutionError(ClientError):
+    """No execution of that name, or none any more."""
+
+
+@dataclass(slots=True)
+class Execution:
+    """One execution of the workflow, as the service shows it."""
+
+    arn: str
+    name: str
+    input: str
+    started_at: datetime
+    status: str = "RUNNING"
+    ended_at: datetime | None = None
+    error: str = ""
+
+    @property
+    def running(self) -> bool:
+        return self.status == "RUNNING"
+
+
+class StepFunctions:
+    """As a boto3 client. Names are taken for 90 days; the same start twice is one execution."""
+
+    exceptions = SimpleNamespace(
+        ExecutionAlreadyExists=NameTakenError,
+        ExecutionDoesNotExist=NoExecutionError,
+    )
+
+    def __init__(self, now: Callable[[], datetime], on_start: Callable[[Execution], None]) -> None:
+        self._now = now
+        self._on_start = on_start
+        self._named: dict[str, Execution] = {}
+        self.executions: list[Execution] = []
+
+    def clear(self) -> None:
+        self._named.clear()
+        self.executions.clear()
+
+    def start_execution(
+        self,
+        *,
+        stateMachineArn: str,
+        name: str,
+        input: str,  # noqa: A002
+    ) -> dict[str, Any]:
+        if stateMachineArn != MACHINE or len(name) > 80:
+            raise ClientError({"Error": {"Code": "ValidationException"}}, "StartExecution")
+        known = self._known(name)
+        if known is None:
+            known = self._start(name, input)
+        elif not known.running or known.input != input:
+            error = {"Error": {"Code": "ExecutionAlreadyExists", "Message": name}}
+            raise NameTakenError(error, "StartExecution")  # type: ignore[arg-type]
+        return {"executionArn": known.arn, "startDate": known.started_at}
+
+    def describe_execution(self, *, executionArn: str) -> dict[str, Any]:
+        known = self._known(executionArn.rpartition(":")[2])
+        if known is None or known.arn != executionArn:
+            error = {"Error": {"Code": "ExecutionDoesNotExist", "Message": executionArn}}
+            raise NoExecutionError(error, "DescribeExecution")  # type: ignore[arg-type]
+        return {"status": known.status, "input": known.input}
+
+    def _start(self, name: str, given: str) -> Execution:
+        arn = f"{MACHINE.replace(':stateMachine:', ':execution:')}:{name}"
+        execution = Execution(arn, name, given, self._now())
+        self._named[name] = execution
+        self.executions.append(execution)
+        self._on_start(execution)
+        return execution
+
+    def _known(self, name: str) -> Execution | None:
+        known = self._named.get(name)
+        if known and known.ended_at and self._now() > known.ended_at + NAMES_KEPT:
+            del self._named[name]
+            return None
+        return known
+
+
+class Secrets:
+    """Secrets Manager with one secret, as a boto3 client."""
+
+    def __init__(self, keys: dict[str, str]) -> None:
+        self._text = json.dumps(keys)
+
+    def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:
+        return {"ARN": SecretId, "SecretString": self._text}

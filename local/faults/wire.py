@@ -1,0 +1,256 @@
+"""Every call that leaves a function goes through the wire, which lists it and may spoil it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from local.faults.faults import INVOKE, OUTAGE_S, Fault, Kind, Place, Point
+
+T = TypeVar("T")
+
+_BREAKING = frozenset({Kind.ERROR, Kind.HALF_SENT, Kind.SLOW})  # the client raises
+_SPOILING = frozenset({Kind.GATEWAY, Kind.CUT_FIRST, Kind.CUT, Kind.CUT_LAST})  # it does not
+
+
+class Killed(BaseException):
+    """The process of a function is gone. Nothing but the driver may catch this."""
+
+    def __init__(self, *, hung: bool = False) -> None:
+        super().__init__("killed")
+        self.hung = hung
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the caller of a function hears, after so many seconds."""
+
+    value: Any = None
+    error: str = ""
+    cause: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Invocation:
+    """One run of a function. `execution` is the ARN of the workflow's execution that called it."""
+
+    function: str
+    event: Any
+    execution: str = ""
+    dead: bool = False
+    answer_instead: Reply | None = None
+    hear: Callable[[Reply], None] | None = None  # how its caller takes an answer at once
+    unheard: bool = False  # its caller has gone on without it
+
+
+class Surroundings(Protocol):
+    """What happens around the functions when a fault strikes between two of their calls."""
+
+    def again(self, invocation: Invocation) -> Reply:
+        """Run the same function with the same input."""
+        ...
+
+    def sleep(self) -> None:
+        """Let everything else go on for a while."""
+        ...
+
+    def drop_event_again(self) -> None: ...
+
+    def drop_again(self) -> None: ...
+
+    def sweep_now(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def now(self) -> float: ...
+
+    def abort(self, execution: str) -> None: ...
+
+    def struck(self) -> None:
+        """Take note of how things stand at this moment."""
+        ...
+
+
+class Spoiler(Protocol):
+    """What goes wrong with calls of one sort."""
+
+    def error(self, kind: Kind, place: Place) -> Exception:
+        """What the client raises when there is no answer."""
+        ...
+
+    def spoilt(self, kind: Kind, answer: Any) -> Any:
+        """What comes instead of `answer`, which is None where nobody was asked."""
+        ...
+
+
+@dataclass
+class Wire:
+    """The calls of one play, and the one fault in it."""
+
+    fault: Fault | None = None
+    points: list[Point] = field(default_factory=list)
+    ordered_by: set[str] = field(default_factory=set)  # executions in which a POST was sent
+    fired: bool = False
+    down: str = ""  # the service that nobody reaches ...
+    down_until: float = 0.0  # ... before this moment
+    surroundings: Surroundings | None = None
+    _counts: Counter[str] = field(default_factory=Counter)
+    _stack: list[Invocation] = field(default_factory=list)
+
+    def reset(self, fault: Fault | None) -> None:
+        self.fault, self.fired, self.down = fault, False, ""
+        self.points.clear()
+        self.ordered_by.clear()
+        self._counts.clear()
+        self._stack.clear()
+
+    def invoke(self, invocation: Invocation, run: Callable[[], Any], limit_s: float) -> Reply:
+        """Run a function; whatever it raises is an answer to its caller."""
+        point = self._point(invocation, INVOKE)
+        if self._strikes(point, Place.BEFORE):
+            return Reply(error="Lambda.TooManyRequestsException", cause="Rate Exceeded.")
+        self._stack.append(invocation)
+        try:
+            reply = Reply(run())
+        except Killed as killed:
+            name = "Sandbox.Timedout" if killed.hung else "Runtime.ExitError"
+            reply = Reply(error=name, seconds=limit_s if killed.hung else 0.0)
+        except Exception as error:  # Lambda reports whatever it is
+            reply = Reply(error=type(error).__name__, cause=str(error))
+        finally:
+            self._stack.pop()
+        if self._strikes(point, Place.AFTER):
+            return Reply(error="Lambda.SdkClientException", cause="no answer")
+        return invocation.answer_instead or reply
+
+    def call(self, name: str, perform: Callable[[], T], spoiler: Spoiler) -> T:
+        """Make one call of the function that runs now."""
+        invocation = self._stack[-1]
+        if invocation.dead:
+            raise Killed
+        point = self._point(invocation, name)
+        if name.startswith("POST "):
+            self.ordered_by.add(invocation.execution)
+        if self._strikes(point, Place.BEFORE):
+            if self._kind in _SPOILING:
+                self._around.struck()
+                return spoiler.spoilt(self._kind, None)  # type: ignore[no-any-return]
+            self._strike(invocation, Place.BEFORE, spoiler)
+        if service_of(name) == self.down and self._around.now() < self.down_until:
+            raise spoiler.error(Kind.ERROR, Place.BEFORE)
+        if not self._strikes(point, Place.AFTER):
+            return perform()
+        return self._spoilt(invocation, perform, spoiler)
+
+    # --- faults ---------------------------------------------------------------------------------
+
+    def _point(self, invocation: Invocation, call: str) -> Point:
+        name = f"{invocation.function}:{call}"
+        self._counts[name] += 1
+        point = Point(f"{name}#{self._counts[name]}", bool(invocation.execution))
+        self.points.append(point)
+        return point
+
+    def _strikes(self, point: Point, place: Place) -> bool:
+        fault = self.fault
+        if not fault or self.fired or (fault.label, fault.place) != (point.label, place):
+            return False
+        self.fired = True
+        return True
+
+    def _spoilt(self, invocation: Invocation, perform: Callable[[], T], spoiler: Spoiler) -> T:
+        """The call is made; then its fault strikes, whatever the answer was."""
+        answer, failure = _attempt(perform)
+        if self._kind is Kind.REPEAT:
+            answer, failure = _attempt(perform)
+            self._around.struck()
+        elif self._kind in _SPOILING and failure is None:
+            self._around.struck()
+            return spoiler.spoilt(self._kind, answer)  # type: ignore[no-any-return]
+        else:
+            self._strike(invocation, Place.AFTER, spoiler)
+        if failure is not None:
+            raise failure
+        return answer  # type: ignore[return-value]
+
+    @property
+    def _kind(self) -> Kind:
+        if self.fault is None:
+            raise RuntimeError("no fault in this play")
+        return self.fault.kind
+
+    @property
+    def _around(self) -> Surroundings:
+        if self.surroundings is None:
+            raise RuntimeError("nothing is around this wire")
+        return self.surroundings
+
+    def _strike(self, invocation: Invocation, place: Place, spoiler: Spoiler) -> None:
+        """The fault itself: it breaks off this call, or something else happens just now."""
+        kind = self._kind
+        self._around.struck()
+        if kind in _BREAKING:
+            raise spoiler.error(kind, place)
+        if kind is Kind.CRASH:
+            raise RuntimeError("something that nobody expects")
+        if kind in (Kind.KILL, Kind.TIMEOUT):
+            invocation.dead = True
+            raise Killed(hung=kind is Kind.TIMEOUT)
+        if kind is Kind.OUTAGE:
+            self._take_down()
+        elif kind is Kind.REDELIVERY:
+            invocation.answer_instead = self._around.again(invocation)
+        else:
+            self._let_happen(kind, invocation)
+
+    def _let_happen(self, kind: Kind, invocation: Invocation) -> None:
+        around = self._around
+        match kind:
+            case Kind.DUPLICATE:
+                around.drop_event_again()
+            case Kind.REDROP:
+                around.drop_again()
+            case Kind.CONCURRENT:
+                around.again(invocation)
+            case Kind.OVERTAKEN:
+                around.again(invocation)
+                around.sleep()
+            case Kind.ZOMBIE:
+                _give_up(invocation)
+                around.sleep()
+            case Kind.SWEEP:
+                around.sweep_now()
+            case Kind.RESUME:
+                around.resume()
+            case Kind.ABORT:
+                around.abort(invocation.execution)
+            case _:
+                raise NotImplementedError(kind)
+
+    def _take_down(self) -> None:
+        call = self.fault.label.partition(":")[2].partition("#")[0] if self.fault else ""
+        self.down, self.down_until = service_of(call), self._around.now() + OUTAGE_S
+
+
+def service_of(call: str) -> str:
+    """What goes down together: one AWS service, the provider's API, or the host of its clips."""
+    if "/" not in call:
+        return call.partition(".")[0]
+    return "clips" if call.endswith(".mp4") else "provider"
+
+
+def _give_up(invocation: Invocation) -> None:
+    """The connection between caller and function is gone; the function does not know."""
+    invocation.unheard = True
+    if invocation.hear:
+        invocation.hear(Reply(error="Lambda.SdkClientException", cause="no answer"))
+
+
+def _attempt(perform: Callable[[], T]) -> tuple[T | None, Exception | None]:
+    try:
+        return perform(), None
+    except Exception as failure:  # raised again after the fault
+        return None, failure

@@ -1,0 +1,271 @@
+"""The world of one play: AWS, the providers, and everything that is delivered again."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from uuid import uuid4
+from zlib import crc32
+
+from PIL import Image
+
+from local.faults.asl import Machine
+from local.faults.dynamo import Dynamo
+from local.faults.expressions import Item
+from local.faults.faults import END, SLEEP_S, Cell, Fault, Kind, Point
+from local.faults.functions import Clients, Functions, quiet
+from local.faults.provider import KEYS, Clock, Providers
+from local.faults.s3 import S3
+from local.faults.scenarios import SCENARIOS, Scenario
+from local.faults.services import MACHINE, RESULTS, Execution, Secrets, Sns, Sqs, StepFunctions
+from local.faults.timeline import Timeline
+from local.faults.wire import Invocation, Reply, Wire
+from local.faults.workflow import Workflow
+
+IMAGE, SIDECAR = "campaign/lighthouse.jpg", "campaign/lighthouse.json"
+SIDECAR_AFTER_S = 5
+
+# Of the ingest queue in template.yaml, and of Lambda's asynchronous calls.
+VISIBILITY_S, MOST_RECEIVES = 360, 5
+ASYNC_RETRIES_S = (60, 120)
+
+# Every half hour while something may move, then more rarely: one watch of three days and more.
+SWEEPS_S = (*range(1800, 8 * 3600, 1800), *range(8 * 3600, 84 * 3600, 4 * 3600))
+
+
+@dataclass
+class Story:
+    """What has happened in a play, beyond what AWS and the providers remember."""
+
+    states: list[tuple[int, str]] = field(default_factory=list)  # run and state, as they came
+    undelivered: list[str] = field(default_factory=list)  # what ended in a dead letter queue
+    sent_not_told: bool = False  # when the fault struck, a mail was out and not noted
+    dropped_again: str = ""  # the job's state when its files were
+    sweeps: Counter[str] = field(default_factory=Counter)
+
+
+class World:
+    """Made once, played often. Its clients are stand-ins; its functions are the real ones."""
+
+    def __init__(self, cache: Path) -> None:
+        self.clock = Clock()
+        self.s3 = S3(self.clock.moment)
+        self.dynamo = Dynamo()
+        self.sns = Sns(self.clock.moment)
+        self.steps = StepFunctions(self.clock.moment, self._started)
+        self.providers = Providers(self.clock, self.s3.fetch, cache)
+        self.timeline = Timeline(self.clock, self.providers)
+        self.wire = Wire(surroundings=self)
+        sqs = Sqs(self._sent)
+        clients = Clients(self.s3, self.dynamo, self.sns, sqs, self.steps, Secrets(KEYS))
+        self._functions = Functions(clients, self.providers, self.clock, self.wire, self._let_pass)
+        self.machine = Machine.read()
+        self.workflow = self._new_workflow(1.0)
+        self.story = Story()
+        self._image = _picture()
+        self._files: dict[str, bytes] = {}
+        self._messages = 0
+        self.dynamo.watchers.append(self._written)
+
+    def close(self) -> None:
+        self._functions.http.close()
+        self.providers.close()
+
+    def play(self, cell: Cell) -> Story:
+        """One drop with one fault, from its first event until nothing is left to happen."""
+        scenario = SCENARIOS[cell.scenario]
+        self._reset(cell, scenario)
+        self._drop(cell.provider, scenario)
+        self._live_on()
+        if cell.fault and cell.fault.label == END:
+            self._come_again(cell.fault)
+        return self.story
+
+    @property
+    def points(self) -> list[Point]:
+        return list(self.wire.points)
+
+    def unsettled(self) -> bool:
+        return any("unsettled" in item for item in self.dynamo.items("JOB#").values())
+
+    # --- the course of a play -------------------------------------------------------------------
+
+    def _reset(self, cell: Cell, scenario: Scenario) -> None:
+        for part in (self.s3, self.dynamo, self.sns, self.steps):
+            part.clear()
+        self.providers.reset()
+        self.timeline.restart(scenario.begins_at)
+        self.wire.reset(cell.fault)
+        self._functions.failover = scenario.failover
+        self.story = Story()
+        self.workflow = self._new_workflow((crc32(str(cell).encode()) % 3) / 2)
+        self._messages = 0
+
+    def _new_workflow(self, jitter: float) -> Workflow:
+        invoke = self._functions.invoke
+        return Workflow(self.machine, self.timeline, invoke, self._ended, jitter)
+
+    def _drop(self, provider: str, scenario: Scenario) -> None:
+        """The image alone at first, or both files before the first event is handled."""
+        sidecar = {"prompt": scenario.prompt(provider), "provider": provider}
+        self._files = {IMAGE: self._image, SIDECAR: json.dumps(sidecar).encode()}
+        if scenario.image_first:
+            self._upload(IMAGE)
+            self.timeline.after(1, partial(self._event, IMAGE))
+            self.timeline.after(SIDECAR_AFTER_S, partial(self._upload, SIDECAR))
+            self.timeline.after(SIDECAR_AFTER_S + 1, partial(self._event, SIDECAR))
+        else:
+            for number, key in enumerate((SIDECAR, IMAGE)):
+                self._upload(key)
+                self.timeline.after(1 + number, partial(self._event, key))
+
+    def _upload(self, key: str) -> None:
+        self.s3.put_object(Bucket="inbox", Key=key, Body=self._files[key])
+
+    def _live_on(self) -> None:
+        """Do all that is due, with the sweeps in between, until one finds nothing left."""
+        begun = self.timeline.now()
+        for seconds in SWEEPS_S:
+            self.timeline.run(begun + seconds)
+            busy = self.unsettled() or self.timeline.next_at is not None
+            self.sweep_now()
+            if not busy:
+                break
+        self.timeline.run()
+
+    def _come_again(self, fault: Fault) -> None:
+        """All is over; now the same events come once more, or the same files."""
+        hours = timedelta(hours=fault.hours)
+        self.timeline.move_to((self.clock.moment() + hours).timestamp())
+        if fault.kind is Kind.REDROP:
+            self.drop_again()
+        else:
+            self._event(SIDECAR)
+            self._event(IMAGE)
+        self._live_on()
+
+    # --- what AWS delivers ----------------------------------------------------------------------
+
+    def _event(self, key: str) -> None:
+        """What EventBridge puts into the queue for an upload."""
+        self._sent(_created(key), 0)
+
+    def _sent(self, body: str, delay_s: int) -> None:
+        self._messages += 1
+        number = f"message-{self._messages}"
+        self.timeline.after(delay_s, lambda: self._receive(number, body, 1))
+
+    def _receive(self, number: str, body: str, receives: int) -> None:
+        """Hand a message to submit; it comes back if submit does not say that it is done."""
+        record = {"messageId": number, "body": body, "eventSource": "aws:sqs"}
+        reply = self._functions.invoke(Invocation("submit", {"Records": [record]}))
+        if not reply.error and not reply.value["batchItemFailures"]:
+            return
+        if receives >= MOST_RECEIVES:
+            self.story.undelivered.append(number)
+            return
+        self.timeline.after(VISIBILITY_S, lambda: self._receive(number, body, receives + 1))
+
+    def _started(self, execution: Execution) -> None:
+        self.workflow.start(execution)
+
+    def _ended(self, execution: Execution) -> None:
+        """UnfinishedRule: EventBridge tells finalize of executions that did not succeed."""
+        if execution.status in ("FAILED", "TIMED_OUT"):
+            self.timeline.after(1, lambda: self._finalize_late(execution, 0))
+
+    def _finalize_late(self, execution: Execution, retries: int) -> None:
+        detail = {
+            "executionArn": execution.arn,
+            "status": execution.status,
+            "input": execution.input,
+        }
+        reply = self._functions.invoke(Invocation("finalize", {"detail": detail}))
+        if not reply.error:
+            return
+        if retries >= len(ASYNC_RETRIES_S):
+            self.story.undelivered.append(f"{execution.status} {execution.name}")
+            return
+        wait = reply.seconds + ASYNC_RETRIES_S[retries]
+        self.timeline.after(wait, lambda: self._finalize_late(execution, retries + 1))
+
+    def _written(self, key: str, item: Item) -> None:
+        if key.startswith("JOB#"):
+            stands = int(item["run"]["N"]), str(item["state"]["S"])
+            if stands not in self.story.states[-1:]:
+                self.story.states.append(stands)
+
+    # --- faults (wire.Surroundings) -------------------------------------------------------------
+
+    def again(self, invocation: Invocation) -> Reply:
+        fresh = replace(invocation, dead=False, answer_instead=None)
+        return self._functions.invoke(fresh)
+
+    def sleep(self) -> None:
+        self._let_pass(SLEEP_S)
+
+    def _let_pass(self, seconds: float) -> None:
+        self.timeline.run(self.timeline.now() + seconds)
+
+    def drop_event_again(self) -> None:
+        self._receive("message-again", _created(IMAGE), 1)
+
+    def drop_again(self) -> None:
+        self.story.dropped_again = self.story.states[-1][1] if self.story.states else ""
+        for key in (SIDECAR, IMAGE):
+            if key in self._files:
+                self._upload(key)
+                self._receive(f"dropped again: {key}", _created(key), 1)
+
+    def sweep_now(self) -> None:
+        reply = self._functions.invoke(Invocation("sweep", {}))
+        self.story.sweeps.update({"died": 1} if reply.error else reply.value)
+
+    def resume(self) -> None:
+        """As the mail to operators says: no name, no run, only the job and the word."""
+        job = next(iter(self.dynamo.items("JOB#"))).removeprefix("JOB#")
+        given = json.dumps({"job_id": job, "resume": {}})
+        self.steps.start_execution(stateMachineArn=MACHINE, name=str(uuid4()), input=given)
+
+    def now(self) -> float:
+        return self.clock.now()
+
+    def abort(self, execution: str) -> None:
+        found = next(one for one in self.steps.executions if one.arn == execution)
+        self.workflow.end(found, "ABORTED")
+        self._finalize_late(found, 0)
+
+    def struck(self) -> None:
+        told = [item for item in self.dynamo.items("NOTICE#").values() if "told_at" in item]
+        mails = [mail for mail in self.sns.published if mail.topic == RESULTS]
+        results = [item for item in told if not item["pk"]["S"].endswith("-operators")]
+        self.story.sent_not_told = len(mails) > len(results)
+
+
+@contextmanager
+def world(cache: Path | None = None) -> Iterator[World]:
+    """A world to play in; rendered clips are kept in `cache` between worlds."""
+    with ExitStack() as stack:
+        stack.enter_context(quiet())
+        if cache is None:
+            cache = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="clips-")))
+        yield stack.enter_context(closing(World(cache)))
+
+
+def _created(key: str) -> str:
+    detail = {"bucket": {"name": "inbox"}, "object": {"key": key}}
+    return json.dumps({"detail-type": "Object Created", "detail": detail})
+
+
+def _picture() -> bytes:
+    data = BytesIO()
+    Image.new("RGB", (320, 180), (30, 60, 120)).save(data, "JPEG")
+    return data.getvalue()

@@ -1,0 +1,33 @@
+"""One world for all plays of a test session, and the plan of all cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dropreel.observability import metrics
+from local.faults.faults import Cell
+from local.faults.matrix import plan
+from local.faults.world import World, world
+
+
+@pytest.fixture(scope="package")
+def played_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    cache: Path = tmp_path_factory.mktemp("clips")
+    with world(cache) as made:
+        yield made
+
+
+@pytest.fixture(scope="package")
+def cells(played_in: World) -> list[Cell]:
+    """The whole matrix."""
+    return plan(played_in)
+
+
+@pytest.fixture(autouse=True)
+def _no_metrics_left() -> Iterator[None]:
+    """Metrics of functions that were called without their handlers would add up."""
+    yield
+    metrics.clear_metrics()

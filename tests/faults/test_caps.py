@@ -1,0 +1,230 @@
+"""Caps hold whoever comes at once: 64 orders in parallel, and money freed in between."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from dropreel import accounts
+from dropreel.breaker import Breaker
+from dropreel.budget import Caps
+from dropreel.clips import Clips
+from dropreel.errors import LedgerConflictError
+from dropreel.generation import Generation
+from dropreel.jobs import Job, State
+from dropreel.ledger import Ledger
+from dropreel.notices import Notifier
+from dropreel.pricing import PriceList
+from dropreel.providers.base import Accepted, ClipRequest, Failure, FailureKind, Refused
+from dropreel.rules import SpendingRules
+from dropreel.table import ContentionError, Table, Update, plain
+from dropreel.telling import Notices
+from dropreel.timings import Timings
+from dropreel.warnings import Warnings
+from dropreel.watching import Watcher
+from local.faults.dynamo import Dynamo, conflict
+from local.faults.expressions import Item
+from local.faults.s3 import S3
+from local.faults.services import OPERATORS, Sns
+from tests.unit.support import make_job
+
+MANY = 64
+PRICE = Decimal("0.30")
+TODAY = datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC)
+TOMORROW = TODAY + timedelta(seconds=1)
+MODERATED = Refused(Failure(FailureKind.MODERATED, "no", billed=False))
+
+
+class BusyDynamo(Dynamo):
+    """Transactions that meet are refused with a conflict, as those of DynamoDB are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._under_way = threading.Lock()
+
+    def transact_write_items(self, **request: Any) -> Item:
+        if not self._under_way.acquire(blocking=False):
+            raise conflict(len(request["TransactItems"]))
+        try:
+            return super().transact_write_items(**request)
+        finally:
+            self._under_way.release()
+
+
+@dataclass
+class Account:
+    """One installation: its ledger, and a provider that counts what it is asked."""
+
+    caps: Caps
+    now: datetime = TODAY
+    answer: Callable[[str], Any] = Accepted
+    asked: Counter[str] = field(default_factory=Counter)
+    most: Counter[str] = field(default_factory=Counter)  # ever committed, in cents by period
+
+    def __post_init__(self) -> None:
+        self.dynamo = BusyDynamo()
+        self.dynamo.watchers.append(self._written)
+        self.table = Table(self.dynamo, "ledger", sleep=lambda _: None)  # type: ignore[arg-type]
+        self.ledger = Ledger(self.table)
+        self._lock = threading.Lock()
+
+    def submit(self, request: ClipRequest) -> Any:
+        with self._lock:
+            self.asked[request.job_id] += 1
+        return self.answer(request.job_id)
+
+    def generation(self) -> Generation:
+        s3: Any = S3(lambda: self.now)
+        sns: Any = Sns(lambda: self.now)
+        warnings = Warnings(Notices(self.table), Notifier(sns, OPERATORS), lambda: self.now)
+        provider: Any = self
+        return Generation(
+            ledger=self.ledger,
+            clips=Clips(s3, "clips"),
+            provider=lambda _: provider,
+            watcher=Watcher(Timings(self.table), longest_s=0),
+            rules=SpendingRules(caps=self.caps, prices=PriceList()),
+            breaker=Breaker(self.table),
+            warnings=warnings,
+            deadline=timedelta(minutes=60),
+            source_url_seconds=600,
+            now=lambda: self.now,
+        )
+
+    def claim(self, name: str) -> str:
+        return self.ledger.claim(make_job(job_id=name, estimate_usd=PRICE)).job_id
+
+    def order_all(self, names: Sequence[str]) -> None:
+        """One thread for each, all let go at once; again where the ledger is too busy."""
+        jobs = [self.claim(name) for name in dict.fromkeys(names)]
+        together = threading.Barrier(len(names))
+
+        def order(name: str) -> None:
+            generation = self.generation()
+            together.wait(timeout=30)
+            while generation.run(name)["outcome"] == "wait":
+                pass
+
+        with ThreadPoolExecutor(len(names)) as pool:
+            list(pool.map(order, names))
+        assert {self.ledger.require(job).state for job in jobs} <= {State.SUBMITTED, State.REFUSED}
+
+    def committed(self, period: str) -> Decimal:
+        item = self.table.get(f"BUDGET#{period}")
+        return item["committed_usd"] if item else Decimal(0)
+
+    def jobs(self) -> list[Job]:
+        return [self.ledger.require(key[4:]) for key in self.dynamo.items("JOB#")]
+
+    def _written(self, key: str, item: Item) -> None:
+        if key.startswith("BUDGET#"):
+            cents = int(plain(item)["committed_usd"] * 100)
+            self.most[key[7:]] = max(self.most[key[7:]], cents)
+
+
+def names(prefix: str) -> list[str]:
+    return [f"{prefix}-{number}" for number in range(MANY)]
+
+
+def caps(day: str = "1000", month: str = "1000") -> Caps:
+    return Caps(job=Decimal(5), day=Decimal(day), month=Decimal(month))
+
+
+@pytest.mark.parametrize("limits", [caps(day="3.10"), caps(month="3.10"), caps("3.10", "3.10")])
+def test_of_64_orders_at_once_only_those_are_made_that_the_caps_allow(limits: Caps) -> None:
+    account = Account(limits)
+    account.order_all(names("job"))
+    assert sum(account.asked.values()) == len(account.asked) == 10  # $3.00 of $3.10
+    assert account.committed("2026-11-30") == account.committed("2026-11") == Decimal("3.00")
+    refused = [job for job in account.jobs() if job.state is State.REFUSED]
+    assert {job.failure["kind"] for job in refused} == {"over_cap"}
+    assert len(refused) == MANY - 10
+
+
+def test_64_steps_for_one_job_at_once_make_one_order() -> None:
+    account = Account(caps())
+    name = account.claim("job")
+    together = threading.Barrier(MANY)
+
+    def order(_: int) -> None:
+        generation = account.generation()
+        together.wait(timeout=30)
+        with suppress(LedgerConflictError):  # somebody else was first
+            generation.run(name)
+
+    with ThreadPoolExecutor(MANY) as pool:
+        list(pool.map(order, range(MANY)))
+    while account.ledger.require(name).state is State.CLAIMED:  # nobody got through
+        account.generation().run(name)
+    assert account.asked == {name: 1}
+    assert account.committed("2026-11-30") == PRICE
+
+
+def test_a_new_month_begins_with_nothing_used() -> None:
+    account = Account(caps(month="3.10"))
+    account.order_all(names("november"))
+    account.now = TOMORROW
+    account.order_all(names("december"))
+    assert sum(account.asked.values()) == 20
+    for period in ("2026-11-30", "2026-11", "2026-12-01", "2026-12"):
+        assert account.committed(period) == Decimal("3.00")
+
+
+def test_a_new_day_does_not_widen_the_months_cap() -> None:
+    account = Account(caps(day="1.80", month="3.10"), now=TODAY - timedelta(days=1))
+    account.order_all(names("first"))
+    account.now = TODAY
+    account.order_all(names("second"))
+    assert account.committed("2026-11-29") == Decimal("1.80")
+    assert account.committed("2026-11-30") == Decimal("1.20")
+    assert account.committed("2026-11") == Decimal("3.00")
+
+
+def test_refusals_in_between_free_their_money_and_no_cap_is_passed_at_any_moment() -> None:
+    refused = {f"job-{number}" for number in range(0, MANY, 2)}
+    account = Account(
+        caps(day="3.10"), answer=lambda name: MODERATED if name in refused else Accepted(name)
+    )
+    account.order_all(names("job"))
+    taken = [job for job in account.jobs() if job.state is State.SUBMITTED]
+    assert account.most["2026-11-30"] <= 310
+    assert account.committed("2026-11-30") == PRICE * len(taken)
+    assert account.committed("2026-11") == PRICE * len(taken)
+    assert all(count == 1 for count in account.asked.values())
+
+
+def test_64_true_ups_and_releases_at_once_leave_what_the_clips_have_cost() -> None:
+    account = Account(caps())
+    account.order_all(names("job"))
+    costs = [Decimal(number % 5) / 10 for number in range(MANY)]  # 0 frees all of it
+
+    def settle(job: Job, cost: Decimal) -> None:
+        assert job.reservation
+        while account.ledger.require(job.job_id).state is State.SUBMITTED:
+            with suppress(ContentionError):
+                account.ledger.move(job, State.READY, reservation=job.reservation.of(cost))
+
+    with ThreadPoolExecutor(MANY) as pool:
+        list(pool.map(settle, account.jobs(), costs))
+    assert account.committed("2026-11-30") == account.committed("2026-11") == sum(costs)
+
+
+def test_without_the_caps_condition_64_orders_pass_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the tests above can fail."""
+
+    def adding(period: str, amount: Decimal, _: Decimal) -> Any:
+        return Update(f"BUDGET#{period}", adds={"committed_usd": amount})
+
+    monkeypatch.setattr(accounts, "_adding", adding)
+    account = Account(caps(day="3.10"))
+    account.order_all(names("job"))
+    assert account.committed("2026-11-30") == PRICE * MANY
