@@ -17,7 +17,7 @@ export IMAGE PROMPT PROVIDER RESOLUTION DURATION
 MAKEOVERRIDES :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults check up drop down build deploy lock schema clean
+.PHONY: help demo test faults check up drop down build deploy lock schema golden clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ samconfig.local.toml: # SAM saves the answers here, which git ignores: there are
 
 schema: .venv/ready ## Write the sidecar's JSON Schema
 	$(BIN)/python -m local.schema
+
+golden: .venv/ready ## Write every mail anew under tests/golden, to be read before it is committed
+	$(BIN)/python -m tests.golden.cases
 
 lock: .venv/ready ## Pin the dependencies anew
 	for name in requirements/uv shared/requirements requirements/dev requirements/embedded-aws; do \

@@ -15,7 +15,17 @@ PACKAGE = SHARED / "dropreel"
 # No provider, no AWS, no HTTP in these: they hold what dropreel is about.
 PURE = (
     *("sidecar", "pairing", "jobs", "capabilities", "pricing", "waiting"),
-    *("mail", "clip", "image", "errors", "budget", "rules", "limits"),
+    *(
+        "mail",
+        "result_mail",
+        "operator_mail",
+        "clip",
+        "image",
+        "errors",
+        "budget",
+        "rules",
+        "limits",
+    ),
 )
 ADAPTERS = (
     *("table", "ledger", "accounts", "breaker", "telling", "slots"),

@@ -21,10 +21,12 @@ from dropreel.errors import ClipInvalidError, DownloadError, DropreelError, Unsa
 from dropreel.generation import LOST_ANSWER, failure_facts, released
 from dropreel.jobs import ENDS, Job, State, utc_iso
 from dropreel.ledger import Ledger
-from dropreel.mail import Place, clip_delivered, clip_not_delivered, operator_note
+from dropreel.mail import Place
 from dropreel.notices import Notifier
 from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.operator_mail import operator_note
 from dropreel.providers.base import Failed, NoAnswer, Provider, Ready
+from dropreel.result_mail import clip_delivered, clip_not_delivered
 from dropreel.table import Table
 from dropreel.telling import Notices, Telling
 from dropreel.upload import ClipUpload

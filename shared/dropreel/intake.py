@@ -29,11 +29,12 @@ from dropreel.jobs import (
     workflow_input,
 )
 from dropreel.ledger import SETTLED, Ledger
-from dropreel.mail import Place, drop_rejected
+from dropreel.mail import Place
 from dropreel.notices import Notifier
 from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.pairing import images_of, is_image, is_sidecar, sidecar_of
 from dropreel.pricing import PriceList
+from dropreel.result_mail import drop_rejected
 from dropreel.settings import SubmitSettings
 from dropreel.sidecar import Sidecar, parse_sidecar
 from dropreel.table import Table
@@ -256,14 +257,7 @@ class Intake:
             return
         ended_at = max((attempt.ended_at for attempt in held.attempts), default="")
         if job.dropped_at > ended_at:  # an event of an earlier drop may come late
-            take = held.settings.take
-            problem = Problem(
-                "take",
-                f"{take}, with which this clip of the image was {_FATE[held.state]} before",
-                "another number, to order (and pay) another clip of the same image and settings",
-                f'Put "take": {take + 1} into the sidecar, or change the prompt.',
-            )
-            self._reject(job.source.key, job.dropped_at, [problem])
+            self._reject(job.source.key, job.dropped_at, [made_before(held)])
 
     def _reject(self, key: str, dropped_at: str, problems: Any) -> None:
         """Record and mail once what is wrong with the file at `key`, uploaded at `dropped_at`."""
@@ -282,6 +276,17 @@ class Intake:
         self._notices.end(notice, utc_iso(self._now()))
         metrics.add_metric("DropRejected", MetricUnit.Count, 1)
         logger.warning("drop rejected", fields=[problem.field for problem in problems])
+
+
+def made_before(held: Job) -> Problem:
+    """What is wrong with a drop of the files of a job that has ended, and is not to run again."""
+    take = held.settings.take
+    return Problem(
+        "take",
+        f"{take}, with which this clip of the image was {_FATE[held.state]} before",
+        "another number, to order (and pay) another clip of the same image and settings",
+        f'Put "take": {take + 1} into the sidecar, or change the prompt.',
+    )
 
 
 def _where(message: Mapping[str, Any]) -> Look:

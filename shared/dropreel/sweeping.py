@@ -17,8 +17,8 @@ from dropreel.clips import Clips
 from dropreel.delivery import operators_notice
 from dropreel.jobs import ENDS, Job, State, from_iso, workflow_input
 from dropreel.ledger import SETTLED, Ledger
-from dropreel.mail import needs_operator
 from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.operator_mail import needs_operator
 from dropreel.polling import find_order
 from dropreel.providers.base import Failed, Provider, Ready
 from dropreel.slots import Slots
