@@ -31,7 +31,7 @@ ADAPTERS = (
     *("table", "ledger", "accounts", "breaker", "telling", "slots"),
     *("inbox", "clips", "notices", "keys", "wiring", "download", "upload"),
 )
-STEPS = ("intake", "generation", "polling", "delivery", "sweeping", "warnings")
+STEPS = ("intake", "generation", "polling", "delivery", "sweeping", "warnings", "subscribers")
 CLIENTS = ("boto3", "botocore", "httpx", "aws_lambda_powertools")
 OUTER = ("local", "tests", "functions")
 TOPS = {"dropreel", "providers"}  # the packages themselves

@@ -9,9 +9,13 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from dropreel.notices import Notifier
 from dropreel.observability import logger, metrics
 from dropreel.settings import SweepSettings
+from dropreel.subscribers import RESULTS, Subscribers
 from dropreel.sweeping import Sweep
+from dropreel.telling import Notices
+from dropreel.warnings import Warnings
 from dropreel.wiring import clips, providers, slots, table
 
 
@@ -19,7 +23,9 @@ from dropreel.wiring import clips, providers, slots, table
 def sweep() -> Sweep:
     settings = SweepSettings.from_environment()
     session = boto3.session.Session()
-    items = table(settings, session)
+    items, sns = table(settings, session), session.client("sns")
+    warnings = Warnings(Notices(items), Notifier(sns, settings.operators_topic_arn))
+    topics = {RESULTS: settings.results_topic_arn, "operators": settings.operators_topic_arn}
     return Sweep(
         table=items,
         slots=slots(settings, items, session),
@@ -29,6 +35,7 @@ def sweep() -> Sweep:
         machine_arn=settings.state_machine_arn,
         deadline=timedelta(minutes=settings.job_deadline_minutes),
         cancel_stalled=settings.cancel_stalled_orders,
+        chores=[Subscribers(sns, topics, warnings).check],
     )
 
 

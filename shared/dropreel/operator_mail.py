@@ -131,6 +131,18 @@ def provider_warning(provider: str, failures: int, reason: str) -> Mail:
     )
 
 
+def subscriber_warning() -> Mail:
+    return operator_warning(
+        "subscribers",
+        "nobody gets the mails about clips",
+        "The topic of the results has no confirmed subscriber: either nobody has confirmed yet, "
+        "or somebody (or a scanner of links) has unsubscribed.",
+        "Subscribe the address again, and confirm it with `make confirm`, so that one click "
+        "cannot end it.",
+        "Nobody is subscribed",
+    )
+
+
 def _runbook(section: str) -> str:
     return f'More: {RUNBOOK}, section "{section}".'
 

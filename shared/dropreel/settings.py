@@ -116,7 +116,8 @@ class PollSettings(LedgerSettings, ProviderSettings, SlotSettings):
     max_orders_per_job: Annotated[int, Field(ge=1)]
 
 
-class SweepSettings(LedgerSettings, ProviderSettings, SlotSettings):
+class SweepSettings(LedgerSettings, ProviderSettings, SlotSettings, NoticeSettings):
+    operators_topic_arn: str
     state_machine_arn: str
     cancel_stalled_orders: bool
 

@@ -14,7 +14,12 @@ from dropreel.jobs import utc_iso
 from dropreel.mail import Mail
 from dropreel.notices import Notifier
 from dropreel.observability import MetricUnit, logger, metrics
-from dropreel.operator_mail import budget_warning, cap_warning, provider_warning
+from dropreel.operator_mail import (
+    budget_warning,
+    cap_warning,
+    provider_warning,
+    subscriber_warning,
+)
 from dropreel.telling import Notices, Telling
 
 WARN_AT = Decimal("0.8")
@@ -48,6 +53,11 @@ class Warnings:
         mail = provider_warning(opened.provider, opened.failures, opened.reason)
         self._warn(f"breaker-{opened.provider}-{opened.until}", mail)
         metrics.add_metric("ProviderStopped", MetricUnit.Count, 1)
+
+    def nobody_subscribed(self) -> None:
+        """Warn once a week that nobody gets the results."""
+        year, week, _ = self._now().isocalendar()
+        self._warn(f"unsubscribed-{year}-{week:02}", subscriber_warning())
 
     def _warn(self, notice: str, mail: Mail) -> None:
         try:

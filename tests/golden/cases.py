@@ -22,7 +22,13 @@ from dropreel.image import inspect_image
 from dropreel.intake import NO_IMAGE, NO_SIDECAR, made_before
 from dropreel.jobs import Attempt, Job, State
 from dropreel.mail import Mail, Place
-from dropreel.operator_mail import budget_warning, cap_warning, operator_note, provider_warning
+from dropreel.operator_mail import (
+    budget_warning,
+    cap_warning,
+    operator_note,
+    provider_warning,
+    subscriber_warning,
+)
 from dropreel.result_mail import clip_delivered, clip_not_delivered, drop_rejected
 from dropreel.sidecar import Sidecar, parse_sidecar
 from tests.unit.support import make_job
@@ -187,6 +193,7 @@ def warnings() -> Iterator[tuple[str, Mail]]:
     yield "warning budget of the day", budget_warning(day)
     yield "warning budget of the month", budget_warning(month)
     yield "warning cap reached", cap_warning(month)
+    yield "warning nobody subscribed", subscriber_warning()
     yield "warning provider", provider_warning("luma", 3, "Insufficient credits")
 
 

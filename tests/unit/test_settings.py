@@ -77,6 +77,8 @@ SWEEP = {
     "PROVIDER_LIMITS": "{}",
     "JOB_DEADLINE_MINUTES": "60",
     "CANCEL_STALLED_ORDERS": "false",
+    "RESULTS_TOPIC_ARN": "arn:results",
+    "OPERATORS_TOPIC_ARN": "arn:operators",
 }
 BASES: dict[type[Settings], dict[str, str]] = {
     SubmitSettings: SUBMIT,
