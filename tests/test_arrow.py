@@ -14,24 +14,18 @@ PACKAGE = SHARED / "dropreel"
 
 # No provider, no AWS, no HTTP in these: they hold what dropreel is about.
 PURE = (
-    *("sidecar", "pairing", "jobs", "capabilities", "pricing", "waiting"),
-    *(
-        "mail",
-        "result_mail",
-        "operator_mail",
-        "clip",
-        "image",
-        "errors",
-        "budget",
-        "rules",
-        "limits",
-    ),
+    *("sidecar", "pairing", "jobs", "capabilities", "pricing", "waiting", "windows"),
+    *("mail", "result_mail", "operator_mail", "digest_mail"),
+    *("clip", "image", "errors", "budget", "rules", "limits"),
 )
 ADAPTERS = (
     *("table", "ledger", "accounts", "breaker", "telling", "slots"),
     *("inbox", "clips", "notices", "keys", "wiring", "download", "upload"),
 )
-STEPS = ("intake", "generation", "polling", "delivery", "sweeping", "warnings", "subscribers")
+STEPS = (
+    *("intake", "generation", "polling", "delivery", "sweeping"),
+    *("warnings", "subscribers", "digests"),
+)
 CLIENTS = ("boto3", "botocore", "httpx", "aws_lambda_powertools")
 OUTER = ("local", "tests", "functions")
 TOPS = {"dropreel", "providers"}  # the packages themselves

@@ -9,6 +9,8 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from dropreel.digests import Digests
+from dropreel.mail import Place
 from dropreel.notices import Notifier
 from dropreel.observability import logger, metrics
 from dropreel.settings import SweepSettings
@@ -25,6 +27,8 @@ def sweep() -> Sweep:
     session = boto3.session.Session()
     items, sns = table(settings, session), session.client("sns")
     warnings = Warnings(Notices(items), Notifier(sns, settings.operators_topic_arn))
+    place = Place(settings.aws_region, settings.clips_bucket)
+    digests = Digests(items, Notifier(sns, settings.results_topic_arn), place)
     topics = {RESULTS: settings.results_topic_arn, "operators": settings.operators_topic_arn}
     return Sweep(
         table=items,
@@ -35,7 +39,7 @@ def sweep() -> Sweep:
         machine_arn=settings.state_machine_arn,
         deadline=timedelta(minutes=settings.job_deadline_minutes),
         cancel_stalled=settings.cancel_stalled_orders,
-        chores=[Subscribers(sns, topics, warnings).check],
+        chores=[digests.tell_overdue, Subscribers(sns, topics, warnings).check],
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from dropreel.capabilities import choose
 from dropreel.clips import Clips
+from dropreel.digests import result_mails
 from dropreel.errors import Problem, RejectedError
 from dropreel.image import inspect_image
 from dropreel.inbox import Dropped, Inbox
@@ -30,7 +31,7 @@ from dropreel.jobs import (
 )
 from dropreel.ledger import SETTLED, Ledger
 from dropreel.mail import Place
-from dropreel.notices import Notifier
+from dropreel.notices import Notifier, Sender
 from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.pairing import images_of, is_image, is_sidecar, sidecar_of
 from dropreel.pricing import PriceList
@@ -97,7 +98,7 @@ class Intake:
         inbox: Inbox,
         clips: Clips,
         table: Table,
-        notifier: Notifier,
+        notifier: Sender,
         queue: SQSClient,
         workflow: SFNClient,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -116,14 +117,16 @@ class Intake:
 
     @classmethod
     def build(cls, settings: SubmitSettings, session: Session) -> Self:
-        s3 = session.client("s3")
+        s3, queue = session.client("s3"), session.client("sqs")
+        table = Table(session.client("dynamodb"), settings.ledger_table)
+        results = Notifier(session.client("sns"), settings.results_topic_arn)
         return cls(
             settings,
             inbox=Inbox(s3, settings.inbox_bucket),
             clips=Clips(s3, settings.clips_bucket),
-            table=Table(session.client("dynamodb"), settings.ledger_table),
-            notifier=Notifier(session.client("sns"), settings.results_topic_arn),
-            queue=session.client("sqs"),
+            table=table,
+            notifier=result_mails(settings, results, table, queue),
+            queue=queue,
             workflow=session.client("stepfunctions"),
         )
 

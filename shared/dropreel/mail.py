@@ -29,15 +29,15 @@ _ILLEGAL = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 class Line:
     """One result as a digest tells it. `notice` names it; `text` is empty for a clip.
 
-    `usd` is the price, `real` where the provider has named it; None where nothing was paid or
-    nobody knows a price.
+    `cost_usd` is the price, `real` where the provider has named it; None where nothing was paid
+    or nobody knows a price.
     """
 
     notice: str
     file: str
     outcome: str
     text: str = ""
-    usd: Decimal | None = None
+    cost_usd: Decimal | None = None
     real: bool = False
 
 

@@ -160,6 +160,7 @@ def clip_not_delivered(job: Job, place: Place) -> Mail:
     """The job has ended without a clip."""
     name = file_name(job.source.key)
     advice = _advice(job)
+    step = _next_step(job, advice)
     what, reason, spent = advice.what.format(provider=job.provider), reason_of(job), money(job)
     facts = {
         "Image": job.source.key,
@@ -173,12 +174,13 @@ def clip_not_delivered(job: Job, place: Place) -> Mail:
         f"What happened: {what}",
         *([f"Reason given: {reason}"] if reason else []),
         f"Money: {spent}",
-        f"What to do: {_next_step(job, advice)}",
+        f"What to do: {step}",
         rows(facts),
         f"Prompt:\n{prompt_of(job)}",
         f"How it went:\n{place.execution_link()}",
     ]
-    line = _line(job, f"{what} {shortened(reason, 200)}".strip(), not spent.startswith("Nothing"))
+    brief = f"{what[:-1]} ({shortened(reason, 200)})." if reason else what
+    line = _line(job, f"{brief} {step}", not spent.startswith("Nothing"))
     return compose_about(job, f"{name}: {_SUBJECTS[job.state]}", parts, place, {}, line)
 
 
@@ -202,8 +204,11 @@ def drop_rejected(key: str, problems: Sequence[Problem], record_key: str, place:
         "record": place.uri(record_key),
     }
     attributes = {"outcome": "rejected", "folder": folder_attribute(key)}
+    mending = _mending(problems).capitalize()
     words = "; ".join(f"{problem.field}: found {problem.found}" for problem in listed)
-    line = Line(PurePosixPath(record_key).stem, key, "rejected", shortened(words, 300))
+    line = Line(
+        PurePosixPath(record_key).stem, key, "rejected", f"{shortened(words, 300)}. {mending}"
+    )
     return compose(f"{name}: no clip, please mend", parts, document, attributes, line)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -17,10 +18,11 @@ from typing import Any
 from dropreel.budget import Spending
 from dropreel.capabilities import choose
 from dropreel.clip import ClipInfo
+from dropreel.digest_mail import digest
 from dropreel.errors import RejectedError
 from dropreel.image import inspect_image
 from dropreel.intake import NO_IMAGE, NO_SIDECAR, made_before
-from dropreel.jobs import Attempt, Job, State
+from dropreel.jobs import Attempt, Job, Source, State
 from dropreel.mail import Mail, Place
 from dropreel.operator_mail import (
     budget_warning,
@@ -31,6 +33,7 @@ from dropreel.operator_mail import (
 )
 from dropreel.result_mail import clip_delivered, clip_not_delivered, drop_rejected
 from dropreel.sidecar import Sidecar, parse_sidecar
+from dropreel.windows import Window
 from tests.unit.support import make_job
 
 FOLDER = Path(__file__).parent
@@ -197,6 +200,29 @@ def warnings() -> Iterator[tuple[str, Mail]]:
     yield "warning provider", provider_warning("luma", 3, "Insufficient credits")
 
 
+def digests() -> Iterator[tuple[str, Mail]]:
+    window = Window(datetime(2026, 11, 20, 9, 30, tzinfo=UTC), 10)
+    ends = [
+        ended(State.FAILED, "transient", False, source=source_of("pier.jpg")),
+        ended(State.REFUSED, "moderated", False, source=source_of("crowd.jpg"), attempts=()),
+        ended(State.STALLED, "deadline", source=source_of("night.jpg")),
+        ended(State.FAILED, "not_a_clip", source=source_of("fog.jpg")),
+    ]
+    clips = [delivered(source=source_of(f"frame{number:03}.jpg")) for number in range(40)]
+    mails = [clip_delivered(clip, CLIP, PLACE) for clip in clips]
+    mails += [clip_not_delivered(end, PLACE) for end in ends]
+    bad = problems_of(partial(parse_sidecar, SIDECARS["many problems"]))
+    record = "clips/campaign/dog/rejected-1.json"
+    mails.append(drop_rejected("campaign/dog.jpg", bad.problems, record, PLACE))
+    lines = [mail.line for mail in mails if mail.line]
+    yield "digest", digest(window, lines, PLACE)
+    yield "digest of clips alone", digest(window, lines[:3], PLACE)
+
+
+def source_of(name: str) -> Source:
+    return replace(job(State.CLAIMED).source, key=f"campaign/{name}")
+
+
 def mails() -> dict[str, Mail]:
     """All of them."""
     found: dict[str, Mail] = {}
@@ -211,7 +237,7 @@ def mails() -> dict[str, Mail]:
     for name, key, error in rejections():
         record = f"clips/campaign/photo/rejected-{'0' * 24}.json"
         found[name] = drop_rejected(key, error.problems, record, PLACE)
-    return found | dict(warnings())
+    return found | dict(warnings()) | dict(digests())
 
 
 def files() -> dict[str, str]:
@@ -226,7 +252,7 @@ def files() -> dict[str, str]:
 # One of each shape that a document can have.
 DOCUMENTS = (
     *("delivered estimate", "delivered real price", "failed transient perhaps paid"),
-    *("refused over_cap", "rejected sidecar many problems", "warning provider"),
+    *("refused over_cap", "rejected sidecar many problems", "warning provider", "digest"),
 )
 
 

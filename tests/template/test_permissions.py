@@ -182,6 +182,7 @@ AT_THE_TOPICS = {
     ("FinalizeFunction", "sns:Publish", "OperatorsTopic"),
     ("GenerateFunction", "sns:Publish", "OperatorsTopic"),
     ("SweepFunction", "sns:Publish", "OperatorsTopic"),
+    ("SweepFunction", "sns:Publish", "ResultsTopic"),
     ("SweepFunction", "sns:GetTopicAttributes", "ResultsTopic"),
     ("SweepFunction", "sns:GetTopicAttributes", "OperatorsTopic"),
 }
