@@ -14,16 +14,16 @@ PACKAGE = SHARED / "dropreel"
 
 # No provider, no AWS, no HTTP in these: they hold what dropreel is about.
 PURE = (
-    *("sidecar", "pairing", "jobs", "capabilities", "pricing", "waiting", "windows"),
+    *("sidecar", "pairing", "jobs", "capabilities", "pricing", "waiting", "runtimes", "windows"),
     *("mail", "result_mail", "operator_mail", "digest_mail"),
     *("clip", "image", "errors", "budget", "rules", "limits"),
 )
 ADAPTERS = (
-    *("table", "ledger", "accounts", "breaker", "telling", "slots"),
-    *("inbox", "clips", "notices", "keys", "wiring", "download", "upload"),
+    *("table", "ledger", "accounts", "breaker", "telling", "slots", "timings"),
+    *("inbox", "clips", "notices", "keys", "wiring", "download", "upload", "bookmarks", "lazy"),
 )
 STEPS = (
-    *("intake", "generation", "polling", "delivery", "sweeping"),
+    *("intake", "generation", "polling", "watching", "delivery", "fetching", "sweeping"),
     *("warnings", "subscribers", "digests"),
 )
 CLIENTS = ("boto3", "botocore", "httpx", "aws_lambda_powertools")

@@ -14,6 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from dropreel.delivery import Delivery, Ending
 from dropreel.digests import result_mails
+from dropreel.lazy import lazy
 from dropreel.notices import Notifier
 from dropreel.observability import bind, logger, metrics
 from dropreel.providers.http import new_client
@@ -31,8 +32,8 @@ def delivery() -> Delivery:
         table=items,
         clips=clips(settings, session),
         provider=providers(ProviderSettings.from_environment, session),
-        http=new_client(),
-        results=result_mails(settings, results, items, session.client("sqs")),
+        http=lazy(new_client),
+        results=result_mails(settings, results, items, lazy(lambda: session.client("sqs"))),
         operators=Notifier(sns, settings.operators_topic_arn),
         region=settings.aws_region,
         trusted_origins=settings.trusted_result_origins,
@@ -42,7 +43,7 @@ def delivery() -> Delivery:
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     ending = Ending.of(event)
     bind({"job_id": ending.job_id, "execution_id": ending.execution_id})
-    return delivery().run(ending)
+    return delivery().run(ending, lambda: context.get_remaining_time_in_millis() / 1000)

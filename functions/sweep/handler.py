@@ -10,6 +10,7 @@ import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from dropreel.digests import Digests
+from dropreel.lazy import lazy
 from dropreel.mail import Place
 from dropreel.notices import Notifier
 from dropreel.observability import logger, metrics
@@ -35,7 +36,7 @@ def sweep() -> Sweep:
         slots=slots(settings, items, session),
         clips=clips(settings, session),
         provider=providers(lambda: settings, session),
-        workflow=session.client("stepfunctions"),
+        workflow=lazy(lambda: session.client("stepfunctions")),
         machine_arn=settings.state_machine_arn,
         deadline=timedelta(minutes=settings.job_deadline_minutes),
         cancel_stalled=settings.cancel_stalled_orders,

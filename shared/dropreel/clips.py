@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
-
-from dropreel.inbox import Dropped
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+    from dropreel.inbox import Dropped
+
+
+_CHUNK = 1024 * 1024  # bytes
 
 
 class Clips:
@@ -41,6 +44,10 @@ class Clips:
         return self.client.generate_presigned_url(
             "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
         )
+
+    def read(self, key: str) -> Iterator[bytes]:
+        """The bytes of a stored clip."""
+        yield from self.client.get_object(Bucket=self.bucket, Key=key)["Body"].iter_chunks(_CHUNK)
 
     def put_record(self, key: str, record: Mapping[str, Any]) -> None:
         self.client.put_object(

@@ -34,8 +34,9 @@ from dropreel.providers.base import (
 from dropreel.rules import SpendingRules, reserved_amount
 from dropreel.slots import Slots
 from dropreel.table import ContentionError
-from dropreel.waiting import SEARCH_FIRST_S, busy_wait, first_wait
+from dropreel.waiting import SEARCH_FIRST_S, busy_wait
 from dropreel.warnings import Warnings
+from dropreel.watching import Watcher
 
 LOST_ANSWER = "lost_answer"
 MAX_TRIES = 12  # at a busy provider: the waits of `busy_wait` add up to about 45 minutes
@@ -53,6 +54,7 @@ class Generation:
         ledger: Ledger,
         clips: Clips,
         provider: Callable[[str], Provider],
+        watcher: Watcher,
         rules: SpendingRules,
         breaker: Breaker,
         warnings: Warnings,
@@ -64,6 +66,7 @@ class Generation:
         self._ledger = ledger
         self._clips = clips
         self._provider = provider
+        self._watcher = watcher
         self._rules = rules
         self._breaker = breaker
         self._warnings = warnings
@@ -149,7 +152,7 @@ class Generation:
             case Accepted(provider_job_id):
                 self._accepted(job, provider_job_id)
                 metrics.add_metric("ClipOrdered", MetricUnit.Count, 1)
-                return _accepted(first_wait(job.provider))
+                return _accepted(self._watcher.over(job).wait_s())
             case Unknown(failure):
                 return self._lost(job, failure)
             case Busy(failure, retry_after) if tries < MAX_TRIES:

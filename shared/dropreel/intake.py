@@ -29,6 +29,7 @@ from dropreel.jobs import (
     utc_iso,
     workflow_input,
 )
+from dropreel.lazy import lazy
 from dropreel.ledger import SETTLED, Ledger
 from dropreel.mail import Place
 from dropreel.notices import Notifier, Sender
@@ -117,14 +118,15 @@ class Intake:
 
     @classmethod
     def build(cls, settings: SubmitSettings, session: Session) -> Self:
-        s3, queue = session.client("s3"), session.client("sqs")
+        s3, queue = session.client("s3"), lazy(lambda: session.client("sqs"))
         table = Table(session.client("dynamodb"), settings.ledger_table)
-        results = Notifier(session.client("sns"), settings.results_topic_arn)
+        results = Notifier(lazy(lambda: session.client("sns")), settings.results_topic_arn)
         return cls(
             settings,
             inbox=Inbox(s3, settings.inbox_bucket),
             clips=Clips(s3, settings.clips_bucket),
             table=table,
+            # Only for drops that are rejected, and for those that have to wait.
             notifier=result_mails(settings, results, table, queue),
             queue=queue,
             workflow=session.client("stepfunctions"),
