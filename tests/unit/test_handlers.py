@@ -369,7 +369,8 @@ def test_what_happens_is_counted_under_the_products_name(
     printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     described = [line["_aws"]["CloudWatchMetrics"][0] for line in printed]
     assert {(one["Namespace"], *one["Dimensions"][0]) for one in described} == {
-        ("dropreel", "service")
+        ("dropreel", "service"),
+        ("dropreel", "service", "provider"),
     }
     counted = [metric["Name"] for one in described for metric in one["Metrics"]]
     assert counted == ["JobStarted", "ClipOrdered", "ClipDelivered"]
