@@ -76,6 +76,7 @@ MEANINGS: dict[str, Meaning] = {
     "$states.input.ask_at": lambda m: m.input["ask_at"],
     _OR.format("tries", "0"): _or("tries", 0),
     _OR.format("searches", "0"): _or("searches", 0),
+    _OR.format("pending_at", "''"): _or("pending_at", ""),
     _OR.format("run", "0"): _or("run", 0),
     _OR.format("pending_at", "''"): _or("pending_at", ""),
     _OR.format("polls", "0"): _or("polls", 0),

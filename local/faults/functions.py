@@ -45,6 +45,7 @@ from dropreel.sweeping import Sweep
 from dropreel.table import Table
 from dropreel.telling import Notices
 from dropreel.timings import Timings
+from dropreel.waiting import LONGEST_WATCH_S
 from dropreel.warnings import Warnings
 from dropreel.watching import Watcher
 from local.faults.dynamo import Dynamo
@@ -118,8 +119,16 @@ class Clients:
 class Functions:
     """Builds and calls the functions."""
 
-    def __init__(self, clients: Clients, providers: Providers, clock: Clock, wire: Wire) -> None:
+    def __init__(
+        self,
+        clients: Clients,
+        providers: Providers,
+        clock: Clock,
+        wire: Wire,
+        sleep: Callable[[float], None],
+    ) -> None:
         self._clients = clients
+        self._sleep = sleep
         self._clock = clock
         self._wire = wire
         self._options = providers.options()
@@ -192,9 +201,6 @@ class Functions:
 
         return provider
 
-    def _watcher(self, table: Table) -> Watcher:
-        return Watcher(Timings(table), longest_s=0, now=self._clock.moment)
-
     def _line(self) -> tuple[Ledger, Slots]:
         table = self._table()
         return Ledger(table), self._slots(table)
@@ -224,6 +230,10 @@ class Functions:
             workflow=self._tap("stepfunctions", self._clients.workflow),
             now=self._clock.moment,
         )
+
+    def _watcher(self, table: Table) -> Watcher:
+        timings, moment = Timings(table), self._clock.moment
+        return Watcher(timings, longest_s=LONGEST_WATCH_S, now=moment, sleep=self._sleep)
 
     def _generation(self) -> Generation:
         table = self._table()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from dropreel.runtimes import PROFILES
+from dropreel.runtimes import Kind, Runtimes
+from dropreel.waiting import Schedule
 from local.faults.provider import NAMES
 
 _MORNING = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -46,9 +47,15 @@ class Scenario:
 
     def prompt(self, provider: str, number: int = 0) -> str:
         """What the `number`th image is dropped with."""
-        seconds = self.seconds or int(PROFILES[provider].usual_s)
+        seconds = self.seconds or _after_the_first_look(provider)
         marker = self.marker.replace("{provider}", provider)
         return f"{_MOVES[number]} [sim: render={seconds}] {marker}".strip()
+
+
+def _after_the_first_look(provider: str) -> int:
+    runtimes = Runtimes(Kind(provider, "540p", "5s"), {})
+    first = Schedule(runtimes, now_s=0, deadline_s=3600).wait_s(0)
+    return first + runtimes.kind.profile.pace_s // 2 + 1
 
 
 SCENARIOS = {

@@ -69,7 +69,7 @@ class World:
         self.wire = Wire(surroundings=self)
         sqs = Sqs(self._sent)
         clients = Clients(self.s3, self.dynamo, self.sns, sqs, self.steps, Secrets(KEYS))
-        self._functions = Functions(clients, self.providers, self.clock, self.wire)
+        self._functions = Functions(clients, self.providers, self.clock, self.wire, self._let_pass)
         self.machine = Machine.read()
         self.workflow = self._new_workflow(1.0)
         self.story = Story()
@@ -221,7 +221,10 @@ class World:
         return self._functions.invoke(fresh)
 
     def sleep(self) -> None:
-        self.timeline.run(self.timeline.now() + SLEEP_S)
+        self._let_pass(SLEEP_S)
+
+    def _let_pass(self, seconds: float) -> None:
+        self.timeline.run(self.timeline.now() + seconds)
 
     def drop_event_again(self) -> None:
         self._receive("message-again", _created(IMAGE), 1)

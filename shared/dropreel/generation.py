@@ -13,6 +13,8 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from dropreel.breaker import Breaker
 from dropreel.budget import CapReachedError, Reservation
 from dropreel.clips import Clips
@@ -87,7 +89,7 @@ class Generation:
         job = self._ledger.require(job_id)
         outcome = self._step(job, execution, tries, ask_at)
         if outcome["outcome"] == "ended":
-            self._slots.release(job)
+            self._give_back(job)
         return outcome
 
     def _step(self, job: Job, execution: str, tries: int, ask_at: float) -> Outcome:
@@ -161,7 +163,7 @@ class Generation:
                 job = self._ledger.move(job, State.CLAIMED, **facts)
                 seconds = busy_wait(retry_after, tries)
                 full = failure.kind is FailureKind.THROTTLED
-                self._slots.back_off(job, seconds, full=full)
+                self._give_back(job, seconds, full=full)
                 return _wait(job, seconds)
             case Refused(failure) | Busy(failure):
                 logger.warning("the provider refused", **failure_words(failure))
@@ -215,7 +217,7 @@ class Generation:
             return self._hand_on(job, moved, {})
         if tries < MAX_TRIES:
             logger.warning("the provider is not asked for now", seconds=pause)
-            self._slots.back_off(job, pause, full=False)
+            self._give_back(job, pause)
             return _wait(job, pause)
         message = f"{job.provider} has not worked for a long time"
         return self._refuse(job, {"kind": kind, "message": message, "billed": False})
@@ -231,8 +233,18 @@ class Generation:
             "unconfirmed": moved.unconfirmed,
         }
         handed_on = self._ledger.move(job, State.CLAIMED, **facts)
-        self._slots.release(job)
+        self._give_back(job)
         return _wait(handed_on, 1)
+
+    def _give_back(self, job: Job, pause: float = 0, *, full: bool = False) -> None:
+        """Give the slot back. Never a reason to fail the job: the sweep does it else."""
+        try:
+            if pause:
+                self._slots.back_off(job, pause, full=full)
+            else:
+                self._slots.release(job)
+        except (BotoCoreError, ClientError):
+            logger.exception("the slot was not given back")
 
     def _learn(self, job: Job, outcome: SubmitOutcome) -> None:
         """Breaker and warnings come after the answer is safe in the ledger."""

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from dropreel.breaker import Breaker
 from dropreel.budget import Caps
@@ -22,6 +24,7 @@ from dropreel.providers.base import (
 )
 from dropreel.rules import SpendingRules
 from dropreel.runtimes import Kind
+from dropreel.slots import Slots
 from dropreel.timings import Timings
 from dropreel.warnings import Warnings
 from tests.unit.support import Aws, Clock, FakeProvider, make_job
@@ -177,3 +180,14 @@ def test_a_late_answer_is_noted_even_after_the_job_was_given_up(
     generation._provider = lambda _: Slow()
     assert generation.run(job.job_id)["outcome"] == "accepted"
     assert aws.ledger.require(job.job_id).provider_job_id == "p-late"
+
+
+def test_a_slot_that_cannot_be_given_back_fails_no_job(
+    aws: Aws, generation: Generation, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException"}}, "UpdateItem")
+
+    monkeypatch.setattr(Slots, "back_off", broken)
+    provider.submit_answers = [Busy(Failure(FailureKind.THROTTLED, "too many"), 5)]
+    assert generation.run(claimed(aws).job_id)["outcome"] == "wait"

@@ -198,3 +198,20 @@ def test_one_odd_job_does_not_keep_the_others_from_being_looked_at(
     sweep = make_sweep(aws, provider, clock)
     sweep._provider = broken
     assert sweep.run() == {"failed": 1, "under way": 1}
+
+
+def test_trouble_with_one_line_does_not_keep_the_sweep_from_the_others(
+    aws: Aws, provider: FakeProvider, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots = aws.slots(clock)
+    healed = []
+
+    def heal(name: str, needs_slot: Any) -> int:
+        healed.append(name)
+        if len(healed) == 1:
+            raise ValueError("odd item")
+        return 0
+
+    monkeypatch.setattr(slots, "heal", heal)
+    assert make_sweep(aws, provider, clock, slots=slots).run() == {"failed": 1}
+    assert len(healed) == 4
