@@ -14,11 +14,12 @@ override PROMPT := $(value PROMPT)
 override PROVIDER := $(value PROVIDER)
 override RESOLUTION := $(value RESOLUTION)
 override DURATION := $(value DURATION)
-export IMAGE PROMPT PROVIDER RESOLUTION DURATION
+override TOKEN_URL := $(value TOKEN_URL)
+export IMAGE PROMPT PROVIDER RESOLUTION DURATION TOKEN_URL
 MAKEOVERRIDES :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults bench check up drop down build deploy lock schema clean
+.PHONY: help demo test faults bench check up drop down build deploy confirm lock schema golden clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -58,11 +59,17 @@ build: .venv/ready ## Build the stack for AWS Lambda
 deploy: build samconfig.local.toml ## Deploy to the AWS account of your credentials, asking for the parameters
 	$(BIN)/sam deploy --guided --config-file samconfig.local.toml
 
+confirm: .venv/ready ## Confirm a mail subscription that one click cannot end: TOKEN_URL='<link in the mail of SNS>'
+	@$(BIN)/python -m local.confirm
+
 samconfig.local.toml: # SAM saves the answers here, which git ignores: there are mail addresses in them
 	cp samconfig.toml $@
 
 schema: .venv/ready ## Write the sidecar's JSON Schema
 	$(BIN)/python -m local.schema
+
+golden: .venv/ready ## Write every mail anew under tests/golden, to be read before it is committed
+	$(BIN)/python -m tests.golden.cases
 
 lock: .venv/ready ## Pin the dependencies anew
 	for name in requirements/uv shared/requirements requirements/dev requirements/embedded-aws requirements/bench; do \

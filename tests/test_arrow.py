@@ -14,8 +14,9 @@ PACKAGE = SHARED / "dropreel"
 
 # No provider, no AWS, no HTTP in these: they hold what dropreel is about.
 PURE = (
-    *("sidecar", "pairing", "jobs", "capabilities", "pricing", "waiting", "runtimes"),
-    *("mail", "clip", "image", "errors", "budget", "rules", "limits"),
+    *("sidecar", "pairing", "jobs", "capabilities", "pricing", "waiting", "runtimes", "windows"),
+    *("mail", "result_mail", "operator_mail", "digest_mail"),
+    *("clip", "image", "errors", "budget", "rules", "limits"),
 )
 ADAPTERS = (
     *("table", "ledger", "accounts", "breaker", "telling", "slots", "timings"),
@@ -23,7 +24,7 @@ ADAPTERS = (
 )
 STEPS = (
     *("intake", "generation", "polling", "watching", "delivery", "fetching", "sweeping"),
-    "warnings",
+    *("warnings", "subscribers", "digests"),
 )
 CLIENTS = ("boto3", "botocore", "httpx", "aws_lambda_powertools")
 OUTER = ("local", "tests", "functions")

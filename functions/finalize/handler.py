@@ -13,6 +13,7 @@ import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from dropreel.delivery import Delivery, Ending
+from dropreel.digests import result_mails
 from dropreel.lazy import lazy
 from dropreel.notices import Notifier
 from dropreel.observability import bind, logger, metrics
@@ -25,13 +26,14 @@ from dropreel.wiring import clips, providers, table
 def delivery() -> Delivery:
     settings = FinalizeSettings.from_environment()
     session = boto3.session.Session()
-    sns = session.client("sns")
+    sns, items = session.client("sns"), table(settings, session)
+    results = Notifier(sns, settings.results_topic_arn)
     return Delivery(
-        table=table(settings, session),
+        table=items,
         clips=clips(settings, session),
         provider=providers(ProviderSettings.from_environment, session),
         http=lazy(new_client),
-        results=Notifier(sns, settings.results_topic_arn),
+        results=result_mails(settings, results, items, lazy(lambda: session.client("sqs"))),
         operators=Notifier(sns, settings.operators_topic_arn),
         region=settings.aws_region,
         trusted_origins=settings.trusted_result_origins,

@@ -1,4 +1,7 @@
-"""Ingest queue -> a job in the ledger and an execution of the workflow, or a rejection."""
+"""Ingest queue -> a job in the ledger and an execution of the workflow, or a rejection.
+
+Through the same queue comes, at the end of a window with many results, the word to tell them.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,14 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from dropreel.digests import Digests
 from dropreel.intake import Intake
+from dropreel.mail import Place
+from dropreel.notices import Notifier
 from dropreel.observability import logger, metrics
 from dropreel.settings import SubmitSettings
+from dropreel.windows import Window
+from dropreel.wiring import table
 
 
 @cache
@@ -19,11 +27,28 @@ def intake() -> Intake:
     return Intake.build(SubmitSettings.from_environment(), boto3.session.Session())
 
 
+@cache
+def digests() -> Digests:
+    settings, session = SubmitSettings.from_environment(), boto3.session.Session()
+    return Digests(
+        table(settings, session),
+        Notifier(session.client("sns"), settings.results_topic_arn),
+        Place(settings.aws_region, settings.clips_bucket),
+    )
+
+
+def handle(message: dict[str, Any]) -> None:
+    if "digest" in message:
+        digests().tell(Window.named(message["digest"]))
+    else:
+        intake().handle(message)
+
+
 def handled(record: dict[str, Any]) -> bool:
     """One drop; whatever goes wrong with it must not keep the others of its batch waiting."""
     logger.remove_keys(["image_key", "job_id"])
     try:
-        intake().handle(json.loads(record["body"]))
+        handle(json.loads(record["body"]))
     except Exception:
         logger.exception("this drop could not be handled; it will be tried again")
         return False

@@ -9,10 +9,16 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from dropreel.digests import Digests
 from dropreel.lazy import lazy
+from dropreel.mail import Place
+from dropreel.notices import Notifier
 from dropreel.observability import logger, metrics
 from dropreel.settings import SweepSettings
+from dropreel.subscribers import RESULTS, Subscribers
 from dropreel.sweeping import Sweep
+from dropreel.telling import Notices
+from dropreel.warnings import Warnings
 from dropreel.wiring import clips, providers, slots, table
 
 
@@ -20,7 +26,11 @@ from dropreel.wiring import clips, providers, slots, table
 def sweep() -> Sweep:
     settings = SweepSettings.from_environment()
     session = boto3.session.Session()
-    items = table(settings, session)
+    items, sns = table(settings, session), session.client("sns")
+    warnings = Warnings(Notices(items), Notifier(sns, settings.operators_topic_arn))
+    place = Place(settings.aws_region, settings.clips_bucket)
+    digests = Digests(items, Notifier(sns, settings.results_topic_arn), place)
+    topics = {RESULTS: settings.results_topic_arn, "operators": settings.operators_topic_arn}
     return Sweep(
         table=items,
         slots=slots(settings, items, session),
@@ -30,6 +40,7 @@ def sweep() -> Sweep:
         machine_arn=settings.state_machine_arn,
         deadline=timedelta(minutes=settings.job_deadline_minutes),
         cancel_stalled=settings.cancel_stalled_orders,
+        chores=[digests.tell_overdue, Subscribers(sns, topics, warnings).check],
     )
 
 

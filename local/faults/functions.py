@@ -84,6 +84,8 @@ _SUBMIT = SubmitSettings(
     state_machine_arn=MACHINE,
     providers=NAMES,
     sidecar_grace_seconds=GRACE_S,
+    digest_above=0,
+    digest_minutes=10,
     price_overrides=json.dumps(_PRICES, default=str),
 )
 

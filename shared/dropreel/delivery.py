@@ -22,10 +22,12 @@ from dropreel.fetching import FetchEndedError, Fetching, Paused, TimeLeft
 from dropreel.generation import LOST_ANSWER, failure_facts, released
 from dropreel.jobs import ENDS, Job, State, utc_iso
 from dropreel.ledger import Ledger
-from dropreel.mail import Place, clip_delivered, clip_not_delivered, operator_note
-from dropreel.notices import Notifier
+from dropreel.mail import Place
+from dropreel.notices import Sender
 from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.operator_mail import operator_note
 from dropreel.providers.base import Failed, NoAnswer, Provider, Ready
+from dropreel.result_mail import clip_delivered, clip_not_delivered
 from dropreel.table import Table
 from dropreel.telling import Notices, Telling
 
@@ -97,8 +99,8 @@ class Delivery:
         clips: Clips,
         provider: Callable[[str], Provider],
         http: httpx.Client,
-        results: Notifier,
-        operators: Notifier,
+        results: Sender,
+        operators: Sender,
         region: str,
         trusted_origins: frozenset[str],
         max_clip_bytes: int,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from dropreel.capabilities import choose
 from dropreel.clips import Clips
+from dropreel.digests import result_mails
 from dropreel.errors import Problem, RejectedError
 from dropreel.image import inspect_image
 from dropreel.inbox import Dropped, Inbox
@@ -30,11 +31,12 @@ from dropreel.jobs import (
 )
 from dropreel.lazy import lazy
 from dropreel.ledger import SETTLED, Ledger
-from dropreel.mail import Place, drop_rejected
-from dropreel.notices import Notifier
+from dropreel.mail import Place
+from dropreel.notices import Notifier, Sender
 from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.pairing import images_of, is_image, is_sidecar, sidecar_of
 from dropreel.pricing import PriceList
+from dropreel.result_mail import drop_rejected
 from dropreel.settings import SubmitSettings
 from dropreel.sidecar import Sidecar, parse_sidecar
 from dropreel.table import Table
@@ -97,7 +99,7 @@ class Intake:
         inbox: Inbox,
         clips: Clips,
         table: Table,
-        notifier: Notifier,
+        notifier: Sender,
         queue: SQSClient,
         workflow: SFNClient,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -116,15 +118,17 @@ class Intake:
 
     @classmethod
     def build(cls, settings: SubmitSettings, session: Session) -> Self:
-        s3 = session.client("s3")
+        s3, queue = session.client("s3"), lazy(lambda: session.client("sqs"))
+        table = Table(session.client("dynamodb"), settings.ledger_table)
+        results = Notifier(lazy(lambda: session.client("sns")), settings.results_topic_arn)
         return cls(
             settings,
             inbox=Inbox(s3, settings.inbox_bucket),
             clips=Clips(s3, settings.clips_bucket),
-            table=Table(session.client("dynamodb"), settings.ledger_table),
+            table=table,
             # Only for drops that are rejected, and for those that have to wait.
-            notifier=Notifier(lazy(lambda: session.client("sns")), settings.results_topic_arn),
-            queue=lazy(lambda: session.client("sqs")),
+            notifier=result_mails(settings, results, table, queue),
+            queue=queue,
             workflow=session.client("stepfunctions"),
         )
 
@@ -258,14 +262,7 @@ class Intake:
             return
         ended_at = max((attempt.ended_at for attempt in held.attempts), default="")
         if job.dropped_at > ended_at:  # an event of an earlier drop may come late
-            take = held.settings.take
-            problem = Problem(
-                "take",
-                f"{take}, with which this clip of the image was {_FATE[held.state]} before",
-                "another number, to order (and pay) another clip of the same image and settings",
-                f'Put "take": {take + 1} into the sidecar, or change the prompt.',
-            )
-            self._reject(job.source.key, job.dropped_at, [problem])
+            self._reject(job.source.key, job.dropped_at, [made_before(held)])
 
     def _reject(self, key: str, dropped_at: str, problems: Any) -> None:
         """Record and mail once what is wrong with the file at `key`, uploaded at `dropped_at`."""
@@ -284,6 +281,17 @@ class Intake:
         self._notices.end(notice, utc_iso(self._now()))
         metrics.add_metric("DropRejected", MetricUnit.Count, 1)
         logger.warning("drop rejected", fields=[problem.field for problem in problems])
+
+
+def made_before(held: Job) -> Problem:
+    """What is wrong with a drop of the files of a job that has ended, and is not to run again."""
+    take = held.settings.take
+    return Problem(
+        "take",
+        f"{take}, with which this clip of the image was {_FATE[held.state]} before",
+        "another number, to order (and pay) another clip of the same image and settings",
+        f'Put "take": {take + 1} into the sidecar, or change the prompt.',
+    )
 
 
 def _where(message: Mapping[str, Any]) -> Look:

@@ -32,8 +32,8 @@ def bind(event: Mapping[str, Any]) -> None:
     logger.append_keys(job_id=event["job_id"], execution_id=event["execution_id"])
 
 
-def gauge(name: str, provider: str, value: int) -> None:
-    """Note how many there are now of something that each provider has."""
+def gauge(name: str, of: str, value: int, *, dimension: str = "provider") -> None:
+    """Note how many there are now of something that each provider (or topic) has."""
     with single_metric(name, MetricUnit.Count, value) as metric:
         metric.add_dimension("service", metrics.service)
-        metric.add_dimension("provider", provider)
+        metric.add_dimension(dimension, of)

@@ -64,6 +64,14 @@ class NoticeSettings(Settings):
     aws_region: str
 
 
+class DigestSettings(NoticeSettings):
+    """Above so many mails per minutes one digest is sent, by a message that waits in the queue."""
+
+    ingest_queue_url: str
+    digest_above: Annotated[int, Field(ge=0)]  # 0: never
+    digest_minutes: Annotated[int, Field(ge=1, le=14)]  # a message waits 15 minutes at most
+
+
 class ProviderSettings(Settings):
     provider_keys_secret: str
     provider_options: Json[ProviderOptions] = ProviderOptions()
@@ -95,9 +103,8 @@ class SpendingSettings(Settings):
         )
 
 
-class SubmitSettings(LedgerSettings, NoticeSettings):
+class SubmitSettings(LedgerSettings, DigestSettings):
     inbox_bucket: str
-    ingest_queue_url: str
     state_machine_arn: str
     providers: Annotated[tuple[ProviderName, ...], _Listed, Field(min_length=1)]
     sidecar_grace_seconds: Annotated[int, Field(ge=0, le=900)]
@@ -123,12 +130,13 @@ class PollSettings(LedgerSettings, ProviderSettings, SlotSettings, WatchSettings
     max_orders_per_job: Annotated[int, Field(ge=1)]
 
 
-class SweepSettings(LedgerSettings, ProviderSettings, SlotSettings):
+class SweepSettings(LedgerSettings, ProviderSettings, SlotSettings, NoticeSettings):
+    operators_topic_arn: str
     state_machine_arn: str
     cancel_stalled_orders: bool
 
 
-class FinalizeSettings(LedgerSettings, NoticeSettings):
+class FinalizeSettings(LedgerSettings, DigestSettings):
     operators_topic_arn: str
     max_clip_megabytes: Annotated[int, Field(ge=1)]
     trusted_result_origins: Annotated[frozenset[str], _Listed] = frozenset()

@@ -151,6 +151,8 @@ def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the field {_shown(twice)} twice")
+    if halves := [name for name in fields if any("\ud800" <= char <= "\udfff" for char in name)]:
+        raise ValueError(f"the field {_shown(halves[0])}, whose name holds half a character")
     return fields
 
 

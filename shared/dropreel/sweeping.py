@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,8 @@ from dropreel.clips import Clips
 from dropreel.delivery import operators_notice
 from dropreel.jobs import ENDS, Job, State, from_iso, workflow_input
 from dropreel.ledger import SETTLED, Ledger
-from dropreel.mail import needs_operator
 from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.operator_mail import needs_operator
 from dropreel.polling import find_order
 from dropreel.providers.base import Failed, Provider, Ready
 from dropreel.slots import Slots
@@ -47,6 +47,7 @@ class Sweep:
         machine_arn: str,
         deadline: timedelta,
         cancel_stalled: bool,
+        chores: Sequence[Callable[[], object]] = (),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._ledger = Ledger(table)
@@ -58,6 +59,7 @@ class Sweep:
         self._machine_arn = machine_arn
         self._deadline = deadline
         self._cancel_stalled = cancel_stalled
+        self._chores = chores
         self._now = now
 
     def run(self) -> dict[str, int]:
@@ -76,7 +78,16 @@ class Sweep:
         for provider in CAPABILITIES:
             done.update(self._heal_slots(provider))
         self._report(done)
+        self._do_chores()
         return dict(done)
+
+    def _do_chores(self) -> None:
+        """What else has to be looked at now and then."""
+        for chore in self._chores:
+            try:
+                chore()
+            except Exception:
+                logger.exception("a chore was not done")
 
     def _look_at(self, job: Job) -> str:
         if job.state in ENDS and not self._told(job):

@@ -11,9 +11,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from dropreel.breaker import Opened
 from dropreel.budget import Spending
 from dropreel.jobs import utc_iso
-from dropreel.mail import Mail, operator_warning
+from dropreel.mail import Mail
 from dropreel.notices import Notifier
 from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.operator_mail import (
+    budget_warning,
+    cap_warning,
+    provider_warning,
+    subscriber_warning,
+)
 from dropreel.telling import Notices, Telling
 
 WARN_AT = Decimal("0.8")
@@ -36,43 +42,22 @@ class Warnings:
         """Warn once per period when 80 % of its cap are committed."""
         for spending in spendings:
             if spending.share >= WARN_AT:
-                text = (
-                    f"${spending.committed:.2f} of the ${spending.cap:.2f} allowed for "
-                    f"{spending.period} (UTC) are used or reserved."
-                )
-                mail = operator_warning(
-                    f"{spending.share:.0%} of the budget of {spending.period} are used",
-                    text,
-                    "Raise the cap with the stack's parameters, or let jobs be refused when it "
-                    "is reached.",
-                )
-                self._warn(f"budget-{spending.period}-80", mail)
+                self._warn(f"budget-{spending.period}-80", budget_warning(spending))
 
     def cap_reached(self, spending: Spending) -> None:
         """Warn once per period that jobs are being refused."""
-        text = (
-            f"Of the ${spending.cap:.2f} allowed for {spending.period} (UTC), "
-            f"${spending.committed:.2f} are used or reserved. Jobs that would pass it are refused."
-        )
-        mail = operator_warning(
-            f"the budget of {spending.period} is used up",
-            text,
-            "Raise the cap with the stack's parameters, or wait for the next period. Then the "
-            "refused files have to be dropped again.",
-        )
-        self._warn(f"budget-{spending.period}-100", mail)
+        self._warn(f"budget-{spending.period}-100", cap_warning(spending))
 
     def breaker_opened(self, opened: Opened) -> None:
         """Warn that a provider is not asked for a while."""
-        mail = operator_warning(
-            f"{opened.provider} does not work",
-            f"{opened.failures} orders in a row failed at {opened.provider}. "
-            f"Last reason: {opened.reason}",
-            "Check key, credit and status of this provider. Jobs wait; one of them tries again "
-            "every few minutes.",
-        )
+        mail = provider_warning(opened.provider, opened.failures, opened.reason)
         self._warn(f"breaker-{opened.provider}-{opened.until}", mail)
         metrics.add_metric("ProviderStopped", MetricUnit.Count, 1)
+
+    def nobody_subscribed(self) -> None:
+        """Warn once a week that nobody gets the results."""
+        year, week, _ = self._now().isocalendar()
+        self._warn(f"unsubscribed-{year}-{week:02}", subscriber_warning())
 
     def _warn(self, notice: str, mail: Mail) -> None:
         try:

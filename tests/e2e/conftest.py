@@ -21,7 +21,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         EmbeddedAws(wait_scale=0.01, log=folder / "aws.log") as aws,
     ):
         template = stack.build(folder / "build")
-        parameters = {"SidecarGraceSeconds": "1", "DailyCapUsd": "900", "MonthlyCapUsd": "900"}
+        parameters = {
+            "SidecarGraceSeconds": "1",
+            "DailyCapUsd": "900",
+            "MonthlyCapUsd": "900",
+            "DigestAbove": "5",
+            "DigestMinutes": "1",
+        }
         launched = stack.launch(aws, simulators, template, parameters)
         results = Postman(aws, launched.results)
         operators = Postman(aws, launched.operators)

@@ -229,6 +229,21 @@ class World:
         answer = self.client("dynamodb").get_item(TableName=table, Key=key, ConsistentRead=True)
         return Decimal(answer["Item"]["committed_usd"]["N"]) if "Item" in answer else Decimal(0)
 
+    def digests(self) -> list[ReceivedMail]:
+        """What told several results together."""
+        about_no_file = self.postman.about("")
+        return [mail for mail in about_no_file if mail.document["outcome"] == "digest"]
+
+    def untold(self) -> int:
+        """How many results wait for their digest."""
+        found = self.client("dynamodb").query(
+            TableName=self.stack.outputs["LedgerTableName"],
+            IndexName="unsettled",
+            KeyConditionExpression="unsettled = :mails",
+            ExpressionAttributeValues={":mails": {"S": "mails"}},
+        )
+        return int(found["Count"])
+
     def read(self, uri: str) -> bytes:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         return bytes(self.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())

@@ -177,21 +177,24 @@ def starting_workflows(template: Document) -> list[str]:
     ]
 
 
-PUBLISHING = {
-    ("SubmitFunction", "ResultsTopic"),
-    ("FinalizeFunction", "ResultsTopic"),
-    ("FinalizeFunction", "OperatorsTopic"),
-    ("GenerateFunction", "OperatorsTopic"),
+AT_THE_TOPICS = {
+    ("SubmitFunction", "sns:Publish", "ResultsTopic"),
+    ("FinalizeFunction", "sns:Publish", "ResultsTopic"),
+    ("FinalizeFunction", "sns:Publish", "OperatorsTopic"),
+    ("GenerateFunction", "sns:Publish", "OperatorsTopic"),
+    ("SweepFunction", "sns:Publish", "OperatorsTopic"),
+    ("SweepFunction", "sns:Publish", "ResultsTopic"),
+    ("SweepFunction", "sns:GetTopicAttributes", "ResultsTopic"),
+    ("SweepFunction", "sns:GetTopicAttributes", "OperatorsTopic"),
 }
 
 
 def writing_mails(template: Document) -> list[str]:
-    found = [grant for grant in grants(template) if grant.action.startswith("sns:")]
     return [
         str(grant)
-        for grant in found
-        if grant.action != "sns:Publish"
-        or (grant.owner, grant.resource.get("Ref")) not in PUBLISHING
+        for grant in grants(template)
+        if grant.action.startswith("sns:")
+        and (grant.owner, grant.action, grant.resource.get("Ref")) not in AT_THE_TOPICS
     ]
 
 

@@ -75,20 +75,27 @@ class FakeProvider:
 
 @dataclass
 class Mailbox:
-    """A topic with a queue that gets what its subscribers get."""
+    """A topic with a queue that gets what its subscribers (with this filter policy) get.
+
+    The topic is the one of `topic_arn`, or a new one.
+    """
 
     sns: Any
     sqs: Any
     name: str
     topic_arn: str = ""
+    policy: Mapping[str, Any] = field(default_factory=dict)
     _queue: str = ""
 
     def __post_init__(self) -> None:
-        self.topic_arn = self.sns.create_topic(Name=self.name)["TopicArn"]
+        self.topic_arn = self.topic_arn or self.sns.create_topic(Name=self.name)["TopicArn"]
         self._queue = self.sqs.create_queue(QueueName=f"{self.name}-mailbox")["QueueUrl"]
         arn = self.sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])
         endpoint = arn["Attributes"]["QueueArn"]
-        self.sns.subscribe(TopicArn=self.topic_arn, Protocol="sqs", Endpoint=endpoint)
+        attributes = {"FilterPolicy": json.dumps(self.policy)} if self.policy else {}
+        self.sns.subscribe(
+            TopicArn=self.topic_arn, Protocol="sqs", Endpoint=endpoint, Attributes=attributes
+        )
 
     def take(self) -> list[dict[str, Any]]:
         """The JSON documents that have arrived since the last call."""

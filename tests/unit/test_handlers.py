@@ -124,6 +124,7 @@ def forget() -> None:
     """As in a new container: nothing is built yet, nothing counted."""
     for name, builder in BUILDERS.items():
         getattr(module(name), builder).cache_clear()
+    module("submit").digests.cache_clear()
     metrics.clear_metrics()
 
 
@@ -171,6 +172,8 @@ def functions(aws: Aws, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Iterator
         "MAX_ORDERS_PER_JOB": "2",
         "FAILOVER_PROVIDERS": "",
         "CANCEL_STALLED_ORDERS": "false",
+        "DIGEST_ABOVE": "1",
+        "DIGEST_MINUTES": "10",
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -366,7 +369,8 @@ def test_what_happens_is_counted_under_the_products_name(
     printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     described = [line["_aws"]["CloudWatchMetrics"][0] for line in printed]
     assert {(one["Namespace"], *one["Dimensions"][0]) for one in described} == {
-        ("dropreel", "service")
+        ("dropreel", "service"),
+        ("dropreel", "service", "provider"),
     }
     counted = [metric["Name"] for one in described for metric in one["Metrics"]]
     assert counted == ["JobStarted", "ClipOrdered", "ClipDelivered"]
@@ -416,6 +420,39 @@ def test_a_late_clip_starts_the_workflow_again(functions: Functions, events: Pat
     names = [execution["name"] for execution in functions.aws.executions()]
     assert len(names) == 2
     assert any("-late-" in name for name in names)
+
+
+def test_the_queue_brings_the_word_to_tell_many_results_together(
+    functions: Functions, events: Path
+) -> None:
+    def rejected(name: str) -> dict[str, Any]:
+        metadata = {"prompt": "push"}
+        functions.aws.s3.put_object(Bucket="inbox", Key=name, Body=b"no", Metadata=metadata)
+        return {"detail": {"object": {"key": name}}}
+
+    record = json.loads((events / "sqs-batch.json").read_text())["Records"][0]
+    drops = [rejected(f"{number}.jpg") for number in range(3)]
+
+    def call(*messages: Any) -> None:
+        records = [
+            {**record, "messageId": str(number), "body": json.dumps(message)}
+            for number, message in enumerate(messages)
+        ]
+        assert functions.call("submit", {"Records": records}) == {"batchItemFailures": []}
+
+    call(*drops)
+    (counter,) = {
+        item["pk"] for item in functions.aws.table.query_index("unsettled", "unsettled", "mails")
+    }
+    call({"digest": counter.removeprefix("MAILS#")})
+    told = [mail for mail in functions.aws.results.take() if mail["outcome"] == "digest"]
+    assert [mail["counts"] for mail in told] == [{"rejected": 2}]
+
+
+def test_the_sweep_also_looks_whether_anybody_gets_the_mails(functions: Functions) -> None:
+    assert functions.call("sweep", {}) == {}
+    (warning,) = functions.aws.operators.take()  # moto knows of no confirmed subscriber
+    assert warning["warning"] == "subscribers"
 
 
 @pytest.mark.parametrize("name", BUILDERS)

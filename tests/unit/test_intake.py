@@ -37,6 +37,8 @@ def make_intake(aws: Aws, clock: Clock, **changes: Any) -> Intake:
         "aws_region": "us-east-1",
         "providers": ("luma", "fal", "oxen"),
         "sidecar_grace_seconds": 900,
+        "digest_above": 10,
+        "digest_minutes": 10,
     }
     return Intake(
         SubmitSettings(**{**fields, **changes}),
@@ -282,7 +284,7 @@ def test_a_rejection_whose_mail_failed_is_told_by_the_retry(aws: Aws, clock: Clo
     put(aws, SIDECAR, b"{")
     event = put(aws, IMAGE, picture())
     broken = make_intake(aws, clock)
-    broken._notifier = Broken()  # type: ignore[assignment]
+    broken._notifier = Broken()
     with pytest.raises(RuntimeError):
         broken.handle(event)
     clock.pass_time(seconds=LEASE_S + 1)

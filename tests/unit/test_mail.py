@@ -1,29 +1,28 @@
 from __future__ import annotations
 
 import json
+import re
+import unicodedata
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dropreel.clip import ClipInfo
-from dropreel.errors import Problem
-from dropreel.jobs import Attempt, Job, Source, State
-from dropreel.mail import (
-    Mail,
-    Place,
-    clip_delivered,
-    clip_not_delivered,
-    drop_rejected,
-    legal_subject,
-    operator_note,
-)
+from dropreel.errors import Problem, RejectedError
+from dropreel.jobs import Attempt, ClipSettings, Job, Source, State
+from dropreel.mail import Mail, Place, legal_subject
 from dropreel.notices import Notifier
+from dropreel.operator_mail import operator_note
 from dropreel.providers.base import FailureKind
+from dropreel.result_mail import clip_delivered, clip_not_delivered, drop_rejected
+from dropreel.sidecar import parse_sidecar
 from tests.unit.support import make_job
 
 PLACE = Place("eu-central-1", "clips", "arn:aws:states:eu-central-1:1:execution:render:photo-1")
@@ -51,15 +50,19 @@ def test_the_mail_of_a_clip_tells_where_it_is_how_long_it_took_and_what_it_cost(
     for line in (
         "Clip: s3://clips/clips/campaign/photo/0123456789abcdef01234567.mp4",
         "Settings: 5s, 540p, 16:9",
-        "Video: 960x540, 5.0 s, 1,234,567 bytes",
+        "Video: 960x540, 5.0 s, 1.2 MB",
         "Took: 74 seconds",
-        "Cost: about $0.15",
+        "Cost: about $0.15 (estimate)",
         "slow push-in",
         "https://eu-central-1.console.aws.amazon.com/s3/object/clips",
     ):
         assert line in mail.text
     assert mail.document["outcome"] == "delivered"
-    assert mail.attributes == {"outcome": "delivered", "provider": "luma"}
+    assert mail.attributes == {
+        "outcome": "delivered",
+        "provider": "luma",
+        "folder": "campaign/",
+    }
 
 
 def test_the_real_price_is_told_where_the_provider_names_it() -> None:
@@ -76,7 +79,7 @@ def test_a_failure_tells_reason_money_and_one_next_step(kind: str) -> None:
     mail = clip_not_delivered(ended(State.FAILED, kind, billed=False), PLACE)
     assert "What happened: " in mail.text
     assert "Reason given: their words" in mail.text
-    assert "Money: The provider does not charge for this." in mail.text
+    assert "Money: Nothing was paid: luma does not charge for this." in mail.text
     assert mail.text.count("What to do: ") == 1
     assert "{" not in mail.text
 
@@ -87,7 +90,7 @@ def test_a_failure_tells_reason_money_and_one_next_step(kind: str) -> None:
         (State.REFUSED, "Nothing was paid"),
         (State.UNKNOWN, "It is not known"),
         (State.STALLED, "may be or become paid"),
-        (State.FAILED, "may have charged"),
+        (State.FAILED, "may have been paid"),
     ],
 )
 def test_the_money_line_fits_the_state(state: State, says: str) -> None:
@@ -159,12 +162,111 @@ def test_a_long_name_keeps_its_end_and_the_outcome() -> None:
     assert len(subject) == 99
 
 
-@given(st.text(min_size=1), st.text(min_size=1))
-def test_hostile_names_and_reasons_never_break_a_mail(key: str, reason: str) -> None:
+# Everything that a UTF-8 name can hold, and what breaks lines, terminals and XML above all.
+hostile = st.text(
+    st.characters(codec="utf-8") | st.sampled_from("\x00\n\r\x1b\u2028\u202e\ufeff\uffff\"'\\/<&{%")
+)
+keys = hostile.filter(lambda text: 0 < len(text.encode()) <= 1024)
+MAX_MESSAGE = 256 * 1024
+
+
+def sent(mail: Mail) -> dict[str, Any]:
+    """What SNS would get, checked against its limits."""
+    topic = Topic()
+    Notifier(topic, "arn").send(mail)  # type: ignore[arg-type]
+    (message,) = topic.taken
+    for attribute in message["MessageAttributes"].values():
+        value = attribute["StringValue"]
+        assert value
+        assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]", value)
+    attributes = json.dumps(message["MessageAttributes"], ensure_ascii=False)
+    size = len(message["Message"].encode()) + len(attributes.encode()) + len(message["Subject"])
+    assert size < MAX_MESSAGE
+    assert mail.document == json.loads(json.loads(message["Message"])["default"])
+    return message
+
+
+def lines_of(mail: Mail) -> int:
+    assert all(
+        char == "\n" or char.isprintable() or unicodedata.category(char) == "Zs"
+        for char in mail.text
+    )
+    return mail.text.count("\n")
+
+
+@given(keys, hostile, hostile, st.sampled_from(["transient", "lost_answer", "accident"]))
+def test_hostile_names_prompts_and_reasons_change_no_line_of_a_mail(
+    key: str, prompt: str, reason: str, kind: str
+) -> None:
+    def mails(key: str, prompt: str, reason: str) -> list[Mail]:
+        source = Source("inbox", key, "e", "image/jpeg", 1, 1, "sources/x.jpg")
+        settings = ClipSettings(prompt, "16:9", "540p", "5s")
+        end = ended(State.FAILED, kind)
+        end = replace(
+            end, source=source, settings=settings, failure={"kind": kind, "message": reason}
+        )
+        note = operator_note(end, PLACE)
+        clip = clip_delivered(delivered(source=source, settings=settings), CLIP, PLACE)
+        return [clip, clip_not_delivered(end, PLACE), *([note] if note else [])]
+
+    tame = mails("a/b.jpg", "push", "x" if reason.strip() else "")
+    for mail, plain in zip(mails(key, prompt, reason), tame, strict=True):
+        assert sent(mail)["MessageAttributes"]["folder"]["StringValue"].endswith("/")
+        assert lines_of(mail) == lines_of(plain)
+        assert mail.document["image"] == key
+
+
+@example(b'{"prompt": "\\ud800", "\\udfff": 1}')
+@given(st.binary(max_size=200) | st.dictionaries(hostile, hostile).map(json.dumps).map(str.encode))
+def test_the_mail_about_a_hostile_sidecar_can_be_sent(data: bytes) -> None:
+    with suppress(StopIteration):
+        mail = drop_rejected("a.jpg", problems_in(data), "clips/a/rejected-1.json", PLACE)
+        sent(mail)
+        lines_of(mail)
+
+
+def problems_in(data: bytes) -> Sequence[Problem]:
+    try:
+        parse_sidecar(data)
+    except RejectedError as error:
+        return error.problems
+    raise StopIteration
+
+
+def test_thousands_of_problems_and_the_longest_names_fit_into_one_mail() -> None:
+    key = "\x01" * 1024
+    many = problems_in(json.dumps({f"f{n}": 1 for n in range(5000)}).encode())
+    mail = drop_rejected(key, many, key, PLACE)
+    sent(mail)
+    assert mail.document["problems_in_all"] == len(many)
     source = Source("inbox", key, "e", "image/jpeg", 1, 1, "sources/x.jpg")
-    job = make_job(source=source, state=State.FAILED, failure={"kind": "x", "message": reason})
-    mail = clip_not_delivered(job, PLACE)
-    assert json.loads(json.dumps(mail.document))["image"] == key
+    failure = {"kind": "accident", "message": "\U0001f600" * 100_000}
+    job = make_job(source=source, state=State.STALLED, failure=failure)
+    sent(clip_not_delivered(job, PLACE))
+
+
+@pytest.mark.parametrize(
+    ("key", "folder"),
+    [
+        ("photo.jpg", "/"),
+        ("campaign/photo.jpg", "campaign/"),
+        ("campaign/summer/photo.jpg", "campaign/summer/"),
+        ("campaign\u202f1/\x00/photo.jpg", "campaign\u202f1/?/"),
+    ],
+)
+def test_a_mail_can_be_filtered_by_its_images_folder(key: str, folder: str) -> None:
+    source = Source("inbox", key, "e", "image/jpeg", 1, 1, "sources/x.jpg")
+    end = replace(ended(State.UNKNOWN, "lost_answer"), source=source)
+    problems = [Problem("prompt", "nothing", "a text")]
+    note = operator_note(end, PLACE)
+    assert note
+    for mail in (
+        clip_delivered(delivered(source=source), CLIP, PLACE),
+        clip_not_delivered(end, PLACE),
+        drop_rejected(key, problems, "clips/x/rejected-1.json", PLACE),
+        note,
+    ):
+        assert mail.attributes["folder"] == folder
 
 
 class Topic:

@@ -23,6 +23,8 @@ SUBMIT = {
     "CLIPS_BUCKET": "clips",
     "LEDGER_TABLE": "ledger",
     "INGEST_QUEUE_URL": "https://sqs.example/ingest",
+    "DIGEST_ABOVE": "10",
+    "DIGEST_MINUTES": "10",
     "RESULTS_TOPIC_ARN": "arn:results",
     "STATE_MACHINE_ARN": "arn:render",
     "PROVIDERS": "luma,fal",
@@ -34,6 +36,9 @@ FINALIZE = {
     "LEDGER_TABLE": "ledger",
     "RESULTS_TOPIC_ARN": "arn:results",
     "OPERATORS_TOPIC_ARN": "arn:operators",
+    "INGEST_QUEUE_URL": "https://sqs.example/ingest",
+    "DIGEST_ABOVE": "0",
+    "DIGEST_MINUTES": "14",
     "TRUSTED_RESULT_ORIGINS": "",
     "MAX_CLIP_MEGABYTES": "2048",
 }
@@ -79,6 +84,8 @@ SWEEP = {
     "PROVIDER_LIMITS": "{}",
     "JOB_DEADLINE_MINUTES": "60",
     "CANCEL_STALLED_ORDERS": "false",
+    "RESULTS_TOPIC_ARN": "arn:results",
+    "OPERATORS_TOPIC_ARN": "arn:operators",
 }
 BASES: dict[type[Settings], dict[str, str]] = {
     SubmitSettings: SUBMIT,
@@ -127,6 +134,8 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         aws_region="eu-central-1",
         providers=("luma", "fal"),
         sidecar_grace_seconds=900,
+        digest_above=10,
+        digest_minutes=10,
     )
 
 
@@ -247,6 +256,9 @@ def test_all_variables_that_are_missing_or_wrong_are_named_at_once(
         (FinalizeSettings, "MAX_CLIP_MEGABYTES", "0"),
         (FinalizeSettings, "OPERATORS_TOPIC_ARN", None),
         (PollSettings, "PROVIDER_KEYS_SECRET", None),
+        (FinalizeSettings, "DIGEST_ABOVE", "-1"),
+        (FinalizeSettings, "DIGEST_MINUTES", "15"),
+        (SubmitSettings, "DIGEST_MINUTES", "0"),
     ],
 )
 def test_a_value_out_of_its_range_is_named(

@@ -173,6 +173,19 @@ def test_an_end_that_nobody_was_told_of_is_told_by_the_workflow(
     assert resumed(aws)[0]["job_id"] == job.job_id
 
 
+def test_one_odd_chore_does_not_keep_the_others_from_being_done(
+    aws: Aws, provider: FakeProvider, clock: Clock
+) -> None:
+    done: list[str] = []
+
+    def broken() -> None:
+        raise KeyError("chore")
+
+    chores = [broken, lambda: done.append("other")]
+    assert make_sweep(aws, provider, clock, chores=chores).run() == {}
+    assert done == ["other"]
+
+
 def test_one_odd_job_does_not_keep_the_others_from_being_looked_at(
     aws: Aws, provider: FakeProvider, clock: Clock
 ) -> None:

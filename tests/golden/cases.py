@@ -1,0 +1,278 @@
+"""Every kind of mail by name, as the golden files in this folder hold it.
+
+`make golden` writes them anew; `tests/unit/test_golden.py` compares. Read the difference as
+the person who gets the mail would.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from dropreel.budget import Spending
+from dropreel.capabilities import choose
+from dropreel.clip import ClipInfo
+from dropreel.digest_mail import digest
+from dropreel.errors import RejectedError
+from dropreel.image import inspect_image
+from dropreel.intake import NO_IMAGE, NO_SIDECAR, made_before
+from dropreel.jobs import Attempt, Job, Source, State
+from dropreel.mail import Mail, Place
+from dropreel.operator_mail import (
+    budget_warning,
+    cap_warning,
+    operator_note,
+    provider_warning,
+    subscriber_warning,
+)
+from dropreel.result_mail import clip_delivered, clip_not_delivered, drop_rejected
+from dropreel.sidecar import Sidecar, parse_sidecar
+from dropreel.windows import Window
+from tests.unit.support import make_job
+
+FOLDER = Path(__file__).parent
+PLACE = Place(
+    "eu-central-1",
+    "dropreel-clips",
+    "arn:aws:states:eu-central-1:111122223333:execution:render:photo-0123456789abcdef01234567",
+)
+CLIP = ClipInfo(duration_s=5.0, width=960, height=540, size=1_834_567, sha256="ab" * 32)
+ASKED_AT = "2026-11-20T09:30:02.000Z"
+USD = Decimal("0.40")
+
+# What their words are where a provider has some.
+REASONS = {
+    "bad_input": "image_url: unsupported colour space",
+    "moderated": "Prompt was flagged by moderation",
+    "auth": "Invalid API key",
+    "no_credit": "Insufficient credits",
+    "throttled": "Rate limit exceeded",
+    "transient": "Internal server error",
+    "unreachable": "could not connect",
+    "unexpected": "unknown answer: 418",
+    "cancelled": "cancelled by user",
+    "not_a_clip": "the file ends too early",
+    "unsafe_result": "the address leads to a host that is not public",
+    "deadline": "last seen: running",
+    "download": "the connection broke off",
+    "lost_answer": "no answer within 60 seconds",
+    "over_cap": "this clip costs about $7.20; a single clip may cost at most $5.00",
+    "unknown_price": "nobody knows the price of 10s 1080p at oxen",
+    "paid_calls_off": "paid calls are off in this installation",
+    "nothing_made": "an operator found no order",
+    "accident": "States.Timeout",
+}
+# Which kinds end in which state; `billed` matters only where an order was taken.
+BEFORE_THE_ORDER = (
+    *("bad_input", "moderated", "auth", "no_credit", "throttled", "unreachable", "transient"),
+    *("unexpected", "over_cap", "unknown_price", "paid_calls_off", "nothing_made", "accident"),
+)
+AFTER_THE_ORDER = (
+    *("bad_input", "moderated", "auth", "no_credit", "throttled", "transient", "unexpected"),
+    *("not_a_clip", "unsafe_result"),
+)
+STALLED = ("deadline", "download", "accident")
+BILLED = {"free": False, "perhaps paid": None, "paid": True}
+
+
+class File:
+    """A dropped file as its inspection reads it."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.size = len(data)
+
+    def read(self, offset: int, length: int) -> bytes:
+        return self._data[offset : offset + length]
+
+
+def job(state: State, **changes: Any) -> Job:
+    order = Attempt("luma", ASKED_AT, provider_job_id="7c1f4b62")
+    facts = {"estimate_usd": USD, "asked_at": ASKED_AT, "provider_job_id": "7c1f4b62"}
+    return make_job(**{"state": state, **facts, "attempts": (order,), **changes})
+
+
+def delivered(**changes: Any) -> Job:
+    facts = {"clip": CLIP, "delivered_at": "2026-11-20T09:31:14.000Z"}
+    return job(State.DELIVERED, **{**facts, **changes})
+
+
+def ended(state: State, kind: str, billed: bool | None = None, **changes: Any) -> Job:
+    failure = {"kind": kind, "message": REASONS[kind], "billed": billed}
+    return job(state, **{"failure": failure, **changes})
+
+
+def refused(kind: str) -> Job:
+    return ended(State.REFUSED, kind, False, provider_job_id="", attempts=())
+
+
+def ends() -> Iterator[tuple[str, Job]]:
+    """Every end without a clip, by the name of its file."""
+    for kind in BEFORE_THE_ORDER:
+        yield f"refused {kind}", refused(kind)
+    yield "refused after an order that came to nothing", ended(State.REFUSED, "transient", False)
+    for kind in AFTER_THE_ORDER:
+        for money, billed in BILLED.items():
+            yield f"failed {kind} {money}", ended(State.FAILED, kind, billed)
+    for money, billed in BILLED.items():
+        yield f"cancelled {money}", ended(State.CANCELLED, "cancelled", billed)
+    for kind in STALLED:
+        yield f"stalled {kind}", ended(State.STALLED, kind)
+    yield "unknown", ended(State.UNKNOWN, "lost_answer", provider_job_id="")
+    yield "unknown at an unknown price", ended(State.UNKNOWN, "lost_answer", estimate_usd=None)
+    yield "failed at a real price", ended(State.FAILED, "transient", True, cost_usd=Decimal("0.38"))
+
+
+def clips() -> Iterator[tuple[str, Job]]:
+    settings = delivered().settings
+    yield "delivered estimate", delivered()
+    yield "delivered real price", delivered(provider="eachlabs", cost_usd=Decimal("0.38"))
+    yield "delivered unknown price", delivered(estimate_usd=None)
+    yield "delivered unconfirmed settings", delivered(provider="oxen", unconfirmed=("10s", "3:1"))
+    yield "delivered take and loop", delivered(settings=replace(settings, take=3, loop=True))
+    yield "delivered by another provider", delivered(provider="fal", first_provider="luma")
+    yield "delivered after an hour", delivered(delivered_at="2026-11-20T11:42:00.000Z")
+    prompt = "A very slow push-in over wet cobblestones, " * 20
+    yield "delivered long prompt", delivered(settings=replace(settings, prompt=prompt))
+
+
+SIDECARS: dict[str, bytes] = {
+    "empty": b"",
+    "broken": b'{"prompt": "push-in",}',
+    "not an object": b'["push-in"]',
+    "a field twice": b'{"prompt": "a", "prompt": "b"}',
+    "no prompt": b"{}",
+    "many problems": json.dumps(
+        {"promt": "push-in", "duration": "7s", "resolution": "4k", "loop": "yes", "take": 0}
+    ).encode(),
+    "loop of 10s": b'{"prompt": "waves", "duration": "10s", "loop": true}',
+    "too long a prompt": json.dumps({"prompt": "x" * 6001}).encode(),
+    "hundreds of problems": json.dumps({f"field{n}": n for n in range(300)}).encode(),
+}
+IMAGES: dict[str, bytes] = {
+    "empty image": b"",
+    "text as image": b"just some text",
+    "gif": b"GIF89a" + bytes(40),
+    "damaged image": b"\xff\xd8\xff\xe0" + bytes(40),
+}
+
+
+def problems_of(check: Callable[[], object]) -> RejectedError:
+    try:
+        check()
+    except RejectedError as error:
+        return error
+    raise AssertionError("nothing is wrong with it")
+
+
+def rejections() -> Iterator[tuple[str, str, RejectedError]]:
+    image = "campaign/photo.jpg"
+    for name, data in SIDECARS.items():
+        yield f"rejected sidecar {name}", image, problems_of(partial(parse_sidecar, data))
+    for name, data in IMAGES.items():
+        error = problems_of(partial(inspect_image, File(data)))
+        yield f"rejected {name}", image, error
+    wide = {"aspect_ratio": "2:1", "reference_image_urls": ("https://example.com/a.png",)}
+    asked = Sidecar.model_validate({"prompt": "waves", "provider": "fal", **wide})
+    error = problems_of(lambda: choose(asked, 1600, 900, ("fal", "oxen")))
+    yield "rejected by capabilities", image, error
+    error = problems_of(lambda: choose(asked, 1600, 900, ("luma",)))
+    yield "rejected provider not in use", image, error
+    yield "rejected image alone", image, RejectedError([NO_SIDECAR])
+    yield "rejected sidecar alone", "campaign/photo.json", RejectedError([NO_IMAGE])
+    for state in (State.DELIVERED, State.FAILED):
+        yield f"rejected already {state}", image, RejectedError([made_before(job(state))])
+
+
+def warnings() -> Iterator[tuple[str, Mail]]:
+    day = Spending("2026-11-20", Decimal("20.40"), Decimal(25))
+    month = Spending("2026-11", Decimal("249.90"), Decimal(250))
+    yield "warning budget of the day", budget_warning(day)
+    yield "warning budget of the month", budget_warning(month)
+    yield "warning cap reached", cap_warning(month)
+    yield "warning nobody subscribed", subscriber_warning()
+    yield "warning provider", provider_warning("luma", 3, "Insufficient credits")
+
+
+def digests() -> Iterator[tuple[str, Mail]]:
+    window = Window(datetime(2026, 11, 20, 9, 30, tzinfo=UTC), 10)
+    ends = [
+        ended(State.FAILED, "transient", False, source=source_of("pier.jpg")),
+        ended(State.REFUSED, "moderated", False, source=source_of("crowd.jpg"), attempts=()),
+        ended(State.STALLED, "deadline", source=source_of("night.jpg")),
+        ended(State.FAILED, "not_a_clip", source=source_of("fog.jpg")),
+    ]
+    clips = [delivered(source=source_of(f"frame{number:03}.jpg")) for number in range(40)]
+    mails = [clip_delivered(clip, CLIP, PLACE) for clip in clips]
+    mails += [clip_not_delivered(end, PLACE) for end in ends]
+    bad = problems_of(partial(parse_sidecar, SIDECARS["many problems"]))
+    record = "clips/campaign/dog/rejected-1.json"
+    mails.append(drop_rejected("campaign/dog.jpg", bad.problems, record, PLACE))
+    lines = [mail.line for mail in mails if mail.line]
+    yield "digest", digest(window, lines, PLACE)
+    yield "digest of clips alone", digest(window, lines[:3], PLACE)
+
+
+def source_of(name: str) -> Source:
+    return replace(job(State.CLAIMED).source, key=f"campaign/{name}")
+
+
+def mails() -> dict[str, Mail]:
+    """All of them."""
+    found: dict[str, Mail] = {}
+    for name, done in clips():
+        assert done.clip
+        found[name] = clip_delivered(done, done.clip, PLACE)
+    for name, end in ends():
+        found[name] = clip_not_delivered(end, PLACE)
+        note = operator_note(end, PLACE)
+        if note:
+            found[f"operator {name}"] = note
+    for name, key, error in rejections():
+        record = f"clips/campaign/photo/rejected-{'0' * 24}.json"
+        found[name] = drop_rejected(key, error.problems, record, PLACE)
+    return found | dict(warnings()) | dict(digests())
+
+
+def files() -> dict[str, str]:
+    """What each golden file holds: a mail as its reader sees it, with its attributes."""
+    return {f"{name.replace(' ', '-')}.txt": written(mail) for name, mail in mails().items()} | {
+        f"{name.replace(' ', '-')}.json": document(mail)
+        for name, mail in mails().items()
+        if name in DOCUMENTS
+    }
+
+
+# One of each shape that a document can have.
+DOCUMENTS = (
+    *("delivered estimate", "delivered real price", "failed transient perhaps paid"),
+    *("refused over_cap", "rejected sidecar many problems", "warning provider", "digest"),
+)
+
+
+def written(mail: Mail) -> str:
+    attributes = "".join(f"{name}: {value}\n" for name, value in sorted(mail.attributes.items()))
+    return f"Subject: {mail.subject}\n{attributes}\n{mail.text}"
+
+
+def document(mail: Mail) -> str:
+    """The JSON body, but for the text that the other file holds."""
+    told = {name: value for name, value in mail.document.items() if name != "text"}
+    return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
+
+
+def write() -> None:
+    for old in [*FOLDER.glob("*.txt"), *FOLDER.glob("*.json")]:
+        old.unlink()
+    for name, text in files().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()

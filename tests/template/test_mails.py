@@ -1,0 +1,97 @@
+"""Who gets which message: mailboxes not what a digest tells, operators everything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.template.stack import GONE, Document, Rule, properties, spoilt
+from tests.template.stack import template as load
+
+RESULTS, OPERATORS = {"Ref": "ResultsTopic"}, {"Ref": "OperatorsTopic"}
+
+
+def mailboxes(template: Document, topic: Document) -> dict[str, Document]:
+    found = properties(template, "AWS::SNS::Subscription")
+    return {name: part for name, part in found.items() if part["TopicArn"] == topic}
+
+
+def flooded(template: Document) -> list[str]:
+    """Mail subscriptions that get each result, also those that a digest tells."""
+    return [
+        name
+        for name, part in mailboxes(template, RESULTS).items()
+        if part.get("FilterPolicy") != {"mail": ["yes"]} or "FilterPolicyScope" in part
+    ]
+
+
+def deaf(template: Document) -> list[str]:
+    """Operators' subscriptions that miss something: alarms have no attributes to filter by."""
+    found = mailboxes(template, OPERATORS)
+    return [name for name, part in found.items() if "FilterPolicy" in part]
+
+
+def sending_to_other_queues(template: Document) -> list[str]:
+    return [
+        f"{name}: {statement}"
+        for name, function in properties(template, "AWS::Serverless::Function").items()
+        for policy in function.get("Policies", [])
+        for statement in policy["Statement"]
+        if "sqs:SendMessage" in str(statement["Action"])
+        and (
+            name not in ("SubmitFunction", "FinalizeFunction")
+            or statement["Resource"] != {"Fn::GetAtt": ["IngestQueue", "Arn"]}
+        )
+    ]
+
+
+def reading_more_than_digests(template: Document) -> list[str]:
+    """`submit` reads lists of nothing but of results that are to be told."""
+    function = template["Resources"]["SubmitFunction"]["Properties"]
+    only = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "MAILS#*"}}
+    return [
+        str(statement)
+        for policy in function["Policies"]
+        for statement in policy["Statement"]
+        if "dynamodb:Query" in str(statement["Action"]) and statement.get("Condition") != only
+    ]
+
+
+def statement_with(function: str, action: str) -> tuple[str | int, ...]:
+    statements = load()["Resources"][function]["Properties"]["Policies"][0]["Statement"]
+    number = next(i for i, one in enumerate(statements) if action in str(one["Action"]))
+    return ("Resources", function, "Properties", "Policies", 0, "Statement", number)
+
+
+MAILBOX = ("Resources", "ResultsSubscription", "Properties")
+OPERATOR = ("Resources", "OperatorsSubscription", "Properties")
+QUERY = statement_with("SubmitFunction", "dynamodb:Query")
+SEND = statement_with("FinalizeFunction", "sqs:SendMessage")
+SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
+    (flooded, (*MAILBOX, "FilterPolicy"), GONE),
+    (flooded, (*MAILBOX, "FilterPolicy"), {"mail": ["no"]}),
+    (flooded, (*MAILBOX, "FilterPolicyScope"), "MessageBody"),
+    (deaf, (*OPERATOR, "FilterPolicy"), {"mail": ["yes"]}),
+    (
+        sending_to_other_queues,
+        (*SEND, "Resource"),
+        {"Fn::GetAtt": ["EventsDeadLetterQueue", "Arn"]},
+    ),
+    (reading_more_than_digests, (*QUERY, "Condition"), GONE),
+]
+
+
+@pytest.mark.parametrize("rule", dict.fromkeys(rule for rule, *_ in SPOILT))
+def test_everybody_gets_what_is_for_them(template: Document, rule: Rule) -> None:
+    assert rule(template) == []
+
+
+@pytest.mark.parametrize(("rule", "path", "to"), SPOILT)
+def test_a_mistake_is_noticed(rule: Rule, path: tuple[str | int, ...], to: Any) -> None:
+    assert rule(spoilt(load(), *path, to=to)) != []
+
+
+def test_each_topic_has_its_mailbox(template: Document) -> None:
+    assert list(mailboxes(template, RESULTS)) == ["ResultsSubscription"]
+    assert list(mailboxes(template, OPERATORS)) == ["OperatorsSubscription"]
