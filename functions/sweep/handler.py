@@ -29,6 +29,7 @@ def sweep() -> Sweep:
         machine_arn=settings.state_machine_arn,
         deadline=timedelta(minutes=settings.job_deadline_minutes),
         cancel_stalled=settings.cancel_stalled_orders,
+        caps=settings.caps(),
     )
 
 

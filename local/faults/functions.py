@@ -238,6 +238,7 @@ class Functions:
             machine_arn=MACHINE,
             deadline=DEADLINE,
             cancel_stalled=False,
+            caps=_RULES.caps,
             now=self._clock.moment,
         )
 

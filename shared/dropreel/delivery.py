@@ -19,7 +19,7 @@ from dropreel.clips import Clips
 from dropreel.download import fetch_clip, without_query
 from dropreel.errors import ClipInvalidError, DownloadError, DropreelError, UnsafeUrlError
 from dropreel.generation import LOST_ANSWER, failure_facts, released
-from dropreel.jobs import ENDS, Job, State, utc_iso
+from dropreel.jobs import ENDS, Job, State, from_iso, utc_iso
 from dropreel.ledger import Ledger
 from dropreel.mail import Place, clip_delivered, clip_not_delivered, operator_note
 from dropreel.notices import Notifier
@@ -156,6 +156,8 @@ class Delivery:
         except DownloadError as error:
             return self._try_again(job, fetches, State.STALLED, "download", str(error))
         metrics.add_metric("ClipDelivered", MetricUnit.Count, 1)
+        seconds = (self._now() - from_iso(job.dropped_at)).total_seconds()
+        metrics.add_metric("SecondsToClip", MetricUnit.Seconds, max(0, seconds))
         cost = status.cost_usd if status.cost_usd is not None else job.cost_usd
         facts = {"clip": clip, "delivered_at": utc_iso(self._now()), "cost_usd": cost}
         if job.reservation and cost is not None:

@@ -24,6 +24,7 @@ from dropreel.jobs import Job, State
 from dropreel.observability import logger, metrics
 from dropreel.providers.http import new_client
 from dropreel.providers.registry import NAMES
+from tests.metrics import catalogue, emitted
 from tests.unit.media.samples import mp4
 from tests.unit.pictures import picture
 from tests.unit.support import Aws, make_job
@@ -359,13 +360,16 @@ def test_what_happens_is_counted_under_the_products_name(
     functions: Functions, events: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     eventful(functions, events)
-    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    described = [line["_aws"]["CloudWatchMetrics"][0] for line in printed]
-    assert {(one["Namespace"], *one["Dimensions"][0]) for one in described} == {
-        ("dropreel", "service")
+    found = emitted(capsys.readouterr().out.splitlines())
+    assert {series.metric: series.unit for series in found}.items() <= catalogue().items()
+    assert {value for series in found for value in series.values if value[0] == "service"} == {
+        ("service", "dropreel")
     }
-    counted = [metric["Name"] for one in described for metric in one["Metrics"]]
-    assert counted == ["JobStarted", "ClipOrdered", "ClipDelivered"]
+    once = {series.metric.name for series, values in found.items() if values == [1]}
+    assert once >= {"JobStarted", "ClipOrdered", "ClipDelivered"}
+    assert {"ProviderErrors", "SecondsToClip", "SpentToday", "BudgetUsed"} <= {
+        series.metric.name for series in found
+    }
 
 
 # --- generate and finalize -------------------------------------------------------------------

@@ -77,6 +77,9 @@ SWEEP = {
     "PROVIDER_LIMITS": "{}",
     "JOB_DEADLINE_MINUTES": "60",
     "CANCEL_STALLED_ORDERS": "false",
+    "JOB_CAP_USD": "5",
+    "DAILY_CAP_USD": "25",
+    "MONTHLY_CAP_USD": "250",
 }
 BASES: dict[type[Settings], dict[str, str]] = {
     SubmitSettings: SUBMIT,
