@@ -61,7 +61,7 @@ schema: .venv/ready ## Write the sidecar's JSON Schema
 	$(BIN)/python -m local.schema
 
 lock: .venv/ready ## Pin the dependencies anew
-	for name in requirements/uv shared/requirements requirements/dev requirements/embedded-aws; do \
+	for name in requirements/uv shared/requirements pictures/requirements requirements/dev requirements/embedded-aws; do \
 		uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --upgrade \
 			--generate-hashes --no-emit-index-url --no-emit-find-links \
 			--custom-compile-command "make lock" $$name.in -o $$name.txt || exit 1; \

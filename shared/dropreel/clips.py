@@ -1,10 +1,12 @@
-"""The clips bucket: pinned sources, clips, and the JSON records beside them."""
+"""The clips bucket: pinned sources, thumbnails, clips, and the JSON records beside them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from dropreel.inbox import Dropped
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Clips:
-    """One bucket. `sources/` expires, `clips/` is what people keep."""
+    """One bucket. `sources/` and `thumbnails/` expire, `clips/` is what people keep."""
 
     def __init__(self, client: S3Client, bucket: str) -> None:
         self.client = client
@@ -42,6 +44,21 @@ class Clips:
             "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
         )
 
+    def read(self, key: str) -> bytes:
+        return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
+    def put_thumbnail(self, job_id: str, body: bytes) -> None:
+        self.client.put_object(
+            Bucket=self.bucket, Key=thumbnail_key(job_id), Body=body, ContentType="image/jpeg"
+        )
+
+    def thumbnail(self, job_id: str) -> bytes | None:
+        """The thumbnail of a job, if there is one that can be read."""
+        try:
+            return self.read(thumbnail_key(job_id))
+        except (BotoCoreError, ClientError):
+            return None
+
     def put_record(self, key: str, record: Mapping[str, Any]) -> None:
         self.client.put_object(
             Bucket=self.bucket,
@@ -49,3 +66,7 @@ class Clips:
             Body=json.dumps(record, indent=2, ensure_ascii=False, default=str).encode(),
             ContentType="application/json",
         )
+
+
+def thumbnail_key(job_id: str) -> str:
+    return f"thumbnails/{job_id}.jpg"

@@ -105,10 +105,20 @@ class SpendingSettings(CapSettings):
 class SubmitSettings(LedgerSettings, NoticeSettings):
     inbox_bucket: str
     ingest_queue_url: str
+    thumbnail_function: str
     state_machine_arn: str
     providers: Annotated[tuple[ProviderName, ...], _Listed, Field(min_length=1)]
     sidecar_grace_seconds: Annotated[int, Field(ge=0, le=900)]
     price_overrides: Json[PriceOverrides] = Field(default_factory=dict)
+
+
+class ThumbnailSettings(Settings):
+    clips_bucket: str
+
+
+class WidgetSettings(LedgerSettings):
+    aws_region: str
+    state_machine_arn: str
 
 
 class WaitSettings(TableSettings, SlotSettings):

@@ -17,7 +17,7 @@ import pytest
 from local import stack
 
 ROOT = Path(__file__).resolve().parents[2]
-FUNCTIONS = ("submit", "generate", "poll", "finalize", "sweep")
+FUNCTIONS = ("submit", "slot", "generate", "poll", "finalize", "sweep", "thumbnail", "widget")
 # What Lambda's Python runtimes bring along besides Python.
 RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
 

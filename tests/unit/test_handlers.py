@@ -115,6 +115,8 @@ BUILDERS = {
     "poll": "polling",
     "finalize": "delivery",
     "sweep": "sweep",
+    "widget": "gallery",
+    "thumbnail": "clips",
 }
 
 
@@ -148,6 +150,7 @@ def functions(aws: Aws, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Iterator
         "CLIPS_BUCKET": "clips",
         "LEDGER_TABLE": "ledger",
         "INGEST_QUEUE_URL": aws.ingest_queue,
+        "THUMBNAIL_FUNCTION": "thumbnail",
         "RESULTS_TOPIC_ARN": aws.results.topic_arn,
         "OPERATORS_TOPIC_ARN": aws.operators.topic_arn,
         "STATE_MACHINE_ARN": aws.machine_arn,
@@ -418,10 +421,24 @@ def test_a_late_clip_starts_the_workflow_again(functions: Functions, events: Pat
     assert any("-late-" in name for name in names)
 
 
+def test_a_thumbnail_is_made_and_shown_by_the_widget(functions: Functions, events: Path) -> None:
+    functions.drop()
+    carried = submit(functions, events)
+    job = functions.aws.ledger.require(carried["job_id"])
+    order = {"job_id": job.job_id, "pinned_key": job.source.pinned_key}
+    assert module("thumbnail").handler(order, Context("thumbnail")) is None
+    shown = module("widget").handler({}, Context("widget"))
+    assert '<img alt="" src="data:image/jpeg;base64,' in shown
+    assert IMAGE in shown
+    assert f'endpoint="{Context("widget").invoked_function_arn}"' in shown
+    assert module("widget").handler({"describe": True}, Context("widget")).startswith("## ")
+    assert functions.log()[-1]["message"] != "no thumbnail"
+
+
 @pytest.mark.parametrize("name", BUILDERS)
 def test_a_function_without_its_settings_says_which(name: str) -> None:
     forget()
-    with pytest.raises(SettingsError, match=r"variables: .*LEDGER_TABLE"):
+    with pytest.raises(SettingsError, match=r"variables: .*CLIPS_BUCKET"):
         getattr(module(name), BUILDERS[name])()
 
 

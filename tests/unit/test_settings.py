@@ -14,7 +14,9 @@ from dropreel.settings import (
     Settings,
     SubmitSettings,
     SweepSettings,
+    ThumbnailSettings,
     WaitSettings,
+    WidgetSettings,
 )
 from tests.template import stack
 
@@ -23,6 +25,7 @@ SUBMIT = {
     "CLIPS_BUCKET": "clips",
     "LEDGER_TABLE": "ledger",
     "INGEST_QUEUE_URL": "https://sqs.example/ingest",
+    "THUMBNAIL_FUNCTION": "thumbnail",
     "RESULTS_TOPIC_ARN": "arn:results",
     "STATE_MACHINE_ARN": "arn:render",
     "PROVIDERS": "luma,fal",
@@ -81,6 +84,8 @@ SWEEP = {
     "DAILY_CAP_USD": "25",
     "MONTHLY_CAP_USD": "250",
 }
+THUMBNAIL = {"CLIPS_BUCKET": "clips"}
+WIDGET = {"CLIPS_BUCKET": "clips", "LEDGER_TABLE": "ledger", "STATE_MACHINE_ARN": "arn:render"}
 BASES: dict[type[Settings], dict[str, str]] = {
     SubmitSettings: SUBMIT,
     WaitSettings: WAIT,
@@ -88,6 +93,8 @@ BASES: dict[type[Settings], dict[str, str]] = {
     PollSettings: POLL,
     FinalizeSettings: FINALIZE,
     SweepSettings: SWEEP,
+    ThumbnailSettings: THUMBNAIL,
+    WidgetSettings: WIDGET,
 }
 FUNCTIONS: list[tuple[str, type[Settings]]] = [
     ("SubmitFunction", SubmitSettings),
@@ -96,6 +103,8 @@ FUNCTIONS: list[tuple[str, type[Settings]]] = [
     ("PollFunction", PollSettings),
     ("FinalizeFunction", FinalizeSettings),
     ("SweepFunction", SweepSettings),
+    ("ThumbnailFunction", ThumbnailSettings),
+    ("WidgetFunction", WidgetSettings),
 ]
 
 
@@ -123,6 +132,7 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         clips_bucket="clips",
         ledger_table="ledger",
         ingest_queue_url="https://sqs.example/ingest",
+        thumbnail_function="thumbnail",
         results_topic_arn="arn:results",
         state_machine_arn="arn:render",
         aws_region="eu-central-1",
