@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.metrics import PUBLISHED, Metric, catalogue
+from local.metrics import Metric
+from tests.metrics import PUBLISHED, catalogue
 from tests.template.stack import GONE, ROOT, Document, Rule, names_in, properties, spoilt
 from tests.template.stack import template as load
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.metrics import OURS, PUBLISHED, Line, catalogue, lines_of, loose_ends
+from local.metrics import Line, lines_of, loose_ends
+from tests.metrics import OURS, PUBLISHED, catalogue
 from tests.template.stack import GONE, Document, Rule, functions, names_in, properties, spoilt
 from tests.template.stack import template as load
 from tests.template.test_alarms import MEANT, alarms, on_dead_metrics

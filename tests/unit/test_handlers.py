@@ -24,7 +24,8 @@ from dropreel.jobs import Job, State
 from dropreel.observability import logger, metrics
 from dropreel.providers.http import new_client
 from dropreel.providers.registry import NAMES
-from tests.metrics import catalogue, emitted
+from local.metrics import emitted
+from tests.metrics import catalogue
 from tests.unit.media.samples import mp4
 from tests.unit.pictures import picture
 from tests.unit.support import Aws, make_job

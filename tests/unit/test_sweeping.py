@@ -13,7 +13,7 @@ from dropreel.observability import metrics
 from dropreel.providers.base import Failed, Failure, FailureKind, NoAnswer, Pending, Phase, Ready
 from dropreel.sweeping import Sweep
 from dropreel.table import Update
-from tests.metrics import emitted
+from local.metrics import emitted
 from tests.unit.support import NOW, Aws, Clock, FakeProvider, make_job
 from tests.unit.test_ledger import PATHS
 
