@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SAM_CLI_TELEMETRY := 0
+export QUICK
 export PYTHONPATH := $(CURDIR)/shared:$(CURDIR)
 
 # Words for people's clips travel in the environment as they were typed: no `$`, quote or backtick
@@ -17,7 +18,7 @@ export IMAGE PROMPT PROVIDER RESOLUTION DURATION
 MAKEOVERRIDES :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults check up drop down build deploy lock schema clean
+.PHONY: help demo test faults bench check up drop down build deploy lock schema clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -31,6 +32,9 @@ test: .venv/ready check ## Lint, types, template checks and all tests
 
 faults: .venv/ready ## Play every accident at every step, and count what was paid twice (nothing)
 	$(BIN)/python -m local.faults
+
+bench: .venv/bench ## Measure speed, cost, memory and starts; QUICK=1 takes two minutes
+	$(BIN)/python -m local.bench
 
 check: .venv/ready ## Format, lint, types and template, without the tests
 	$(BIN)/ruff format --check .
@@ -61,7 +65,7 @@ schema: .venv/ready ## Write the sidecar's JSON Schema
 	$(BIN)/python -m local.schema
 
 lock: .venv/ready ## Pin the dependencies anew
-	for name in requirements/uv shared/requirements pictures/requirements requirements/dev requirements/embedded-aws; do \
+	for name in requirements/uv shared/requirements pictures/requirements requirements/dev requirements/embedded-aws requirements/bench; do \
 		uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --upgrade \
 			--generate-hashes --no-emit-index-url --no-emit-find-links \
 			--custom-compile-command "make lock" $$name.in -o $$name.txt || exit 1; \
@@ -77,4 +81,8 @@ clean: down ## Remove environments, builds and output
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@$(BIN)/uv pip install --quiet --require-hashes --python .venv -r requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --require-hashes --python .venv-aws -r requirements/embedded-aws.txt
+	@touch $@
+
+.venv/bench: .venv/ready requirements/bench.txt
+	@$(BIN)/uv pip install --quiet --require-hashes --python .venv -r requirements/bench.txt
 	@touch $@

@@ -46,6 +46,15 @@ def _leave_out(template: Path, kinds: Collection[str]) -> None:
     template.write_text(json.dumps(document, indent=2), encoding="utf-8")  # YAML, too
 
 
+def build_layer(folder: Path) -> Path:
+    """The layer as `sam build` makes it for AWS, by the same rule and with its defaults."""
+    tools = Path(sys.executable).parent
+    env = {name: value for name, value in os.environ.items() if not name.startswith("DROPREEL_")}
+    command = ["make", "-C", str(ROOT / "shared"), "build-SharedLayer", f"UV={tools / 'uv'}"]
+    subprocess.run([*command, f"ARTIFACTS_DIR={folder}"], env=env, check=True, capture_output=True)
+    return folder
+
+
 @dataclass(frozen=True)
 class Stack:
     """A deployed stack with the queues that stand for people's mailboxes."""

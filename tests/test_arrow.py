@@ -14,14 +14,18 @@ PACKAGE = SHARED / "dropreel"
 
 # No provider, no AWS, no HTTP in these: they hold what dropreel is about.
 PURE = (
-    *("sidecar", "pairing", "jobs", "capabilities", "pricing", "waiting"),
+    *("sidecar", "pairing", "jobs", "capabilities", "pricing", "waiting", "runtimes"),
     *("mail", "clip", "image", "errors", "budget", "rules", "limits", "widget"),
 )
 ADAPTERS = (
-    *("table", "ledger", "accounts", "breaker", "telling", "slots"),
-    *("inbox", "clips", "notices", "keys", "wiring", "download", "upload", "thumbnails"),
+    *("table", "ledger", "accounts", "breaker", "telling", "slots", "timings"),
+    *("inbox", "clips", "notices", "keys", "wiring", "download", "upload", "bookmarks", "lazy"),
+    "thumbnails",
 )
-STEPS = ("intake", "generation", "polling", "delivery", "sweeping", "warnings", "gallery")
+STEPS = (
+    *("intake", "generation", "polling", "watching", "delivery", "fetching", "sweeping"),
+    *("warnings", "gallery"),
+)
 CLIENTS = ("boto3", "botocore", "httpx", "aws_lambda_powertools")
 OUTER = ("local", "tests", "functions")
 TOPS = {"dropreel", "providers"}  # the packages themselves

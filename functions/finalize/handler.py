@@ -13,6 +13,7 @@ import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from dropreel.delivery import Delivery, Ending
+from dropreel.lazy import lazy
 from dropreel.notices import Notifier
 from dropreel.observability import bind, logger, metrics
 from dropreel.providers.http import new_client
@@ -29,7 +30,7 @@ def delivery() -> Delivery:
         table=table(settings, session),
         clips=clips(settings, session),
         provider=providers(ProviderSettings.from_environment, session),
-        http=new_client(),
+        http=lazy(new_client),
         results=Notifier(sns, settings.results_topic_arn),
         operators=Notifier(sns, settings.operators_topic_arn),
         region=settings.aws_region,
@@ -40,7 +41,7 @@ def delivery() -> Delivery:
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     ending = Ending.of(event)
     bind({"job_id": ending.job_id, "execution_id": ending.execution_id})
-    return delivery().run(ending)
+    return delivery().run(ending, lambda: context.get_remaining_time_in_millis() / 1000)

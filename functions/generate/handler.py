@@ -11,12 +11,15 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from dropreel.breaker import Breaker
 from dropreel.generation import Generation
+from dropreel.lazy import lazy
 from dropreel.ledger import Ledger
 from dropreel.notices import Notifier
 from dropreel.observability import bind, logger, metrics
 from dropreel.settings import GenerateSettings
 from dropreel.telling import Notices
+from dropreel.timings import Timings
 from dropreel.warnings import Warnings
+from dropreel.watching import Watcher
 from dropreel.wiring import clips, providers, slots, table
 
 
@@ -25,11 +28,12 @@ def generation() -> Generation:
     settings = GenerateSettings.from_environment()
     session = boto3.session.Session()
     items = table(settings, session)
-    operators = Notifier(session.client("sns"), settings.operators_topic_arn)
+    operators = Notifier(lazy(lambda: session.client("sns")), settings.operators_topic_arn)
     return Generation(
         ledger=Ledger(items),
         clips=clips(settings, session),
         provider=providers(lambda: settings, session),
+        watcher=Watcher(Timings(items), longest_s=settings.watch_seconds),
         rules=settings.rules(),
         breaker=Breaker(items),
         warnings=Warnings(Notices(items), operators),

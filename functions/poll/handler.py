@@ -13,6 +13,8 @@ from dropreel.ledger import Ledger
 from dropreel.observability import bind, logger, metrics
 from dropreel.polling import Polling
 from dropreel.settings import PollSettings
+from dropreel.timings import Timings
+from dropreel.watching import Watcher
 from dropreel.wiring import clips, providers, slots, table
 
 
@@ -26,6 +28,7 @@ def polling() -> Polling:
         slots=slots(settings, items, session),
         clips=clips(settings, session),
         provider=providers(lambda: settings, session),
+        watcher=Watcher(Timings(items), longest_s=settings.watch_seconds),
         max_orders=settings.max_orders_per_job,
         deadline=timedelta(minutes=settings.job_deadline_minutes),
     )
@@ -33,12 +36,14 @@ def polling() -> Polling:
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     bind(event)
     return polling().run(
         event["job_id"],
         execution=event["execution_id"],
         searches=event.get("searches", 0),
+        pending_at=event.get("pending_at", ""),
         resume=event.get("resume"),
         may_order=event.get("may_order", True),
+        time_left=lambda: context.get_remaining_time_in_millis() / 1000,
     )

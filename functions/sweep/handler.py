@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from dropreel.lazy import lazy
 from dropreel.observability import logger, metrics
 from dropreel.settings import SweepSettings
 from dropreel.sweeping import Sweep
@@ -25,7 +26,7 @@ def sweep() -> Sweep:
         slots=slots(settings, items, session),
         clips=clips(settings, session),
         provider=providers(lambda: settings, session),
-        workflow=session.client("stepfunctions"),
+        workflow=lazy(lambda: session.client("stepfunctions")),
         machine_arn=settings.state_machine_arn,
         deadline=timedelta(minutes=settings.job_deadline_minutes),
         cancel_stalled=settings.cancel_stalled_orders,

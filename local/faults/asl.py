@@ -16,6 +16,7 @@ FILE = Path(__file__).resolve().parents[2] / "statemachine" / "render.asl.json"
 
 # The functions behind the tasks, by the file's placeholder.
 FUNCTIONS = {
+    "${SlotFunctionArn}": "slot",
     "${GenerateFunctionArn}": "generate",
     "${PollFunctionArn}": "poll",
     "${FinalizeFunctionArn}": "finalize",
@@ -24,12 +25,13 @@ FUNCTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What `$states` holds while a state is played."""
+    """What `$states` holds while a state is played; `result` as the service gives it."""
 
     input: Mapping[str, Any]
     execution: str
     result: Any = None
     error: Mapping[str, Any] | None = None
+    token: str = ""
 
 
 Meaning = Callable[[Moment], Any]
@@ -37,7 +39,7 @@ Meaning = Callable[[Moment], Any]
 
 def _counted(name: str) -> Meaning:
     """The input with the function's answer, and one more of what is counted."""
-    return lambda m: {**m.input, **m.result, name: m.input.get(name, 0) + 1}
+    return lambda m: {**m.input, **m.result["Payload"], name: m.input.get(name, 0) + 1}
 
 
 def _or(name: str, default: Any) -> Meaning:
@@ -51,6 +53,10 @@ def _outcome(*words: str) -> Meaning:
 _COUNTED = (
     "$merge([$states.input, $states.result.Payload, "
     "{{'{0}': ($exists($states.input.{0}) ? $states.input.{0} : 0) + 1}}])"
+)
+_COUNTED_UNLESS_TOLD = (
+    "$merge([$states.input, "
+    "{{'{0}': ($exists($states.input.{0}) ? $states.input.{0} : 0) + 1}}, $states.result.Payload])"
 )
 _OR = "$exists($states.input.{0}) ? $states.input.{0} : {1}"
 _FIRST_LOOK = "$exists($states.input.resume) and $not($exists($states.input.polls))"
@@ -66,9 +72,13 @@ MEANINGS: dict[str, Meaning] = {
     # what functions are given
     "$states.input.job_id": lambda m: m.input["job_id"],
     "$states.context.Execution.Id": lambda m: m.execution,
+    "$states.context.Task.Token": lambda m: m.token,
+    "$states.input.ask_at": lambda m: m.input["ask_at"],
     _OR.format("tries", "0"): _or("tries", 0),
     _OR.format("searches", "0"): _or("searches", 0),
+    _OR.format("pending_at", "''"): _or("pending_at", ""),
     _OR.format("run", "0"): _or("run", 0),
+    _OR.format("pending_at", "''"): _or("pending_at", ""),
     _OR.format("polls", "0"): _or("polls", 0),
     _OR.format("fetches", "0"): _or("fetches", 0),
     f"{_FIRST_LOOK} ? $states.input.resume : null": lambda m: (
@@ -78,9 +88,14 @@ MEANINGS: dict[str, Meaning] = {
         m.input["accident"]["Error"] if "accident" in m.input else ""
     ),
     # what comes of it
+    "$merge([$states.input, $states.result])": lambda m: {**m.input, **m.result},
     _COUNTED.format("tries"): _counted("tries"),
     _COUNTED.format("polls"): _counted("polls"),
-    _COUNTED.format("fetches"): _counted("fetches"),
+    _COUNTED_UNLESS_TOLD.format("fetches"): lambda m: {
+        **m.input,
+        "fetches": m.input.get("fetches", 0) + 1,
+        **m.result["Payload"],
+    },
     "$merge([$states.input, {'accident': $states.errorOutput, 'wait_seconds': 30}])": lambda m: {
         **m.input,
         "accident": m.error,
@@ -139,6 +154,9 @@ class Machine:
     def function(self, state: str) -> str:
         return FUNCTIONS[self.states[state]["Arguments"]["FunctionName"]]
 
+    def waits_for_token(self, state: str) -> bool:
+        return str(self.states[state]["Resource"]).endswith(".waitForTaskToken")
+
     def payload(self, state: str, moment: Moment) -> dict[str, Any]:
         given = self.states[state]["Arguments"]["Payload"]
         return {name: evaluated(value, moment) for name, value in given.items()}
@@ -179,4 +197,7 @@ def _retry(spec: Mapping[str, Any]) -> Retry:
 
 
 def _matches(errors: tuple[str, ...] | list[str], error: str) -> bool:
+    """`States.TaskFailed` is every error but a timeout."""
+    if "States.TaskFailed" in errors and error != "States.Timeout":
+        return True
     return "States.ALL" in errors or error in errors

@@ -39,6 +39,10 @@ class TransactionCanceledError(ClientError):
     """At least one part of a transaction could not be done; none was."""
 
 
+# What one part of a transaction comes to: the item, None where it is deleted, or a refusal.
+Outcome = Item | ConditionNotMetError | None
+
+
 class Dynamo:
     """One table with the keys `pk` and `sk` and the index `unsettled`, as a boto3 client."""
 
@@ -64,6 +68,11 @@ class Dynamo:
             return {
                 pk: dict(item) for (pk, _), item in self._items.items() if pk.startswith(prefix)
             }
+
+    def listed(self, prefix: str) -> list[Item]:
+        """The same where several items have one `pk`."""
+        with self._lock:
+            return [dict(item) for (pk, _), item in self._items.items() if pk.startswith(prefix)]
 
     # --- the client's calls ---------------------------------------------------------------------
 
@@ -94,27 +103,48 @@ class Dynamo:
         self, *, TransactItems: list[Item], ClientRequestToken: str = ""
     ) -> Item:
         """A token that was seen before changes nothing more: the first time has done it all."""
-        requests = [part["Update"] for part in TransactItems]
-        keys = [_key(request["Key"]) for request in requests]
+        parts = [_part(item) for item in TransactItems]
+        keys = [_key(request["Key"]) for _, request in parts]
         if len(set(keys)) < len(keys):
             raise _invalid("TransactWriteItems", "one item in two parts of a transaction")
         with self._lock, _validated("TransactWriteItems"):
             if ClientRequestToken not in self._done:
-                self._write_all([self._attempt(request) for request in requests])
+                self._write_all(keys, [self._attempt(*part) for part in parts])
             self._done |= {ClientRequestToken} - {""}
         return {}
 
-    def query(
+    def query(self, *, TableName: str, **request: Any) -> Item:
+        """The items under one first key in order of the second, or those of the index."""
+        self._check_table(TableName)
+        if "IndexName" in request:
+            return self._query_index(**request)
+        return self._query_keys(**request)
+
+    def _query_keys(
         self,
         *,
-        TableName: str,
+        ExpressionAttributeValues: Item,
+        KeyConditionExpression: str,
+        ConsistentRead: bool = False,
+    ) -> Item:
+        if not ConsistentRead or KeyConditionExpression != "pk = :pk":
+            raise _invalid("Query", f"{KeyConditionExpression} is not read like this")
+        if set(ExpressionAttributeValues) != {":pk"}:
+            raise _invalid("Query", "defined and used differ")
+        wanted = ExpressionAttributeValues[":pk"]["S"]
+        with self._lock:
+            found = sorted(key for key in self._items if key[0] == wanted)
+            return {"Items": [dict(self._items[key]) for key in found]}
+
+    def _query_index(
+        self,
+        *,
         IndexName: str,
         ExpressionAttributeNames: Item,
         ExpressionAttributeValues: Item,
         KeyConditionExpression: str,
     ) -> Item:
         """Keys of the items that are in the sparse index, oldest first."""
-        self._check_table(TableName)
         if (KeyConditionExpression, ExpressionAttributeNames) != ("#a = :v", {"#a": IndexName}):
             raise _invalid("Query", f"{KeyConditionExpression} is no key of {IndexName}")
         wanted = ExpressionAttributeValues[":v"]
@@ -131,19 +161,27 @@ class Dynamo:
 
     # --- inside ---------------------------------------------------------------------------------
 
-    def _write_all(self, outcomes: list[Item | ConditionNotMetError]) -> None:
+    def _write_all(self, keys: list[Key], outcomes: list[Outcome]) -> None:
         reasons = [_reason(outcome) for outcome in outcomes]
         if any(reason["Code"] != "None" for reason in reasons):
             raise _cancelled(reasons)
-        for outcome in outcomes:
+        for key, outcome in zip(keys, outcomes, strict=True):
             if isinstance(outcome, dict):
                 self._store(outcome)
+            else:
+                self._items.pop(key, None)
 
-    def _attempt(self, request: Item) -> Item | ConditionNotMetError:
+    def _attempt(self, verb: str, request: Item) -> Outcome:
         try:
-            return self._updated(request, "TransactWriteItems")
+            if verb == "Update":
+                return self._updated(request, "TransactWriteItems")
+            self._check_table(request["TableName"])
+            old = self._items.get(_key(request["Key"]), {})
+            test = request.get("ConditionExpression", "")
+            self._check(old, request, test, "TransactWriteItems")
         except ConditionNotMetError as failure:
             return failure
+        return None
 
     def _updated(self, request: Mapping[str, Any], operation: str) -> Item:
         """The item as it would be after the update."""
@@ -183,6 +221,14 @@ def _key(item: Mapping[str, Any]) -> Key:
     return item["pk"]["S"], item["sk"]["S"]
 
 
+def _part(item: Item) -> tuple[str, Item]:
+    """What a part of a transaction does, and with what."""
+    ((verb, request),) = item.items()
+    if verb not in ("Update", "Delete"):
+        raise _invalid("TransactWriteItems", f"no {verb} is expected")
+    return verb, request
+
+
 def _scope(item: Item, request: Mapping[str, Any]) -> Scope:
     names = request.get("ExpressionAttributeNames", {})
     return Scope(item, names, request.get("ExpressionAttributeValues", {}))
@@ -210,8 +256,8 @@ def _refused(operation: str, request: Mapping[str, Any], old: Item) -> Condition
     return ConditionNotMetError(response, operation)  # type: ignore[arg-type]
 
 
-def _reason(outcome: Item | ConditionNotMetError) -> Item:
-    if isinstance(outcome, dict):
+def _reason(outcome: Outcome) -> Item:
+    if not isinstance(outcome, ConditionNotMetError):
         return {"Code": "None"}
     found: Mapping[str, Any] = outcome.response
     item = {"Item": found["Item"]} if "Item" in found else {}

@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -18,9 +18,9 @@ from importlib import import_module
 from typing import Any
 
 import httpx
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
+from dropreel import slots
 from dropreel.breaker import Breaker
 from dropreel.budget import Caps
 from dropreel.clips import Clips
@@ -30,6 +30,7 @@ from dropreel.inbox import Inbox
 from dropreel.intake import Intake
 from dropreel.keys import ProviderKeys
 from dropreel.ledger import Ledger
+from dropreel.limits import Limit
 from dropreel.notices import Notifier
 from dropreel.observability import logger, metrics
 from dropreel.polling import Polling
@@ -39,20 +40,26 @@ from dropreel.providers.base import Provider
 from dropreel.providers.http import new_client
 from dropreel.rules import SpendingRules
 from dropreel.settings import SubmitSettings
+from dropreel.slots import Slots
 from dropreel.sweeping import Sweep
 from dropreel.table import Table
 from dropreel.telling import Notices
+from dropreel.timings import Timings
+from dropreel.waiting import LONGEST_WATCH_S
 from dropreel.warnings import Warnings
+from dropreel.watching import Watcher
 from local.faults.dynamo import Dynamo
 from local.faults.provider import NAMES, Clock, Providers, Transport
 from local.faults.s3 import S3
 from local.faults.services import MACHINE, OPERATORS, RESULTS, Secrets, Sns, Sqs, StepFunctions
-from local.faults.wire import Invocation, Reply, Tap, Wire
+from local.faults.taps import Tap
+from local.faults.wire import Invocation, Reply, Wire
 
 # Seconds after which Lambda ends a function; `tests/faults` compares them with template.yaml.
-TIMEOUTS = {"submit": 60, "generate": 60, "poll": 60, "finalize": 840, "sweep": 600}
+TIMEOUTS = {"submit": 60, "slot": 60, "generate": 60, "poll": 85, "finalize": 840, "sweep": 600}
 BUILDERS = {
     "submit": "intake",
+    "slot": "parts",
     "generate": "generation",
     "poll": "polling",
     "finalize": "delivery",
@@ -91,6 +98,10 @@ class Context:
     invoked_function_arn: str = "arn:aws:lambda:us-east-1:111122223333:function:function"
     aws_request_id: str = "52fdfc07-2182-154f-163f-5f0f9a621d72"
 
+    def get_remaining_time_in_millis(self) -> int:
+        """All of it: in a play functions take no time."""
+        return 1000 * TIMEOUTS[self.function_name]
+
 
 @dataclass(frozen=True)
 class Clients:
@@ -107,16 +118,26 @@ class Clients:
 class Functions:
     """Builds and calls the functions."""
 
-    def __init__(self, clients: Clients, providers: Providers, clock: Clock, wire: Wire) -> None:
+    def __init__(
+        self,
+        clients: Clients,
+        providers: Providers,
+        clock: Clock,
+        wire: Wire,
+        sleep: Callable[[float], None],
+    ) -> None:
         self._clients = clients
+        self._sleep = sleep
         self._clock = clock
         self._wire = wire
         self._options = providers.options()
         self._trusted = frozenset({providers.origin})
         self.failover: tuple[str, ...] = ()
+        self.limits: Mapping[str, Limit] = {}
         self._http = new_client(Transport(providers, wire))
         self._build: dict[str, Callable[[], Any]] = {
             "submit": self._intake,
+            "slot": self._line,
             "generate": self._generation,
             "poll": self._polling,
             "finalize": self._delivery,
@@ -142,7 +163,7 @@ class Functions:
         def run() -> Any:
             with (
                 warnings.catch_warnings(),
-                _attributes(module, {BUILDERS[name]: builder, **_own_state(name)}),
+                _attributes(module, {BUILDERS[name]: builder}),
             ):
                 warnings.filterwarnings("ignore", message="No application metrics")
                 try:
@@ -179,6 +200,24 @@ class Functions:
 
         return provider
 
+    def _line(self) -> tuple[Ledger, Slots]:
+        table = self._table()
+        return Ledger(table), self._slots(table)
+
+    def _slots(self, table: Table) -> Slots:
+        workflow = self._tap("stepfunctions", self._clients.workflow)
+        gone = workflow.exceptions
+
+        def wake(token: str, word: Mapping[str, Any]) -> bool:
+            try:
+                workflow.send_task_success(taskToken=token, output=json.dumps(word))
+            except (gone.TaskDoesNotExist, gone.TaskTimedOut, gone.InvalidToken):
+                return False
+            return True
+
+        lease_s = 2 * int(DEADLINE.total_seconds())
+        return Slots(table, self.limits, wake, lease_s=lease_s, now=self._clock.now)
+
     def _intake(self) -> Intake:
         return Intake(
             _SUBMIT,
@@ -191,6 +230,10 @@ class Functions:
             now=self._clock.moment,
         )
 
+    def _watcher(self, table: Table) -> Watcher:
+        timings, moment = Timings(table), self._clock.moment
+        return Watcher(timings, longest_s=LONGEST_WATCH_S, now=moment, sleep=self._sleep)
+
     def _generation(self) -> Generation:
         table = self._table()
         operators = self._notifier(OPERATORS)
@@ -198,19 +241,24 @@ class Functions:
             ledger=Ledger(table),
             clips=self._clips(),
             provider=self._providers(),
+            watcher=self._watcher(table),
             rules=replace(_RULES, failover=self.failover),
             breaker=Breaker(table),
             warnings=Warnings(Notices(table), operators, self._clock.moment),
+            slots=self._slots(table),
             deadline=DEADLINE,
             source_url_seconds=21600,
             now=self._clock.moment,
         )
 
     def _polling(self) -> Polling:
+        table = self._table()
         return Polling(
-            ledger=Ledger(self._table()),
+            ledger=Ledger(table),
+            slots=self._slots(table),
             clips=self._clips(),
             provider=self._providers(),
+            watcher=self._watcher(table),
             max_orders=MAX_ORDERS,
             deadline=DEADLINE,
             now=self._clock.moment,
@@ -231,8 +279,10 @@ class Functions:
         )
 
     def _sweep(self) -> Sweep:
+        table = self._table()
         return Sweep(
-            table=self._table(),
+            table=table,
+            slots=self._slots(table),
             clips=self._clips(),
             provider=self._providers(),
             workflow=self._tap("stepfunctions", self._clients.workflow),
@@ -242,13 +292,6 @@ class Functions:
             caps=_RULES.caps,
             now=self._clock.moment,
         )
-
-
-def _own_state(name: str) -> dict[str, Any]:
-    """What a handler module keeps of one invocation; nested ones must not share it."""
-    if name != "submit":
-        return {}
-    return {"processor": BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)}
 
 
 @contextmanager
@@ -270,7 +313,8 @@ def quiet() -> Iterator[None]:
     logger.setLevel(logging.CRITICAL)
     os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"
     try:
-        yield
+        with _attributes(slots, {"gauge": lambda *_: None}):  # printed even then
+            yield
     finally:
         logger.setLevel(level)
         if disabled is None:

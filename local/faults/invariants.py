@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,11 +17,14 @@ from local.faults.faults import END, HARMLESS, Cell, Kind
 from local.faults.functions import ESTIMATE_USD
 from local.faults.scenarios import SCENARIOS, Scenario
 from local.faults.services import OPERATORS, RESULTS, Published
-from local.faults.world import World
+from local.faults.world import DROPS, IMAGE, World, holds
 from local.simulators import JobView
 
 # What these providers say that a clip has cost; the others say nothing.
 TRUE_PRICE_USD = {"eachlabs": Decimal("0.5"), "oxen": Decimal("0.5")}
+
+# Two sweeps, and a clip that is made meanwhile; the workflow would wait for days.
+LONGEST_IN_LINE_S = 2 * 3600
 
 WITHOUT_LIST = frozenset({"luma"})  # of orders: what is lost there stays lost
 
@@ -40,8 +43,18 @@ _QUERY = re.compile(r"https?://[^\s\"]*\?")
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """Who still has a slot or stands in line, the longest time there, the most at work at once."""
+
+    held: tuple[str, ...]
+    waiting: tuple[str, ...]
+    longest_s: float
+    most_at_once: int
+
+
+@dataclass(frozen=True, slots=True)
 class End:
-    """How a play has ended, as AWS and the provider show it."""
+    """How a play has ended for one job, as AWS and the provider show it."""
 
     cell: Cell
     scenario: Scenario
@@ -50,6 +63,7 @@ class End:
     ordered: tuple[JobView, ...]
     mails: tuple[Published, ...]
     told_twice: bool
+    line: Line
     budget: dict[str, Decimal]
     clips: tuple[str, ...]
     record: dict[str, Any] | None
@@ -58,6 +72,7 @@ class End:
     dropped_again: str
     undelivered: tuple[str, ...]
     keys_seen_on_cdn: int
+    others: tuple[End, ...] = ()  # the ends of the other jobs of the play
 
     @property
     def state(self) -> str:
@@ -92,9 +107,16 @@ class End:
         return sum((amount for key, amount in self.budget.items() if _is_day(key)), Decimal(0))
 
 
-def end_of(world: World, cell: Cell) -> End:
-    items = [plain(item) for item in world.dynamo.items("JOB#").values()]
-    job = items[0] if len(items) == 1 else {}
+def ends_of(world: World, cell: Cell) -> list[End]:
+    """One for each job, the first image's first."""
+    jobs = [plain(item) for item in world.dynamo.items("JOB#").values()]
+    jobs.sort(key=lambda job: DROPS.index(job["source"]["key"].removesuffix(".jpg")))
+    ends = [_end_of(world, cell, job) for job in jobs]
+    return [replace(end, others=tuple(other for other in ends if other is not end)) for end in ends]
+
+
+def _end_of(world: World, cell: Cell, job: dict[str, Any]) -> End:
+    job_id, first = job["job_id"], job["source"]["key"] == IMAGE
     budget = {
         key.removeprefix("BUDGET#"): plain(item)["committed_usd"]
         for key, item in world.dynamo.items("BUDGET#").items()
@@ -104,12 +126,23 @@ def end_of(world: World, cell: Cell) -> End:
         cell=cell,
         scenario=SCENARIOS[cell.scenario],
         job=job,
-        states=tuple(world.story.states),
-        ordered=tuple(world.providers.jobs()),
-        mails=tuple(world.sns.published),
+        states=tuple(world.story.states[job_id]),
+        ordered=tuple(
+            one for one in world.providers.jobs() if one.prompt == job["settings"]["prompt"]
+        ),
+        mails=tuple(
+            mail
+            for mail in world.sns.published
+            if mail.document.get("job_id", job_id if first else "") == job_id
+        ),
         told_twice=bool(fault and fault.kind in _MAY_TELL_TWICE and world.story.sent_not_told),
         budget=budget,
-        clips=tuple(key for key in world.s3.keys("clips", "clips/") if key.endswith(".mp4")),
+        line=_line(world),
+        clips=tuple(
+            key
+            for key in world.s3.keys("clips", "clips/")
+            if job_id in key and key.endswith(".mp4")
+        ),
         record=_record(world, job),
         running=tuple(one.name for one in world.steps.executions if one.running),
         resumed_and_ordered=tuple(
@@ -117,9 +150,18 @@ def end_of(world: World, cell: Cell) -> End:
             for one in world.steps.executions
             if one.arn in world.wire.ordered_by and "resume" in json.loads(one.input)
         ),
-        dropped_again=world.story.dropped_again,
+        dropped_again=world.story.dropped_again if first else "",
         undelivered=tuple(world.story.undelivered),
         keys_seen_on_cdn=world.providers.keys_seen_on_cdn,
+    )
+
+
+def _line(world: World) -> Line:
+    return Line(
+        held=tuple(holds(world.dynamo)),
+        waiting=tuple(str(item["sk"]["S"]) for item in world.dynamo.listed("WAITING#")),
+        longest_s=world.workflow.longest_wait_s,
+        most_at_once=world.providers.most_at_once,
     )
 
 
@@ -131,11 +173,12 @@ def _record(world: World, job: dict[str, Any]) -> dict[str, Any] | None:
     return dict(json.loads(world.s3.objects["clips", found[0]].body))
 
 
-def violations(end: End) -> tuple[str, ...]:
+def violations(ends: Sequence[End], scenario: Scenario) -> tuple[str, ...]:
     """What does not hold, in words; empty if all is well."""
-    if not end.job:
-        return ("there is not exactly one job in the ledger",)
-    return tuple(text for check in CHECKS for text in check(end))
+    if len(ends) != scenario.images:
+        return (f"{len(ends)} jobs are in the ledger, not {scenario.images}",)
+    found = (text for end in ends for check in CHECKS for text in check(end))
+    return tuple(dict.fromkeys(found))
 
 
 def never_paid_twice(end: End) -> Iterator[str]:
@@ -236,9 +279,10 @@ def stores_what_it_delivers(end: End) -> Iterator[str]:
 
 def keeps_the_books(end: End) -> Iterator[str]:
     """What is committed is what this job has cost, or may cost; months agree with their days."""
-    wanted = owed_usd(end)
+    wanted = sum(map(owed_usd, (end, *end.others)), Decimal(0))
     if end.committed_usd != wanted:
-        yield f"${end.committed_usd} are committed, but a {end.state} job owes ${wanted}"
+        states = " and a ".join(one.state for one in (end, *end.others))
+        yield f"${end.committed_usd} are committed, but a {states} job owes ${wanted}"
     months = {key: amount for key, amount in end.budget.items() if not _is_day(key)}
     days = {key: amount for key, amount in end.budget.items() if _is_day(key)}
     for month in {*months, *(day[:7] for day in days)}:
@@ -282,6 +326,23 @@ def loses_nothing(end: End) -> Iterator[str]:
         yield "a key was sent to the host of the clips"
 
 
+def leaves_the_line(end: End) -> Iterator[str]:
+    if end.line.held:
+        yield f"slots are still held: {', '.join(end.line.held)}"
+    if end.line.waiting:
+        yield f"still in line: {', '.join(end.line.waiting)}"
+    if end.line.longest_s > LONGEST_IN_LINE_S:
+        yield f"somebody stood in line for {end.line.longest_s / 3600:.1f} hours"
+
+
+def keeps_to_the_slots(end: End) -> Iterator[str]:
+    """Unless nobody could know that the provider was still at work on another job."""
+    states = {state for one in (end, *end.others) for _, state in one.states}
+    most = end.scenario.slots or end.scenario.images
+    if end.line.most_at_once > most and not states & PASSING:
+        yield f"a provider had {end.line.most_at_once} jobs at once, {most} may be"
+
+
 CHECKS: tuple[Callable[[End], Iterator[str]], ...] = (
     never_paid_twice,
     ends_once,
@@ -294,6 +355,8 @@ CHECKS: tuple[Callable[[End], Iterator[str]], ...] = (
     keeps_the_books,
     keeps_a_record,
     loses_nothing,
+    leaves_the_line,
+    keeps_to_the_slots,
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from local.simulators.images import Fetcher, ImageError
 from local.simulators.wire import Answer, Request
 
 NAMES = ("eachlabs", "fal", "luma", "oxen")
+AT_WORK = frozenset({"queued", "running"})
 KEYS = {name: f"{name}-id:{name}-secret" for name in NAMES}
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
@@ -60,6 +62,19 @@ class Providers(Simulators):
         super().__init__(keys=KEYS, clock=clock, renders="on-download", cache_dir=cache)
         self._studio.fetcher.close()
         self._studio.fetcher = SourceFetcher(read_source)
+        self.most_at_once = 0
+
+    def reset(self) -> None:
+        super().reset()
+        self.most_at_once = 0
+
+    def respond(self, request: Request) -> Answer:
+        """Also counts how many jobs one provider has at once."""
+        answer = super().respond(request)
+        if request.method == "POST":
+            at_work = Counter(job.provider for job in self.jobs() if job.state in AT_WORK)
+            self.most_at_once = max(self.most_at_once, *at_work.values(), 0)
+        return answer
 
     def options(self) -> ProviderOptions:
         urls: dict[str, Any] = {name: {"base_url": self.base_url(name)} for name in NAMES}

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from dropreel.waiting import PROFILES
+from dropreel.runtimes import Kind, Runtimes
+from dropreel.waiting import Schedule
+from local.faults.provider import NAMES
 
 _MORNING = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 _BEFORE_MIDNIGHT = datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC)  # UTC, and a month's last
+
+_MOVES = ("slow push-in", "slow pull-out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,8 @@ class Scenario:
     `passing` is an end that people are told of and that need not be the last.
     `failover` are the providers that may take the order over; `{provider}` in a marker is the
     one of the play. `image_first`: the sidecar follows while the image's event has been handled.
+    `images` are dropped at once; `slots`, unless 0, are the jobs that a provider may have at once.
+    `providers` are those that it is played with.
     """
 
     name: str
@@ -31,16 +37,25 @@ class Scenario:
     image_first: bool = False
     failover: tuple[str, ...] = ()
     begins_at: datetime = _MORNING
+    images: int = 1
+    slots: int = 0
+    providers: tuple[str, ...] = NAMES
 
     def orders(self, provider: str) -> int:
         """How many a run may make: one more only after a failure that costs nothing."""
         return self.most_orders if provider in self.unbilled else 1
 
-    def prompt(self, provider: str) -> str:
-        profile = PROFILES[provider]
-        seconds = self.seconds or profile.first + profile.step // 2
+    def prompt(self, provider: str, number: int = 0) -> str:
+        """What the `number`th image is dropped with."""
+        seconds = self.seconds or _after_the_first_look(provider)
         marker = self.marker.replace("{provider}", provider)
-        return f"slow push-in [sim: render={seconds}] {marker}".strip()
+        return f"{_MOVES[number]} [sim: render={seconds}] {marker}".strip()
+
+
+def _after_the_first_look(provider: str) -> int:
+    runtimes = Runtimes(Kind(provider, "540p", "5s"), {})
+    first = Schedule(runtimes, now_s=0, deadline_s=3600).wait_s(0)
+    return first + runtimes.kind.profile.pace_s // 2 + 1
 
 
 SCENARIOS = {
@@ -75,5 +90,7 @@ SCENARIOS = {
             begins_at=_BEFORE_MIDNIGHT,
         ),
         Scenario("late", seconds=2 * 3600, passing="stalled"),
+        # Slots are the same for all; these two tell and do not tell which orders they have.
+        Scenario("in line", images=2, slots=1, providers=("luma", "oxen")),
     )
 }

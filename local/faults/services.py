@@ -18,6 +18,7 @@ MACHINE = ACCOUNT.format(service="states", name="stateMachine:render")
 RESULTS = ACCOUNT.format(service="sns", name="results")
 OPERATORS = ACCOUNT.format(service="sns", name="operators")
 
+_TASK = "task-"
 NAMES_KEPT = timedelta(days=90)  # Step Functions, after an execution has closed
 
 
@@ -85,6 +86,18 @@ class NoExecutionError(ClientError):
     """No execution of that name, or none any more."""
 
 
+class NoTaskError(ClientError):
+    """No task has ever waited with that token."""
+
+
+class TaskOverError(ClientError):
+    """The task does not wait with that token any longer."""
+
+
+class BadTokenError(ClientError):
+    """That is no token."""
+
+
 @dataclass(slots=True)
 class Execution:
     """One execution of the workflow, as the service shows it."""
@@ -108,15 +121,20 @@ class StepFunctions:
     exceptions = SimpleNamespace(
         ExecutionAlreadyExists=NameTakenError,
         ExecutionDoesNotExist=NoExecutionError,
+        TaskDoesNotExist=NoTaskError,
+        TaskTimedOut=TaskOverError,
+        InvalidToken=BadTokenError,
     )
 
     def __init__(self, now: Callable[[], datetime], on_start: Callable[[Execution], None]) -> None:
         self._now = now
         self._on_start = on_start
         self._named: dict[str, Execution] = {}
+        self._waiting: dict[str, Callable[[Any], None] | None] = {}  # None when it is over
         self.executions: list[Execution] = []
 
     def clear(self) -> None:
+        self._waiting.clear()
         self._named.clear()
         self.executions.clear()
 
@@ -133,16 +151,38 @@ class StepFunctions:
         if known is None:
             known = self._start(name, input)
         elif not known.running or known.input != input:
-            error = {"Error": {"Code": "ExecutionAlreadyExists", "Message": name}}
-            raise NameTakenError(error, "StartExecution")  # type: ignore[arg-type]
+            raise NameTakenError(_error("ExecutionAlreadyExists", name), "StartExecution")
         return {"executionArn": known.arn, "startDate": known.started_at}
 
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:
         known = self._known(executionArn.rpartition(":")[2])
         if known is None or known.arn != executionArn:
-            error = {"Error": {"Code": "ExecutionDoesNotExist", "Message": executionArn}}
-            raise NoExecutionError(error, "DescribeExecution")  # type: ignore[arg-type]
+            error = _error("ExecutionDoesNotExist", executionArn)
+            raise NoExecutionError(error, "DescribeExecution")
         return {"status": known.status, "input": known.input}
+
+    def send_task_success(self, *, taskToken: str, output: str) -> dict[str, Any]:
+        """The first word with a token counts; a task that is over takes no other."""
+        if not taskToken.startswith(_TASK):
+            raise BadTokenError(_error("InvalidToken", taskToken), "SendTaskSuccess")
+        if taskToken not in self._waiting:
+            raise NoTaskError(_error("TaskDoesNotExist", taskToken), "SendTaskSuccess")
+        hear = self._waiting[taskToken]
+        if hear is None:
+            raise TaskOverError(_error("TaskTimedOut", taskToken), "SendTaskSuccess")
+        word = json.loads(output)
+        self.end_task(taskToken)
+        hear(word)
+        return {}
+
+    def begin_task(self, hear: Callable[[Any], None]) -> str:
+        """A token for a task that waits; `hear` gets what is sent with it."""
+        token = f"{_TASK}{len(self._waiting) + 1}"
+        self._waiting[token] = hear
+        return token
+
+    def end_task(self, token: str) -> None:
+        self._waiting[token] = None
 
     def _start(self, name: str, given: str) -> Execution:
         arn = f"{MACHINE.replace(':stateMachine:', ':execution:')}:{name}"
@@ -158,6 +198,10 @@ class StepFunctions:
             del self._named[name]
             return None
         return known
+
+
+def _error(code: str, message: str) -> Any:
+    return {"Error": {"Code": code, "Message": message}}
 
 
 class Secrets:

@@ -33,9 +33,18 @@ class Timeline:
     def next_at(self) -> float | None:
         return self._due[0][0] if self._due else None
 
-    def after(self, seconds: float, action: Callable[[], None]) -> None:
-        """Do `action` in so many seconds, after everything that is due before or then."""
-        heapq.heappush(self._due, (self.now() + seconds, next(self._order), action))
+    def after(self, seconds: float, action: Callable[[], None]) -> int:
+        """Do `action` in so many seconds, after everything that is due before or then.
+
+        Returns a number to `cancel` it by.
+        """
+        number = next(self._order)
+        heapq.heappush(self._due, (self.now() + seconds, number, action))
+        return number
+
+    def cancel(self, number: int) -> None:
+        self._due = [due for due in self._due if due[1] != number]
+        heapq.heapify(self._due)
 
     def run(self, until: float | None = None) -> None:
         """Do what is due, in order, up to a moment (seconds since 1970) or to the last."""

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
-from uuid import uuid4
-
-from botocore.exceptions import ClientError, ReadTimeoutError
 
 from local.faults.faults import INVOKE, OUTAGE_S, Fault, Kind, Place, Point
 
@@ -257,59 +254,3 @@ def _attempt(perform: Callable[[], T]) -> tuple[T | None, Exception | None]:
         return perform(), None
     except Exception as failure:  # raised again after the fault
         return None, failure
-
-
-# --- AWS clients -------------------------------------------------------------------------------
-
-_UNSEEN = frozenset({"exceptions", "meta", "generate_presigned_url"})  # these call nobody
-
-
-class Tap:
-    """A client whose calls go through the wire, named `<service>.<call>`."""
-
-    def __init__(self, client: Any, service: str, wire: Wire) -> None:
-        self._client = client
-        self._service = service
-        self._wire = wire
-
-    def __getattr__(self, name: str) -> Any:
-        if name in _UNSEEN:
-            return getattr(self._client, name)
-        method = getattr(self._client, name)
-        label = f"{self._service}.{name}"
-
-        def call(**request: Any) -> Any:
-            if name == "transact_write_items":  # boto3 does so, once for all of its own retries
-                request["ClientRequestToken"] = str(uuid4())
-            return self._wire.call(label, lambda: method(**request), _AWS)
-
-        return call
-
-    def get_paginator(self, name: str) -> _Pages:
-        return _Pages(getattr(self, name))
-
-
-@dataclass(frozen=True, slots=True)
-class _Pages:
-    """All pages of a list, which here is one."""
-
-    call: Callable[..., Any]
-
-    def paginate(self, **request: Any) -> Iterator[Any]:
-        yield self.call(**request)
-
-
-class _AwsSpoiler:
-    """No answer that boto3 could do anything with, after its own retries."""
-
-    def error(self, kind: Kind, place: Place) -> Exception:  # noqa: ARG002
-        if place is Place.BEFORE:
-            response: Any = {"Error": {"Code": "InternalServerError", "Message": "try later"}}
-            return ClientError(response, "made-up")
-        return ReadTimeoutError(endpoint_url="https://aws.example")
-
-    def spoilt(self, kind: Kind, answer: Any) -> Any:
-        raise NotImplementedError
-
-
-_AWS = _AwsSpoiler()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from local.faults.asl import Machine, Moment, evaluated
-from local.faults.services import Execution
+from local.faults.services import Execution, StepFunctions
 from local.faults.timeline import Timeline
 from local.faults.wire import Invocation, Reply
 
@@ -22,10 +23,13 @@ class Workflow:
 
     machine: Machine
     timeline: Timeline
+    service: StepFunctions
     invoke: Invoke
     on_end: Callable[[Execution], None]
     jitter: float = 1.0
     visited: dict[str, list[str]] = field(default_factory=dict)
+    longest_wait_s: float = 0.0  # of all tasks for their tokens
+    _runs: dict[str, _Run] = field(default_factory=dict)
 
     def start(self, execution: Execution) -> None:
         """Begin a new execution as soon as everything of this moment is done."""
@@ -33,6 +37,7 @@ class Workflow:
         given = json.loads(execution.input)
         out_of_time = self.timeline.now() + self.machine.timeout_s
         run = _Run(self, execution, given, self.machine.start, out_of_time)
+        self._runs[execution.arn] = run
         self.timeline.after(0, run.step)
 
     def end(self, execution: Execution, status: str, error: str = "") -> None:
@@ -40,7 +45,17 @@ class Workflow:
             return
         execution.status, execution.error = status, error
         execution.ended_at = self.timeline.moment()
+        self._runs[execution.arn].wait_no_more()
         self.on_end(execution)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """An attempt of a task that waits for its token."""
+
+    token: str
+    since: float
+    alarm: int  # the timeline's number of its timeout
 
 
 @dataclass
@@ -53,6 +68,7 @@ class _Run:
     state: str
     out_of_time: float
     retried: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    waiting: _Waiting | None = None
 
     def step(self) -> None:
         """Play the present state; a Wait, a task's duration or a retry's pause ends the step."""
@@ -79,6 +95,15 @@ class _Run:
             case other:
                 raise NotImplementedError(other)
 
+    def wait_no_more(self) -> None:
+        """From now on nobody listens to the token of this attempt."""
+        if self.waiting:
+            waited = self.workflow.timeline.now() - self.waiting.since
+            self.workflow.longest_wait_s = max(self.workflow.longest_wait_s, waited)
+            self.workflow.service.end_task(self.waiting.token)
+            self.workflow.timeline.cancel(self.waiting.alarm)
+            self.waiting = None
+
     def _moment(self, result: Any = None, error: dict[str, str] | None = None) -> Moment:
         return Moment(self.data, self.execution.arn, result, error)
 
@@ -94,12 +119,44 @@ class _Run:
 
     def _task(self) -> None:
         machine = self.workflow.machine
-        payload = machine.payload(self.state, self._moment())
+        moment, hear = self._moment(), self._hear
+        if machine.waits_for_token(self.state):
+            self.waiting = self._begin_waiting()
+            moment = replace(moment, token=self.waiting.token)
+            hear = partial(self._hear_start, self.waiting)
+        payload = machine.payload(self.state, moment)
         function = machine.function(self.state)
-        invocation = Invocation(function, payload, self.execution.arn, hear=self._hear)
+        invocation = Invocation(function, payload, self.execution.arn, hear=hear)
         reply = self.workflow.invoke(invocation)
         if not invocation.unheard:
-            self._hear(reply)
+            hear(reply)
+
+    def _begin_waiting(self) -> _Waiting:
+        timeline, spec = self.workflow.timeline, self.workflow.machine.states[self.state]
+        token = self.workflow.service.begin_task(self._hear_word)
+        left = self.out_of_time - timeline.now()
+        alarm = timeline.after(min(spec["TimeoutSeconds"], left), self._waited_enough)
+        return _Waiting(token, timeline.now(), alarm)
+
+    def _hear_start(self, waiting: _Waiting, reply: Reply) -> None:
+        """The function's own answer: only an error counts, and only while its token is awaited."""
+        if reply.error and self.waiting is waiting:
+            self.wait_no_more()
+            self._failed(reply)
+
+    def _hear_word(self, word: Any) -> None:
+        """What was sent with the token is the task's result."""
+        self.wait_no_more()
+        spec = self.workflow.machine.states[self.state]
+        self.data = evaluated(spec["Output"], self._moment(word))
+        self._go(spec["Next"])
+
+    def _waited_enough(self) -> None:
+        self.wait_no_more()
+        if self.workflow.timeline.now() >= self.out_of_time:
+            self.workflow.end(self.execution, "TIMED_OUT")
+        else:
+            self._failed(Reply(error="States.Timeout"))
 
     def _hear(self, reply: Reply) -> None:
         """Go on with a function's answer, or with what became of it."""
@@ -111,7 +168,7 @@ class _Run:
         if reply.error:
             self._failed(reply)
         else:
-            self.data = evaluated(spec["Output"], self._moment(reply.value))
+            self.data = evaluated(spec["Output"], self._moment({"Payload": reply.value}))
             self._go(spec["Next"], reply.seconds)
 
     def _failed(self, reply: Reply) -> None:

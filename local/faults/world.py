@@ -17,12 +17,14 @@ from zlib import crc32
 
 from PIL import Image
 
+from dropreel.limits import Limit
+from dropreel.table import plain
 from local.faults.asl import Machine
 from local.faults.dynamo import Dynamo
 from local.faults.expressions import Item
 from local.faults.faults import END, SLEEP_S, Cell, Fault, Kind, Point
 from local.faults.functions import Clients, Functions, quiet
-from local.faults.provider import KEYS, Clock, Providers
+from local.faults.provider import KEYS, NAMES, Clock, Providers
 from local.faults.s3 import S3
 from local.faults.scenarios import SCENARIOS, Scenario
 from local.faults.services import MACHINE, RESULTS, Execution, Secrets, Sns, Sqs, StepFunctions
@@ -30,7 +32,8 @@ from local.faults.timeline import Timeline
 from local.faults.wire import Invocation, Reply, Wire
 from local.faults.workflow import Workflow
 
-IMAGE, SIDECAR = "campaign/lighthouse.jpg", "campaign/lighthouse.json"
+DROPS = ("campaign/lighthouse", "campaign/harbour")
+IMAGE, SIDECAR = f"{DROPS[0]}.jpg", f"{DROPS[0]}.json"
 SIDECAR_AFTER_S = 5
 
 # Of the ingest queue in template.yaml, and of Lambda's asynchronous calls.
@@ -45,10 +48,10 @@ SWEEPS_S = (*range(1800, 8 * 3600, 1800), *range(8 * 3600, 84 * 3600, 4 * 3600))
 class Story:
     """What has happened in a play, beyond what AWS and the providers remember."""
 
-    states: list[tuple[int, str]] = field(default_factory=list)  # run and state, as they came
+    states: dict[str, list[tuple[int, str]]] = field(default_factory=dict)  # run, state by job
     undelivered: list[str] = field(default_factory=list)  # what ended in a dead letter queue
     sent_not_told: bool = False  # when the fault struck, a mail was out and not noted
-    dropped_again: str = ""  # the job's state when its files were
+    dropped_again: str = ""  # the first job's state when its files were
     sweeps: Counter[str] = field(default_factory=Counter)
 
 
@@ -66,11 +69,11 @@ class World:
         self.wire = Wire(surroundings=self)
         sqs = Sqs(self._sent)
         clients = Clients(self.s3, self.dynamo, self.sns, sqs, self.steps, Secrets(KEYS))
-        self._functions = Functions(clients, self.providers, self.clock, self.wire)
+        self._functions = Functions(clients, self.providers, self.clock, self.wire, self._let_pass)
         self.machine = Machine.read()
         self.workflow = self._new_workflow(1.0)
         self.story = Story()
-        self._image = _picture()
+        self._images = [_picture(shade) for shade, _ in enumerate(DROPS)]
         self._files: dict[str, bytes] = {}
         self._messages = 0
         self.dynamo.watchers.append(self._written)
@@ -105,25 +108,31 @@ class World:
         self.timeline.restart(scenario.begins_at)
         self.wire.reset(cell.fault)
         self._functions.failover = scenario.failover
+        self._functions.limits = (
+            dict.fromkeys(NAMES, Limit(jobs=scenario.slots)) if scenario.slots else {}
+        )
         self.story = Story()
         self.workflow = self._new_workflow((crc32(str(cell).encode()) % 3) / 2)
         self._messages = 0
 
     def _new_workflow(self, jitter: float) -> Workflow:
         invoke = self._functions.invoke
-        return Workflow(self.machine, self.timeline, invoke, self._ended, jitter)
+        return Workflow(self.machine, self.timeline, self.steps, invoke, self._ended, jitter)
 
     def _drop(self, provider: str, scenario: Scenario) -> None:
-        """The image alone at first, or both files before the first event is handled."""
-        sidecar = {"prompt": scenario.prompt(provider), "provider": provider}
-        self._files = {IMAGE: self._image, SIDECAR: json.dumps(sidecar).encode()}
+        """The image alone at first, or all files before the first event is handled."""
+        self._files = {}
+        for number, name in enumerate(DROPS[: scenario.images]):
+            sidecar = {"prompt": scenario.prompt(provider, number), "provider": provider}
+            self._files[f"{name}.json"] = json.dumps(sidecar).encode()
+            self._files[f"{name}.jpg"] = self._images[number]
         if scenario.image_first:
             self._upload(IMAGE)
             self.timeline.after(1, partial(self._event, IMAGE))
             self.timeline.after(SIDECAR_AFTER_S, partial(self._upload, SIDECAR))
             self.timeline.after(SIDECAR_AFTER_S + 1, partial(self._event, SIDECAR))
         else:
-            for number, key in enumerate((SIDECAR, IMAGE)):
+            for number, key in enumerate(self._files):
                 self._upload(key)
                 self.timeline.after(1 + number, partial(self._event, key))
 
@@ -132,10 +141,11 @@ class World:
 
     def _live_on(self) -> None:
         """Do all that is due, with the sweeps in between, until one finds nothing left."""
-        begun = self.timeline.now()
+        begun, dynamo = self.timeline.now(), self.dynamo
         for seconds in SWEEPS_S:
             self.timeline.run(begun + seconds)
-            busy = self.unsettled() or self.timeline.next_at is not None
+            waiting = holds(dynamo) or dynamo.listed("WAITING#")
+            busy = self.unsettled() or waiting or self.timeline.next_at is not None
             self.sweep_now()
             if not busy:
                 break
@@ -200,8 +210,9 @@ class World:
     def _written(self, key: str, item: Item) -> None:
         if key.startswith("JOB#"):
             stands = int(item["run"]["N"]), str(item["state"]["S"])
-            if stands not in self.story.states[-1:]:
-                self.story.states.append(stands)
+            states = self.story.states.setdefault(key.removeprefix("JOB#"), [])
+            if stands not in states[-1:]:
+                states.append(stands)
 
     # --- faults (wire.Surroundings) -------------------------------------------------------------
 
@@ -210,13 +221,18 @@ class World:
         return self._functions.invoke(fresh)
 
     def sleep(self) -> None:
-        self.timeline.run(self.timeline.now() + SLEEP_S)
+        self._let_pass(SLEEP_S)
+
+    def _let_pass(self, seconds: float) -> None:
+        self.timeline.run(self.timeline.now() + seconds)
 
     def drop_event_again(self) -> None:
         self._receive("message-again", _created(IMAGE), 1)
 
     def drop_again(self) -> None:
-        self.story.dropped_again = self.story.states[-1][1] if self.story.states else ""
+        jobs = map(plain, self.dynamo.items("JOB#").values())
+        first = (job["state"] for job in jobs if job["source"]["key"] == IMAGE)
+        self.story.dropped_again = next(first, "")
         for key in (SIDECAR, IMAGE):
             if key in self._files:
                 self._upload(key)
@@ -262,7 +278,17 @@ def _created(key: str) -> str:
     return json.dumps({"detail-type": "Object Created", "detail": detail})
 
 
-def _picture() -> bytes:
+def holds(dynamo: Dynamo) -> list[str]:
+    """Who has a slot, by provider and job."""
+    return [
+        f"{item['pk']['S']} {name}"
+        for item in dynamo.listed("SLOTS#")
+        for name in item
+        if name.startswith("hold_")
+    ]
+
+
+def _picture(shade: int) -> bytes:
     data = BytesIO()
-    Image.new("RGB", (320, 180), (30, 60, 120)).save(data, "JPEG")
+    Image.new("RGB", (320, 180), (30 + shade, 60, 120)).save(data, "JPEG")
     return data.getvalue()

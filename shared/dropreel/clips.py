@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dropreel.inbox import Dropped
-
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+    from dropreel.inbox import Dropped
+
+
+_CHUNK = 1024 * 1024  # bytes
 
 
 class Clips:
@@ -44,7 +47,11 @@ class Clips:
             "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
         )
 
-    def read(self, key: str) -> bytes:
+    def read(self, key: str) -> Iterator[bytes]:
+        """The bytes of a stored clip."""
+        yield from self.client.get_object(Bucket=self.bucket, Key=key)["Body"].iter_chunks(_CHUNK)
+
+    def load(self, key: str) -> bytes:
         return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
     def put_thumbnail(self, job_id: str, body: bytes) -> None:
@@ -55,7 +62,7 @@ class Clips:
     def thumbnail(self, job_id: str) -> bytes | None:
         """The thumbnail of a job, if there is one that can be read."""
         try:
-            return self.read(thumbnail_key(job_id))
+            return self.load(thumbnail_key(job_id))
         except (BotoCoreError, ClientError):
             return None
 

@@ -10,14 +10,15 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from math import inf
 from typing import Any, Self
 
 import httpx
 
-from dropreel.clip import ClipChecker, ClipInfo, check_matches
 from dropreel.clips import Clips
-from dropreel.download import fetch_clip, without_query
+from dropreel.download import without_query
 from dropreel.errors import ClipInvalidError, DownloadError, DropreelError, UnsafeUrlError
+from dropreel.fetching import FetchEndedError, Fetching, Paused, TimeLeft
 from dropreel.generation import LOST_ANSWER, failure_facts, released
 from dropreel.jobs import ENDS, Job, State, from_iso, utc_iso
 from dropreel.ledger import Ledger
@@ -27,7 +28,6 @@ from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.providers.base import Failed, NoAnswer, Provider, Ready
 from dropreel.table import Table
 from dropreel.telling import Notices, Telling
-from dropreel.upload import ClipUpload
 
 MAX_FETCHES = 5
 _FETCH_WAIT_S = 30
@@ -108,23 +108,34 @@ class Delivery:
         self._notices = Notices(table)
         self._clips = clips
         self._provider = provider
-        self._http = http
+        self._fetching = Fetching(
+            table=table,
+            clips=clips,
+            http=http,
+            trusted_origins=trusted_origins,
+            max_bytes=max_clip_bytes,
+        )
         self._results = results
         self._operators = operators
         self._region = region
-        self._trusted_origins = trusted_origins
-        self._max_clip_bytes = max_clip_bytes
         self._now = now
 
-    def run(self, ending: Ending) -> dict[str, Any]:
-        """Returns `delivered`, `ended` (with `error` and `cause`) or `wait` (seconds)."""
+    def run(self, ending: Ending, time_left: TimeLeft = lambda: inf) -> dict[str, Any]:
+        """Returns `delivered`, `ended` (with `error` and `cause`) or `wait` (seconds).
+
+        A `wait` with `fetches` goes on with a fetch and does not count as another one.
+        """
         job = self._ledger.require(ending.job_id)
         if ending.superseded_by(job):
             logger.info("this job has gone on elsewhere: nothing to do")
             cause = "this job has gone on in another execution"
             return {"outcome": "superseded", "error": "superseded", "cause": cause}
         if job.state is State.READY and not ending.late:  # whatever went wrong on the way
-            job = self._deliver(job, ending.fetches)
+            came = self._deliver(job, ending.fetches, time_left)
+            if isinstance(came, Paused):
+                seconds = came.wait_seconds
+                return {"outcome": "wait", "wait_seconds": seconds, "fetches": ending.fetches}
+            job = came
             if job.state is State.READY:
                 return {"outcome": "wait", "wait_seconds": _FETCH_WAIT_S * 2**ending.fetches}
         elif job.state not in ENDS:
@@ -137,7 +148,7 @@ class Delivery:
         error = f"{job.state.value}.{kind}"
         return {"outcome": "ended", "state": job.state.value, "error": error, "cause": cause}
 
-    def _deliver(self, job: Job, fetches: int) -> Job:
+    def _deliver(self, job: Job, fetches: int, time_left: TimeLeft) -> Job | Paused:
         """Fetch, check and store the clip; on trouble that may pass, leave the job ready."""
         status = self._provider(job.provider).status(job.provider_job_id)
         if isinstance(status, Failed):
@@ -148,13 +159,17 @@ class Delivery:
             reason = status.failure.message if isinstance(status, NoAnswer) else status.word
             return self._try_again(job, fetches, State.STALLED, "download", reason)
         try:
-            clip = self._store(job, status)
+            clip = self._fetching.fetch(job, status, time_left)
         except UnsafeUrlError as error:
             return self._failed(job, State.FAILED, "unsafe_result", str(error))
         except ClipInvalidError as error:
             return self._try_again(job, fetches, State.FAILED, "not_a_clip", str(error))
+        except FetchEndedError as error:
+            return self._failed(job, State.STALLED, "download", str(error))
         except DownloadError as error:
             return self._try_again(job, fetches, State.STALLED, "download", str(error))
+        if isinstance(clip, Paused):
+            return clip
         metrics.add_metric("ClipDelivered", MetricUnit.Count, 1)
         seconds = (self._now() - from_iso(job.dropped_at)).total_seconds()
         metrics.add_metric("SecondsToClip", MetricUnit.Seconds, max(0, seconds))
@@ -163,28 +178,6 @@ class Delivery:
         if job.reservation and cost is not None:
             facts["reservation"] = job.reservation.of(cost)
         return self._end(job, State.DELIVERED, {}, facts)
-
-    def _store(self, job: Job, ready: Ready) -> ClipInfo:
-        checker = ClipChecker()
-        metadata = {"job-id": job.job_id, "provider": job.provider}
-        with (
-            ClipUpload(self._clips.client, self._clips.bucket, job.clip_key, metadata) as upload,
-            fetch_clip(
-                ready.url,
-                ready.headers,
-                http=self._http,
-                trusted_origins=self._trusted_origins,
-                max_bytes=self._max_clip_bytes,
-            ) as chunks,
-        ):
-            for chunk in chunks:
-                checker.feed(chunk)
-                upload.write(chunk)
-            clip = checker.finish()
-            settings = job.settings
-            check_matches(clip, duration=settings.duration, aspect_ratio=settings.aspect_ratio)
-            upload.complete()
-        return clip
 
     def _try_again(self, job: Job, fetches: int, end: State, kind: str, reason: str) -> Job:
         logger.warning("the clip could not be fetched this time", kind=kind)

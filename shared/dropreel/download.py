@@ -19,13 +19,14 @@ import httpx
 
 from dropreel.errors import ClipInvalidError, DownloadError, UnsafeUrlError
 
-CHUNK = 512 * 1024
+CHUNK = 512 * 1024  # bytes
 MAX_REDIRECTS = 5
 MAX_RESUMES = 3  # per download
 
 Resolver = Callable[[str, int], list[str]]
 
 _EXPIRED = {401, 403, 404, 410}
+_NOT_THE_REST = {200, 412, 416}
 _PORTS = {"http": 80, "https": 443}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")  # RFC 4291
@@ -35,6 +36,19 @@ _OWN_HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "d
 
 class UrlExpiredError(DownloadError):
     """The address is no longer good (401, 403, 404, 410): ask the provider for a fresh one."""
+
+
+class SourceChangedError(DownloadError):
+    """What lies at the address is not the file that was begun, or it comes from its start only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in one certain file: bytes before it, its strong ETag, its length in bytes."""
+
+    position: int
+    etag: str
+    length: int
 
 
 def without_query(url: str) -> str:
@@ -56,9 +70,12 @@ def fetch_clip(
     http: httpx.Client,
     trusted_origins: frozenset[str],
     max_bytes: int,
+    start: Place | None = None,
     resolve: Resolver = resolve_host,
 ) -> Iterator[ClipStream]:
     """Open the clip at `url`; its body is to be iterated once, inside the `with`.
+
+    With `start`, what lies behind that place of the same file comes, or SourceChangedError.
 
     `trusted_origins` (such as `http://127.0.0.1:8090`) are exempt from the rules for addresses.
     `http` must not use a proxy, whose address would be judged instead of the host's; none of
@@ -71,7 +88,7 @@ def fetch_clip(
     """
     trusted = frozenset(_origin(_parsed(origin)) for origin in trusted_origins)
     source = _Source(_parsed(url), headers, http, _Guard(trusted, resolve))
-    stream = ClipStream(source, source.open(), max_bytes)
+    stream = ClipStream(source, source.open(start), max_bytes, start)
     try:
         yield stream
     finally:
@@ -79,31 +96,44 @@ def fetch_clip(
 
 
 class ClipStream:
-    """The body of a clip in chunks of about 512 KiB.
+    """The body of a clip in chunks of 512 KiB; the last one is what is left.
 
-    `content_length` is what the server announced, in bytes; None where it did not.
+    `content_length` is that of the whole file as the server announced it, in bytes; None where
+    it did not.
     """
 
-    def __init__(self, source: _Source, response: httpx.Response, max_bytes: int) -> None:
-        self.content_length = _length(response)
+    def __init__(
+        self, source: _Source, response: httpx.Response, max_bytes: int, start: Place | None = None
+    ) -> None:
+        self.content_length = start.length if start else _length(response)
         self._source = source
         self._response = response
         self._max_bytes = max_bytes
-        self._received = 0
+        self._received = start.position if start else 0
         self._resumes = 0
-        self._etag = _strong_etag(response)
+        self._etag = start.etag if start else _strong_etag(response)
 
     def __iter__(self) -> Iterator[bytes]:
         self._check_size(self.content_length or 0)
         buffer = bytearray()
         for piece in self._pieces():
             buffer += piece
-            if len(buffer) >= CHUNK:
-                chunk = bytes(buffer)
-                buffer.clear()
+            while len(buffer) >= CHUNK:
+                chunk = bytes(memoryview(buffer)[:CHUNK])
+                del buffer[:CHUNK]
                 yield chunk
         if buffer:
             yield bytes(buffer)
+
+    @property
+    def all_came(self) -> bool:
+        return self._received == self.content_length
+
+    def place(self, position: int) -> Place | None:
+        """Where another fetch can go on; None where it is not sure to get the same file."""
+        if not self._etag or not self.content_length or position >= self.content_length:
+            return None
+        return Place(position, self._etag, self.content_length)
 
     def close(self) -> None:
         self._response.close()
@@ -128,20 +158,18 @@ class ClipStream:
             self._resume(fault)
 
     def _resume(self, fault: Exception | None) -> None:
-        """Go on behind what has come (RFC 9110 14.2), if it is sure to be the same file."""
+        """Go on behind what has come, if it is sure to be the same file."""
         self._response.close()
-        total = self.content_length or 0
-        while self._etag and self._received < total and self._resumes < MAX_RESUMES:
+        while (place := self.place(self._received)) and self._resumes < MAX_RESUMES:
             self._resumes += 1
             with suppress(httpx.TransportError):
-                wanted = {"Range": f"bytes={self._received}-", "If-Range": self._etag}
-                self._response = self._source.ask(wanted)
+                self._response = self._source.ask(_behind(place))
                 self._source.check_status(self._response, HTTPStatus.PARTIAL_CONTENT)
-                span = self._response.headers.get("content-range")
-                if span == f"bytes {self._received}-{total - 1}/{total}":
+                if _is_rest(self._response, place):
                     return
                 break
-        came = f"{self._received} of {total or 'an unknown number of'} bytes came"
+        total = self.content_length or "an unknown number of"
+        came = f"{self._received} of {total} bytes came"
         raise DownloadError(f"the clip at {self._source.place} was cut short: {came}") from fault
 
 
@@ -155,6 +183,16 @@ def _strong_etag(response: httpx.Response) -> str:
     etag: str = response.headers.get("etag", "")
     ranges = response.headers.get("accept-ranges", "").lower() == "bytes"
     return etag if ranges and etag.startswith('"') else ""
+
+
+def _behind(place: Place) -> dict[str, str]:
+    """Asks for everything behind a place of the same file (RFC 9110 14.2, 13.1.5)."""
+    return {"Range": f"bytes={place.position}-", "If-Range": place.etag}
+
+
+def _is_rest(response: httpx.Response, place: Place) -> bool:
+    span = response.headers.get("content-range")
+    return bool(span == f"bytes {place.position}-{place.length - 1}/{place.length}")
 
 
 class _Source:
@@ -172,19 +210,31 @@ class _Source:
     def place(self) -> str:
         return without_query(str(self._url))
 
-    def open(self) -> httpx.Response:
+    def open(self, start: Place | None) -> httpx.Response:
         """The answer with the clip, behind at most MAX_REDIRECTS redirects."""
         for _ in range(MAX_REDIRECTS + 1):
             try:
-                response = self.ask({})
+                response = self.ask(_behind(start) if start else {})
             except (httpx.TransportError, UnicodeError) as error:
                 raise self._unreachable(error) from None  # its text may hold a header
             if response.next_request is None:
-                self.check_status(response, HTTPStatus.OK)
+                self._check_opened(response, start)
                 return response
             response.close()
             self._move(response.next_request.url)
         raise DownloadError(f"more than {MAX_REDIRECTS} redirects, the last to {self.place}")
+
+    def _check_opened(self, response: httpx.Response, start: Place | None) -> None:
+        if start is None:
+            self.check_status(response, HTTPStatus.OK)
+        elif response.status_code in _NOT_THE_REST:
+            response.close()
+            raise SourceChangedError(f"the clip at {self.place} is not the one that was begun")
+        else:
+            self.check_status(response, HTTPStatus.PARTIAL_CONTENT)
+            if not _is_rest(response, start):
+                response.close()
+                raise SourceChangedError(f"{self.place} did not send the rest of the clip")
 
     def _move(self, url: httpx.URL) -> None:
         if _origin(url) != _origin(self._url):

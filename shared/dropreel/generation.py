@@ -13,6 +13,8 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from dropreel.breaker import Breaker
 from dropreel.budget import CapReachedError, Reservation
 from dropreel.clips import Clips
@@ -34,8 +36,9 @@ from dropreel.providers.base import (
 from dropreel.rules import SpendingRules, reserved_amount
 from dropreel.slots import Slots
 from dropreel.table import ContentionError
-from dropreel.waiting import SEARCH_FIRST_S, busy_wait, first_wait
+from dropreel.waiting import SEARCH_FIRST_S, busy_wait
 from dropreel.warnings import Warnings
+from dropreel.watching import Watcher
 
 LOST_ANSWER = "lost_answer"
 MAX_TRIES = 12  # at a busy provider: the waits of `busy_wait` add up to about 45 minutes
@@ -53,6 +56,7 @@ class Generation:
         ledger: Ledger,
         clips: Clips,
         provider: Callable[[str], Provider],
+        watcher: Watcher,
         rules: SpendingRules,
         breaker: Breaker,
         warnings: Warnings,
@@ -64,6 +68,7 @@ class Generation:
         self._ledger = ledger
         self._clips = clips
         self._provider = provider
+        self._watcher = watcher
         self._rules = rules
         self._breaker = breaker
         self._warnings = warnings
@@ -84,7 +89,7 @@ class Generation:
         job = self._ledger.require(job_id)
         outcome = self._step(job, execution, tries, ask_at)
         if outcome["outcome"] == "ended":
-            self._slots.release(job)
+            self._give_back(job)
         return outcome
 
     def _step(self, job: Job, execution: str, tries: int, ask_at: float) -> Outcome:
@@ -149,7 +154,7 @@ class Generation:
             case Accepted(provider_job_id):
                 self._accepted(job, provider_job_id)
                 metrics.add_metric("ClipOrdered", MetricUnit.Count, 1)
-                return _accepted(first_wait(job.provider))
+                return _accepted(self._watcher.over(job).wait_s())
             case Unknown(failure):
                 return self._lost(job, failure)
             case Busy(failure, retry_after) if tries < MAX_TRIES:
@@ -158,7 +163,7 @@ class Generation:
                 job = self._ledger.move(job, State.CLAIMED, **facts)
                 seconds = busy_wait(retry_after, tries)
                 full = failure.kind is FailureKind.THROTTLED
-                self._slots.back_off(job, seconds, full=full)
+                self._give_back(job, seconds, full=full)
                 return _wait(job, seconds)
             case Refused(failure) | Busy(failure):
                 report_failure("the provider refused", failure)
@@ -212,7 +217,7 @@ class Generation:
             return self._hand_on(job, moved, {})
         if tries < MAX_TRIES:
             logger.warning("the provider is not asked for now", seconds=pause)
-            self._slots.back_off(job, pause, full=False)
+            self._give_back(job, pause)
             return _wait(job, pause)
         message = f"{job.provider} has not worked for a long time"
         return self._refuse(job, {"kind": kind, "message": message, "billed": False})
@@ -228,8 +233,18 @@ class Generation:
             "unconfirmed": moved.unconfirmed,
         }
         handed_on = self._ledger.move(job, State.CLAIMED, **facts)
-        self._slots.release(job)
+        self._give_back(job)
         return _wait(handed_on, 1)
+
+    def _give_back(self, job: Job, pause: float = 0, *, full: bool = False) -> None:
+        """Give the slot back. Never a reason to fail the job: the sweep does it else."""
+        try:
+            if pause:
+                self._slots.back_off(job, pause, full=full)
+            else:
+                self._slots.release(job)
+        except (BotoCoreError, ClientError):
+            logger.exception("the slot was not given back")
 
     def _learn(self, job: Job, outcome: SubmitOutcome) -> None:
         """Breaker and warnings come after the answer is safe in the ledger."""

@@ -28,6 +28,7 @@ from dropreel.jobs import (
     utc_iso,
     workflow_input,
 )
+from dropreel.lazy import lazy
 from dropreel.ledger import SETTLED, Ledger
 from dropreel.mail import Place, drop_rejected
 from dropreel.notices import Notifier
@@ -124,8 +125,9 @@ class Intake:
             inbox=Inbox(s3, settings.inbox_bucket),
             clips=Clips(s3, settings.clips_bucket),
             table=Table(session.client("dynamodb"), settings.ledger_table),
-            notifier=Notifier(session.client("sns"), settings.results_topic_arn),
-            queue=session.client("sqs"),
+            # Only for drops that are rejected, and for those that have to wait.
+            notifier=Notifier(lazy(lambda: session.client("sns")), settings.results_topic_arn),
+            queue=lazy(lambda: session.client("sqs")),
             workflow=session.client("stepfunctions"),
             thumbnails=ThumbnailOrders(session.client("lambda"), settings.thumbnail_function),
         )

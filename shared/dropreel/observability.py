@@ -32,9 +32,9 @@ def bind(event: Mapping[str, Any]) -> None:
     logger.append_keys(job_id=event["job_id"], execution_id=event["execution_id"])
 
 
-def gauge(name: str, provider: str, value: int) -> None:
-    """Note how many there are now of something that each provider has."""
-    measure(name, value, provider=provider)
+def gauge(name: str, of: str, value: int, *, dimension: str = "provider") -> None:
+    """Note how many there are now of something that each provider (or topic) has."""
+    measure(name, value, MetricUnit.Count, **{dimension: of})
 
 
 def measure(

@@ -21,7 +21,7 @@ from dropreel.generation import (
     released,
     report_failure,
 )
-from dropreel.jobs import ENDS, Job, State, from_iso, utc_iso
+from dropreel.jobs import Job, State, from_iso, utc_iso
 from dropreel.ledger import Ledger
 from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.providers.base import (
@@ -36,7 +36,8 @@ from dropreel.providers.base import (
     StatusOutcome,
 )
 from dropreel.slots import Slots
-from dropreel.waiting import SEARCH_FIRST_S, busy_wait, next_wait
+from dropreel.waiting import SEARCH_FIRST_S, busy_wait
+from dropreel.watching import Watch, Watcher
 
 _ORDER_ID = re.compile(r"(?=.*[0-9A-Za-z])[0-9A-Za-z._~:-]{1,256}")
 MAX_SEARCHES = 4  # the waits between them double: 30 s, 1, 2 and 4 minutes
@@ -55,6 +56,7 @@ class Polling:
         clips: Clips,
         provider: Callable[[str], Provider],
         slots: Slots,
+        watcher: Watcher,
         max_orders: int,
         deadline: timedelta,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -63,6 +65,7 @@ class Polling:
         self._clips = clips
         self._provider = provider
         self._slots = slots
+        self._watcher = watcher
         self._max_orders = max_orders
         self._deadline = deadline
         self._now = now
@@ -73,41 +76,58 @@ class Polling:
         *,
         execution: str = "",
         searches: int = 0,
+        pending_at: str = "",
         resume: Mapping[str, Any] | None = None,
         may_order: bool = True,
+        time_left: Callable[[], float] | None = None,
     ) -> Outcome:
-        """Look once. Returns the outcome for the workflow: `wait` or `again` (with seconds),
-        `ready` or `ended`. `resume` is an operator's word on a stalled or unknown job, and
-        without `may_order` the outcome is never `again`. Raises ResumeError.
+        """Look, and watch on if the clip may soon be ready.
+
+        Returns the outcome for the workflow: `wait` or `again` (with seconds), `ready` or `ended`.
+        `pending_at` is when an earlier look saw the job pending, `resume` an operator's word on a
+        stalled or unknown job; without `may_order` the outcome is never `again`; `time_left` tells
+        the seconds that the function still has. Raises ResumeError.
 
         When the provider works on the job no longer its slot is free.
         """
         job = self._ledger.require(job_id)
         if resume is not None:
             job = self._resume(job, resume, execution)
-        outcome = self._look(job, searches, may_order)
+        if job.state in (State.SUBMITTED, State.RUNNING):
+            outcome = self._look(job, pending_at, may_order, time_left)
+        else:
+            outcome = self._without_order(job, searches)
         if outcome["outcome"] != "wait":
             self._slots.release(job)
         return outcome
 
-    def _look(self, job: Job, searches: int, may_order: bool) -> Outcome:
+    def _without_order(self, job: Job, searches: int) -> Outcome:
         if job.state is State.SUBMITTING:
             return self._after_lost_step(job)
         if job.state is State.UNKNOWN:
             return self._search(job, searches)
-        if job.state in ENDS or job.state is State.CLAIMED:
-            return _ended(job)
         if job.state is State.READY:
             return {"outcome": "ready", "state": job.state.value}
-        status = self._provider(job.provider).status(job.provider_job_id)
-        return self._settle(job, status, may_order)
+        return _ended(job)
 
     # --- orders under way -----------------------------------------------------------------------
 
-    def _settle(self, job: Job, status: StatusOutcome, may_order: bool) -> Outcome:
+    def _look(
+        self,
+        job: Job,
+        pending_at: str,
+        may_order: bool,
+        time_left: Callable[[], float] | None,
+    ) -> Outcome:
+        watch = self._watcher.over(job, pending_at)
+        status = watch.look(self._provider(job.provider), time_left)
+        return self._settle(job, status, watch, may_order)
+
+    def _settle(self, job: Job, status: StatusOutcome, watch: Watch, may_order: bool) -> Outcome:
         match status:
             case Ready(cost_usd=cost):
                 job = self._ledger.move(job, State.READY, cost_usd=cost)
+                watch.learn()  # after the step that only one call can make: each job counts once
                 return {"outcome": "ready", "state": job.state.value}
             case Failed(failure):
                 report_failure("the provider made no clip", failure)
@@ -115,10 +135,10 @@ class Polling:
             case Pending(phase, word, retry_after):
                 if phase is Phase.UNRECOGNISED:
                     logger.warning("unrecognised status word", word=word)
-                return self._wait(job, phase.value, retry_after)
+                return self._wait(job, phase.value, watch, retry_after)
             case NoAnswer(failure, retry_after):
                 report_failure("no status this time", failure)
-                return self._wait(job, "no answer", retry_after)
+                return self._wait(job, "no answer", watch, retry_after)
 
     def _failed(self, job: Job, failure: Failure, may_order: bool) -> Outcome:
         """Over, or, when it may pass and costs nothing, to be ordered again."""
@@ -137,9 +157,8 @@ class Polling:
         metrics.add_metric("ClipOrderedAgain", MetricUnit.Count, 1)
         return {"outcome": "again", "wait_seconds": busy_wait(None, 0), "state": job.state.value}
 
-    def _wait(self, job: Job, seen: str, retry_after: float | None) -> Outcome:
-        now = self._now()
-        if now >= from_iso(job.deadline_at):
+    def _wait(self, job: Job, seen: str, watch: Watch, retry_after: float | None) -> Outcome:
+        if self._now() >= from_iso(job.deadline_at):
             failure = {"kind": "deadline", "message": f"last seen: {seen}"}
             attempts = job.attempted(outcome=State.STALLED.value)
             job = self._ledger.move(job, State.STALLED, failure=failure, attempts=attempts)
@@ -147,9 +166,12 @@ class Polling:
             return _ended(job)
         if job.state is State.SUBMITTED and seen == Phase.RUNNING:
             job = self._ledger.move(job, State.RUNNING)
-        waited = (now - from_iso(job.asked_at)).total_seconds()
-        seconds = next_wait(job.provider, waited, retry_after)
-        return {"outcome": "wait", "wait_seconds": seconds, "state": job.state.value}
+        return {
+            "outcome": "wait",
+            "wait_seconds": watch.wait_s(retry_after),
+            "pending_at": watch.pending_at,
+            "state": job.state.value,
+        }
 
     # --- orders whose answer was lost -----------------------------------------------------------
 

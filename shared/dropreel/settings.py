@@ -19,6 +19,7 @@ from dropreel.pricing import PriceList
 from dropreel.providers.options import ProviderOptions
 from dropreel.rules import SpendingRules
 from dropreel.sidecar import Duration, ProviderName, Resolution
+from dropreel.waiting import LONGEST_WATCH_S
 
 Price = Annotated[Decimal, Field(ge=0)]
 PriceOverrides = Mapping[ProviderName, Mapping[Duration, Mapping[Resolution, Price]]]
@@ -34,9 +35,9 @@ _Listed = BeforeValidator(_listed)
 
 
 class Settings(BaseModel):
-    """Base of all settings."""
+    """Base of all settings. A function builds its own alone, and not before it reads it."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -125,12 +126,18 @@ class WaitSettings(TableSettings, SlotSettings):
     """What the `slot` function needs."""
 
 
-class GenerateSettings(LedgerSettings, ProviderSettings, SlotSettings, SpendingSettings):
+class WatchSettings(Settings):
+    watch_seconds: Annotated[int, Field(ge=0, le=LONGEST_WATCH_S)]
+
+
+class GenerateSettings(
+    LedgerSettings, ProviderSettings, SlotSettings, SpendingSettings, WatchSettings
+):
     operators_topic_arn: str
     source_url_seconds: Annotated[int, Field(ge=60)]
 
 
-class PollSettings(LedgerSettings, ProviderSettings, SlotSettings):
+class PollSettings(LedgerSettings, ProviderSettings, SlotSettings, WatchSettings):
     max_orders_per_job: Annotated[int, Field(ge=1)]
 
 

@@ -52,7 +52,8 @@ def _with_unit(unit: str) -> BeforeValidator:
 class Sidecar(BaseModel):
     """What to make from the image. Source of names and values: the model's parameter page."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Most functions only want the names of the choices: they need not wait for the validator.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     prompt: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_PROMPT)

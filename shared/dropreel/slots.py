@@ -117,8 +117,8 @@ class Slots:
         others = len(line.holds) if full else 0
         logger.warning("fewer jobs at once for a while", allowed=others)
         until = int(line.now + (BELIEVED_S if others else seconds))
-        sets: dict[str, Any] = {"shrunk_to": others, "shrunk_until": until}
-        sets |= {} if others else {"closed_by": job.job_id}
+        closed_by = "" if others else job.job_id
+        sets = {"shrunk_to": others, "shrunk_until": until, "closed_by": closed_by}
         self._table.update(Update(_slots(job.provider), sets=sets, adds={"version": 1}))
 
     def serve(self, provider: str) -> None:

@@ -80,8 +80,8 @@ class Sweep:
                 # One odd job must not keep the others from being looked at.
                 logger.exception("not swept", job_id=job_id)
                 done["failed"] += 1
-        if freed := sum(self._heal_slots(provider) for provider in CAPABILITIES):
-            done["slots freed"] = freed
+        for provider in CAPABILITIES:
+            done.update(self._heal_slots(provider))
         self._report(done)
         today = Reservation.at(self._now(), Decimal(0))
         report_spending(self._ledger.spending(today, self._caps))
@@ -102,7 +102,7 @@ class Sweep:
             return "under way"
         return self._stuck(job)
 
-    def _heal_slots(self, provider: str) -> int:
+    def _heal_slots(self, provider: str) -> dict[str, int]:
         def needs_slot(job_id: str) -> bool:
             job = self._ledger.get(job_id)
             if job is None or job.provider != provider:
@@ -111,7 +111,12 @@ class Sweep:
                 return self._is_running(job)
             return job.state in (State.SUBMITTING, State.SUBMITTED, State.RUNNING)
 
-        return self._slots.heal(provider, needs_slot)
+        try:
+            freed = self._slots.heal(provider, needs_slot)
+        except Exception:
+            logger.exception("slots not healed", provider=provider)
+            return {"failed": 1}
+        return {"slots freed": freed} if freed else {}
 
     def _told(self, job: Job) -> bool:
         """Whether everybody knows of this end who should."""

@@ -1,7 +1,7 @@
 """The ledger's DynamoDB table: conditional writes and plain Python values.
 
 Everything that is kept in the table goes through here; what is kept, and under which keys, is
-told where it is used: `ledger` (jobs), `accounts` (budget), `breaker`, `telling`.
+told where it is used: `ledger` (jobs), `accounts` (budget), `breaker`, `telling`, `timings`.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class ThumbnailOrders:
 def store_thumbnail(clips: Clips, job_id: str, pinned_key: str) -> None:
     """Make and keep the thumbnail of one pinned image; if that cannot be done, say so."""
     try:
-        clips.put_thumbnail(job_id, make_thumbnail(clips.read(pinned_key)))
+        clips.put_thumbnail(job_id, make_thumbnail(clips.load(pinned_key)))
     except Exception as error:
         # Decoders of hostile files raise anything; nobody is to be called for a small picture.
         logger.warning("no thumbnail", reason=type(error).__name__)

@@ -14,6 +14,7 @@ from botocore.config import Config
 
 from dropreel.clips import Clips
 from dropreel.keys import ProviderKeys
+from dropreel.lazy import lazy
 from dropreel.providers import registry
 from dropreel.providers.base import Provider
 from dropreel.providers.http import new_client
@@ -24,7 +25,6 @@ from dropreel.table import Table
 if TYPE_CHECKING:
     import httpx
     from boto3.session import Session
-    from mypy_boto3_stepfunctions import SFNClient
 
 
 def table(settings: TableSettings, session: Session) -> Table:
@@ -38,18 +38,17 @@ def clips(settings: LedgerSettings, session: Session) -> Clips:
     config = Config(
         signature_version="s3v4", s3={"addressing_style": "path" if embedded else "virtual"}
     )
-    return Clips(session.client("s3", config=config), settings.clips_bucket)
+    client = lazy(lambda: session.client("s3", config=config))
+    return Clips(client, settings.clips_bucket)
 
 
 def slots(settings: SlotSettings, items: Table, session: Session) -> Slots:
-    @cache
-    def client() -> SFNClient:  # most invocations wake nobody
-        return session.client("stepfunctions")
+    workflow = lazy(lambda: session.client("stepfunctions"))  # most invocations wake nobody
 
     def wake(token: str, word: Mapping[str, Any]) -> bool:
-        gone = client().exceptions
+        gone = workflow.exceptions
         try:
-            client().send_task_success(taskToken=token, output=json.dumps(word))
+            workflow.send_task_success(taskToken=token, output=json.dumps(word))
         except (gone.TaskDoesNotExist, gone.TaskTimedOut, gone.InvalidToken):
             return False
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,9 +27,12 @@ from dropreel.notices import Notifier
 from dropreel.pricing import PriceList
 from dropreel.providers.base import Accepted, ClipRequest, Failure, FailureKind, Refused
 from dropreel.rules import SpendingRules
+from dropreel.slots import Slots
 from dropreel.table import ContentionError, Table, Update, plain
 from dropreel.telling import Notices
+from dropreel.timings import Timings
 from dropreel.warnings import Warnings
+from dropreel.watching import Watcher
 from local.faults.dynamo import Dynamo, conflict
 from local.faults.expressions import Item
 from local.faults.s3 import S3
@@ -71,7 +75,9 @@ class Account:
     def __post_init__(self) -> None:
         self.dynamo = BusyDynamo()
         self.dynamo.watchers.append(self._written)
-        self.table = Table(self.dynamo, "ledger", sleep=lambda _: None)  # type: ignore[arg-type]
+        client: Any = self.dynamo
+        # Who does not step back at all may meet another one twelve times in a row.
+        self.table = Table(client, "ledger", sleep=lambda seconds: time.sleep(seconds / 50))
         self.ledger = Ledger(self.table)
         self._lock = threading.Lock()
 
@@ -89,9 +95,11 @@ class Account:
             ledger=self.ledger,
             clips=Clips(s3, "clips"),
             provider=lambda _: provider,
+            watcher=Watcher(Timings(self.table), longest_s=0, now=lambda: self.now),
             rules=SpendingRules(caps=self.caps, prices=PriceList()),
             breaker=Breaker(self.table),
             warnings=warnings,
+            slots=Slots(self.table, {}, lambda *_: True, lease_s=7200, now=self.now.timestamp),
             deadline=timedelta(minutes=60),
             source_url_seconds=600,
             now=lambda: self.now,
@@ -129,7 +137,7 @@ class Account:
 
 
 def names(prefix: str) -> list[str]:
-    return [f"{prefix}-{number}" for number in range(MANY)]
+    return [f"{prefix}{number}" for number in range(MANY)]
 
 
 def caps(day: str = "1000", month: str = "1000") -> Caps:
@@ -187,7 +195,7 @@ def test_a_new_day_does_not_widen_the_months_cap() -> None:
 
 
 def test_refusals_in_between_free_their_money_and_no_cap_is_passed_at_any_moment() -> None:
-    refused = {f"job-{number}" for number in range(0, MANY, 2)}
+    refused = {f"job{number}" for number in range(0, MANY, 2)}
     account = Account(
         caps(day="3.10"), answer=lambda name: MODERATED if name in refused else Accepted(name)
     )

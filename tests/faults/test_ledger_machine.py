@@ -247,8 +247,8 @@ class CarelessTable(Table):
     def update(self, update: Update) -> Item:
         return super().update(_bare(update))
 
-    def update_all(self, updates: Any) -> None:
-        super().update_all([_bare(updates[0]), *updates[1:]])
+    def write_all(self, writes: Any) -> None:
+        super().write_all([_bare(writes[0]), *writes[1:]])
 
 
 def _bare(update: Update) -> Update:

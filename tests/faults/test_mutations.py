@@ -10,14 +10,16 @@ from typing import Any
 import httpx
 import pytest
 
-from dropreel import accounts, ledger, polling, sweeping
+from dropreel import accounts, ledger, polling, slots, sweeping
 from dropreel.generation import Generation, clip_request, released
 from dropreel.intake import Pair
 from dropreel.jobs import Job, State
+from dropreel.limits import Limit
 from dropreel.polling import Polling
 from dropreel.providers import oxen
 from dropreel.providers.base import Failure, Provider
-from dropreel.table import Item, Table, Update
+from dropreel.slots import Slots
+from dropreel.table import Delete, Item, Table, Update
 from dropreel.telling import Notices, Telling
 from local.faults.faults import END, Cell, Kind
 from local.faults.matrix import play
@@ -27,7 +29,7 @@ from local.faults.world import World
 
 Patch = pytest.MonkeyPatch
 
-_transact = Table.update_all
+_transact = Table.write_all
 _update = Table.update
 _put = Table.put
 _ask = Transport.handle_request
@@ -41,10 +43,10 @@ def bare(update: Update) -> Update:
 
 
 def updates_without_conditions(patch: Patch) -> None:
-    def update_all(self: Table, updates: list[Update]) -> None:
-        _transact(self, [bare(update) for update in updates])
+    def write_all(self: Table, writes: list[Update | Delete]) -> None:
+        _transact(self, [bare(one) if isinstance(one, Update) else one for one in writes])
 
-    patch.setattr(Table, "update_all", update_all)
+    patch.setattr(Table, "write_all", write_all)
 
 
 def claims_without_condition(patch: Patch) -> None:
@@ -162,6 +164,25 @@ def takes_every_failure_for_free(patch: Patch) -> None:
     patch.setattr(oxen, "_job_failure", judged)
 
 
+def takes_slots_from_who_was_woken(patch: Patch) -> None:
+    patch.setattr(Slots, "_is_over", lambda *_: True)
+
+
+def knows_the_last_token_only(patch: Patch) -> None:
+    def park(self: Slots, job_id: str, token: str) -> None:
+        self._table.put(f"PARKED#{job_id}", {"token": token})
+
+    patch.setattr(Slots, "_park", park)
+
+
+def never_heals_the_line(patch: Patch) -> None:
+    patch.setattr(Slots, "heal", lambda *_: 0)
+
+
+def gives_slots_without_limit(patch: Patch) -> None:
+    patch.setattr(slots, "limit_of", lambda *_: Limit(jobs=9))
+
+
 @dataclass(frozen=True)
 class Mutation:
     """A fence that is gone, cells that need it, and what the matrix then says."""
@@ -190,6 +211,8 @@ DEAD = (Kind.KILL, Kind.TIMEOUT)
 LATE = (Kind.ZOMBIE,)
 STOPPED = (Kind.ABORT,)
 FAILURES = frozenset({State.REFUSED, State.FAILED, State.CANCELLED})
+AGAIN_BY_SDK = (Kind.REPEAT,)
+WAKING = ":stepfunctions.send_task_success"
 CLAIM = "submit:dynamodb.put_item"
 
 MUTATIONS = [
@@ -219,6 +242,12 @@ MUTATIONS = [
     Mutation(lets_resumed_executions_order, "luma", "again", STOPPED, "", "and has ordered"),
     Mutation(finds_orders_it_knows, "fal", "again", LOST, ":POST", "list shows the order"),
     Mutation(takes_every_failure_for_free, "oxen", "again", (), "", "2 orders were accepted"),
+    Mutation(gives_slots_without_limit, "oxen", "in line", (), "", "jobs at once"),
+    Mutation(
+        takes_slots_from_who_was_woken, "luma", "in line", AGAIN_BY_SDK, WAKING, "jobs at once"
+    ),
+    Mutation(knows_the_last_token_only, "oxen", "in line", LATE, "slot:", "stood in line"),
+    Mutation(never_heals_the_line, "luma", "in line", DEAD, WAKING, "stood in line"),
 ]
 
 

@@ -14,13 +14,13 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from dropreel.table import ConditionFailedError, Table, Update, plain
+from dropreel.table import ConditionFailedError, Delete, Table, Update, plain
 from local.faults.dynamo import Dynamo
 from local.faults.s3 import S3
 from local.faults.services import MACHINE, Execution, StepFunctions
 from tests.unit.support import Aws, resources
 
-KEYS = ("JOB#1", "JOB#2", "BUDGET#2026-11")
+KEYS = ("JOB#1", "JOB#2", "BUDGET#2026-11", "LINE#a 2", "LINE#a 1")
 CONDITIONS = (
     "",
     "attribute_not_exists(#pk)",
@@ -86,21 +86,27 @@ def outcome(call: Callable[[], Any]) -> Any:
 
 def both(dice: Dice, *tables: Table) -> list[Any]:
     """The same random request to all tables."""
-    kind = dice.random.choice(["update", "update", "update_all", "put", "get", "query"])
+    kinds = ["update", "update", "write_all", "put", "get", "query", "query_index"]
+    kind = dice.random.choice(kinds)
     if kind == "update":
         update = dice.update()
         return [outcome(partial(table.update, update)) for table in tables]
-    if kind == "update_all":
-        keys = dice.random.sample(KEYS, 2)
-        updates = [Update(key, adds={"usd": 1}, removes=(), **condition(dice)) for key in keys]
-        return [outcome(partial(table.update_all, updates)) for table in tables]
+    if kind == "write_all":
+        first, second, third = dice.random.sample(KEYS, 3)
+        writes: list[Update | Delete] = [
+            Update(key, adds={"usd": 1}, **condition(dice)) for key in (first, second)
+        ]
+        if dice.random.random() < 0.5:
+            writes.append(Delete(third))
+        return [outcome(partial(table.write_all, writes)) for table in tables]
     if kind == "put":
         key, item, (text, where) = dice.key(), dice.item(), dice.condition()
-        text = text or "attribute_not_exists(pk)"
         return [outcome(partial(table.put, key, item, text, where)) for table in tables]
     if kind == "get":
         key = dice.key()
         return [table.get(key) for table in tables]
+    if kind == "query":
+        return [table.query("LINE#a") for table in tables]
     found = [table.query_index("unsettled", "unsettled", "yes") for table in tables]
     # Items of the same time come in any order.
     return [sorted(item["created_at"] for item in items) for items in found]
@@ -115,9 +121,9 @@ def condition(dice: Dice) -> dict[str, Any]:
 def test_the_table_does_what_moto_does(aws: Aws, seed: int) -> None:
     client = aws.table._client
     for key in KEYS:
-        client.delete_item(
-            TableName="ledger", Key={"pk": {"S": key}, "sk": {"S": key.partition("#")[0]}}
-        )
+        pk, _, sk = key.partition(" ")
+        sk = sk or pk.partition("#")[0]
+        client.delete_item(TableName="ledger", Key={"pk": {"S": pk}, "sk": {"S": sk}})
     dynamo = Dynamo()
     ours = Table(dynamo, "ledger")  # type: ignore[arg-type]
     dice = Dice(random.Random(seed))  # noqa: S311 - requests, not secrets
@@ -136,7 +142,7 @@ def test_a_refused_condition_shows_what_lies_there() -> None:
         Update("JOB#1", {"state": "x"}, condition="#state = :was", where={"was": "ready"}),
     ]
     with pytest.raises(ConditionFailedError) as refused:
-        table.update_all(moves)
+        table.write_all(moves)
     assert (refused.value.index, refused.value.item["state"]) == (1, "claimed")
     assert table.get("BUDGET#1") is None
 
@@ -174,6 +180,32 @@ def test_one_item_may_be_in_one_part_of_a_transaction_only() -> None:
     part = {"Update": Update("BUDGET#1", adds={"usd": 1}).request("ledger")}
     with pytest.raises(ClientError, match="ValidationException"):
         Dynamo().transact_write_items(TransactItems=[part, part])
+
+
+@pytest.mark.parametrize("part", [{"Put": {}}, {"Delete": {}, "Update": {}}])
+def test_parts_that_nobody_uses_are_no_part_of_a_transaction(part: dict[str, Any]) -> None:
+    with pytest.raises((ClientError, ValueError)):
+        Dynamo().transact_write_items(TransactItems=[part])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ConsistentRead": False},
+        {"KeyConditionExpression": "sk = :pk"},
+        {"ExpressionAttributeValues": {":pk": {"S": "LINE#a"}, ":unused": {"S": "x"}}},
+    ],
+)
+def test_a_line_is_read_as_the_slots_read_it(change: dict[str, Any]) -> None:
+    request: dict[str, Any] = {
+        "TableName": "ledger",
+        "KeyConditionExpression": "pk = :pk",
+        "ExpressionAttributeValues": {":pk": {"S": "LINE#a"}},
+        "ConsistentRead": True,
+    }
+    assert Dynamo().query(**request) == {"Items": []}
+    with pytest.raises(ClientError, match="ValidationException"):
+        Dynamo().query(**{**request, **change})
 
 
 def test_text_is_no_number_to_add_to() -> None:
@@ -281,3 +313,20 @@ def test_a_name_is_one_execution_until_ninety_days_after_its_end() -> None:
     assert len(started) == 2
     unknown = outcome(lambda: steps.describe_execution(executionArn=f"{first}-unknown"))
     assert unknown == "ExecutionDoesNotExist"
+
+
+def test_a_token_is_heard_once() -> None:
+    steps = StepFunctions(lambda: NOW, lambda _: None)
+    heard: list[Any] = []
+    token, closed = steps.begin_task(heard.append), steps.begin_task(heard.append)
+    steps.end_task(closed)
+
+    def send(given: str) -> Any:
+        return outcome(lambda: steps.send_task_success(taskToken=given, output='{"ask_at": 1}'))
+
+    assert send(token) == {}
+    assert heard == [{"ask_at": 1}]
+    assert send(token) == send(closed) == "TaskTimedOut"
+    assert send(f"{token}7") == "TaskDoesNotExist"
+    assert send("made up") == "InvalidToken"
+    assert heard == [{"ask_at": 1}]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,8 +14,12 @@ from local.faults.asl import FILE, FUNCTIONS, MEANINGS, Machine, Moment, evaluat
 from local.faults.faults import Cell
 from local.faults.functions import TIMEOUTS
 from local.faults.matrix import play
-from local.faults.provider import NAMES
+from local.faults.provider import NAMES, Clock
 from local.faults.scenarios import SCENARIOS
+from local.faults.services import MACHINE, StepFunctions
+from local.faults.timeline import Timeline
+from local.faults.wire import Invocation, Reply
+from local.faults.workflow import Workflow
 from local.faults.world import MOST_RECEIVES, VISIBILITY_S, World
 from tests.template.stack import functions, template
 
@@ -57,7 +63,7 @@ def values(part: Any) -> Iterator[Any]:
 
 
 def moment(**given: Any) -> Moment:
-    return Moment(given, "arn:execution", {"outcome": "wait", "wait_seconds": 7})
+    return Moment(given, "arn:execution", {"Payload": {"outcome": "wait", "wait_seconds": 7}})
 
 
 def test_every_expression_of_the_file_has_a_meaning_and_none_is_left_over() -> None:
@@ -76,7 +82,7 @@ def test_each_answer_leads_where_the_file_says(machine: Machine, state: str) -> 
 
 def test_resumed_jobs_go_past_the_order(machine: Machine) -> None:
     assert machine.choose("New or resumed?", moment(resume={})) == "Look at the clip"
-    assert machine.choose("New or resumed?", moment(job_id="x")) == "Ask provider"
+    assert machine.choose("New or resumed?", moment(job_id="x")) == "Wait for a slot"
 
 
 def test_a_word_for_a_resumed_job_is_said_once(machine: Machine) -> None:
@@ -144,6 +150,84 @@ def test_a_clip_that_cannot_be_fetched_at_once_waits(played_in: World, cells: li
     assert play(played_in, next(found)).state == "delivered"
     states = [state for states in played_in.workflow.visited.values() for state in states]
     assert "Wait to fetch again" in states
+
+
+# --- tasks that wait for their token -----------------------------------------------------------
+
+WORD = '{"ask_at": 0}'
+
+
+@dataclass
+class Parked:
+    """One execution whose only steps are "Wait for a slot" and what follows it."""
+
+    clock: Clock = field(default_factory=Clock)
+    asked: list[str] = field(default_factory=list)  # the tokens that the function was given
+    answers: list[Reply] = field(default_factory=list)  # its own, then nothing but good ones
+
+    def __post_init__(self) -> None:
+        self.clock.restart(datetime(2026, 11, 20, tzinfo=UTC))
+        moved: Any = self.clock
+        self.timeline = Timeline(self.clock, moved)
+        self.steps = StepFunctions(self.clock.moment, lambda one: self.workflow.start(one))
+        self.workflow = Workflow(
+            Machine.read(), self.timeline, self.steps, self.invoke, lambda _: None
+        )
+        self.steps.start_execution(stateMachineArn=MACHINE, name="photo", input='{"job_id": "x"}')
+        self.timeline.run(self.clock.now() + 1)
+
+    def invoke(self, invocation: Invocation) -> Reply:
+        if invocation.function == "slot":
+            self.asked.append(invocation.event["token"])
+            return self.answers.pop(0) if self.answers else Reply()
+        return Reply({"outcome": "ended", "error": "end", "cause": ""})
+
+    def wake(self, token: str) -> bool:
+        try:
+            self.steps.send_task_success(taskToken=token, output=WORD)
+        except StepFunctions.exceptions.TaskTimedOut:
+            return False
+        self.timeline.run(self.clock.now())
+        return True
+
+    @property
+    def visited(self) -> list[str]:
+        (states,) = self.workflow.visited.values()
+        return states
+
+
+def test_the_answer_of_the_function_is_not_the_result_but_the_word_with_its_token() -> None:
+    parked = Parked()
+    assert parked.visited[-1] == "Wait for a slot"
+    assert parked.wake(parked.asked[0])
+    assert "Ask provider" in parked.visited
+    assert parked.workflow.longest_wait_s == 1
+    assert not parked.wake(parked.asked[0])
+
+
+def test_an_attempt_that_failed_takes_its_token_with_it() -> None:
+    parked = Parked(answers=[Reply(error="Boom")])
+    parked.timeline.run(parked.clock.now() + 60)
+    first, second = parked.asked
+    assert not parked.wake(first)
+    assert parked.wake(second)
+    assert "Ask provider" in parked.visited
+
+
+def test_nobody_waits_longer_than_the_file_says() -> None:
+    parked = Parked()
+    parked.timeline.run()
+    assert parked.visited[:3] == ["New or resumed?", "Wait for a slot", "Finish"]
+    assert parked.workflow.longest_wait_s == 172800
+    assert not parked.wake(parked.asked[0])
+
+
+def test_who_was_stopped_waits_no_more() -> None:
+    parked = Parked()
+    (execution,) = parked.steps.executions
+    parked.workflow.end(execution, "ABORTED")
+    assert not parked.wake(parked.asked[0])
+    assert parked.timeline.next_at is None
 
 
 def test_times_are_those_of_the_template() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,11 +13,9 @@ from typing import Any
 import pytest
 
 from local import stack
+from local.bench import start
 
-ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = ("submit", "slot", "generate", "poll", "finalize", "sweep", "thumbnail", "widget")
-# What Lambda's Python runtimes bring along besides Python.
-RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
 
 Imports = Callable[..., "Imported"]
 
@@ -44,27 +40,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def lambda_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The layer as `sam build` makes it for AWS, by the same rule and with its defaults."""
-    artifacts = tmp_path_factory.mktemp("lambda")
-    tools = Path(sys.executable).parent
-    env = {name: value for name, value in os.environ.items() if not name.startswith("DROPREEL_")}
-    command = ["make", "-C", str(ROOT / "shared"), "build-SharedLayer", f"UV={tools / 'uv'}"]
-    command.append(f"ARTIFACTS_DIR={artifacts}")
-    subprocess.run(command, env=env, check=True, capture_output=True)  # noqa: S603  our own rule
-    return artifacts
+    return stack.build_layer(tmp_path_factory.mktemp("lambda"))
 
 
 @pytest.fixture(scope="session")
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds what Lambda brings along, and nothing else of this environment."""
-    folder = tmp_path_factory.mktemp("runtime")
-    for name in RUNTIME:
-        found = importlib.util.find_spec(name)
-        assert found is not None
-        assert found.origin is not None
-        file = Path(found.origin)
-        place = file.parent if file.name == "__init__.py" else file
-        (folder / place.name).symlink_to(place)
-    return folder
+    return start.runtime_folder(tmp_path_factory.mktemp("runtime") / "folder")
 
 
 @pytest.fixture(scope="session")

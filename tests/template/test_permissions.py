@@ -133,6 +133,7 @@ ALLOWED_AT_CLIPS = {
     "PollFunction": set(),
     "FinalizeFunction": {
         ("s3:PutObject", "${ClipsBucket.Arn}/clips/*"),
+        ("s3:GetObject", "${ClipsBucket.Arn}/clips/*"),
         ("s3:AbortMultipartUpload", "${ClipsBucket.Arn}/clips/*"),
     },
     "SweepFunction": set(),
@@ -279,7 +280,7 @@ SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
     (changing_what_is_stored, (*STORE, "Action"), "s3:DeleteObject"),
     (changing_what_is_stored, (*POLL, "Action"), ["dynamodb:DeleteItem"]),
     (more_at_the_clips, (*STORE, "Resource"), ALL_CLIPS),
-    (more_at_the_clips, (*STORE, "Action"), ["s3:GetObject"]),
+    (more_at_the_clips, (*STORE, "Action"), ["s3:GetObjectVersion"]),
     (more_at_the_clips, (*SOURCE, "Resource"), ALL_CLIPS),
     (reading_the_keys, (*READ_INBOX, "Resource"), {"Ref": "ProviderKeysSecret"}),
     (starting_workflows, (*START, "Action"), "states:StopExecution"),

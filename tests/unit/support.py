@@ -22,6 +22,8 @@ from dropreel.providers.base import CancelOutcome, ClipRequest, StatusOutcome, S
 from dropreel.slots import Slots
 from dropreel.table import Table
 from dropreel.telling import Notices
+from dropreel.timings import Timings
+from dropreel.watching import Watcher
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 
@@ -131,6 +133,11 @@ class Aws:
     functions: Any
     woken: list[tuple[str, float]] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)
+
+    def watcher(self, clock: Clock, longest_s: float = 0) -> Watcher:
+        """Watches on `clock`: sleeping passes its time."""
+        sleep = lambda seconds: clock.pass_time(seconds=seconds)  # noqa: E731
+        return Watcher(Timings(self.table), longest_s=longest_s, now=clock, sleep=sleep)
 
     def notifier(self, mailbox: Mailbox) -> Notifier:
         return Notifier(mailbox.sns, mailbox.topic_arn)

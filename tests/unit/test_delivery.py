@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from dropreel.budget import Caps, Reservation
 from dropreel.clip import ClipInfo
 from dropreel.delivery import MAX_FETCHES, Delivery, Ending, TellingBusyError
+from dropreel.download import CHUNK
 from dropreel.errors import LedgerConflictError
 from dropreel.jobs import ENDS, ClipSettings, Job, Source, State
 from dropreel.notices import Notifier
@@ -32,7 +33,8 @@ from dropreel.providers.base import (
 )
 from dropreel.providers.http import new_client
 from dropreel.telling import LEASE_S
-from tests.unit.media.samples import mp4
+from dropreel.upload import PART_SIZE
+from tests.unit.media.samples import box, mp4
 from tests.unit.support import Aws, Clock, FakeProvider, make_job
 
 CDN = "http://127.0.0.1:8090"
@@ -487,6 +489,48 @@ def test_a_clip_that_can_be_fetched_at_last_is_delivered(stage: Stage, clip: byt
     stage.cdn.answer = lambda: file(clip)
     assert stage.finish(job, fetches=1)["outcome"] == "delivered"
     assert len(stage.mails()[0]) == 1
+
+
+def test_a_clip_that_takes_several_runs_is_continued_and_told_once(
+    stage: Stage, clip: bytes
+) -> None:
+    large = clip + box(b"free", bytes(2 * PART_SIZE))
+    stage.delivery = stage.build(max_clip_bytes=len(large))
+    headers = {"ETag": '"v1"', "Accept-Ranges": "bytes", "Content-Length": str(len(large))}
+    span = f"bytes {PART_SIZE}-{len(large) - 1}/{len(large)}"
+    answers = [
+        httpx.Response(200, headers=headers, content=iter((large[:-1], large[-1:]))),
+        httpx.Response(206, headers={"Content-Range": span}, content=iter([large[PART_SIZE:]])),
+    ]
+    stage.cdn.answer = lambda: answers.pop(0)
+    job = stage.job(State.READY)
+    stage.provider.status_answers = [READY, READY]
+    ending = Ending(job.job_id, execution_of(job), job.run, fetches=3)
+    looks = iter([900.0] * (PART_SIZE // CHUNK) + [10.0])
+    paused = stage.delivery.run(ending, lambda: next(looks))
+    assert paused == {"outcome": "wait", "wait_seconds": 1, "fetches": 3}
+    assert (stage.held(), stage.aws.stored(), stage.mails()) == (job, [], ([], []))
+    assert stage.delivery.run(ending)["outcome"] == "delivered"
+    held = stage.held()
+    assert held.clip
+    assert (held.clip.size, held.clip.sha256) == (len(large), hashlib.sha256(large).hexdigest())
+    assert len(stage.mails()[0]) == 1
+
+
+def test_a_clip_that_no_run_can_bring_is_given_up_with_a_word_to_the_operator(
+    stage: Stage, clip: bytes
+) -> None:
+    job = stage.job(State.READY)
+    large = clip + box(b"free", bytes(2 * PART_SIZE))
+    stage.delivery = stage.build(max_clip_bytes=len(large))
+    stage.cdn.answer = lambda: file(large)  # its host knows no ranges
+    stage.provider.status_answers = [READY, READY]
+    ending = Ending(job.job_id, execution_of(job), job.run)
+    assert stage.delivery.run(ending, lambda: 10) == {"outcome": "wait", "wait_seconds": 30}
+    assert stage.delivery.run(ending, lambda: 10)["error"] == "stalled.download"
+    ((mail,), (note,)) = stage.mails()
+    assert mail["outcome"] == note["outcome"] == "stalled"
+    assert "cannot continue a fetch" in mail["failure"]["message"]
 
 
 NO_CLIPS: dict[str, tuple[Answer, str]] = {

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from dropreel.breaker import Breaker
 from dropreel.budget import Caps
@@ -21,6 +23,9 @@ from dropreel.providers.base import (
     Unknown,
 )
 from dropreel.rules import SpendingRules
+from dropreel.runtimes import Kind
+from dropreel.slots import Slots
+from dropreel.timings import Timings
 from dropreel.warnings import Warnings
 from tests.unit.support import Aws, Clock, FakeProvider, make_job
 
@@ -40,6 +45,7 @@ def make_generation(
         ledger=aws.ledger,
         clips=aws.clips,
         provider=lambda _: provider,
+        watcher=aws.watcher(clock),
         rules=rules,
         breaker=Breaker(aws.table),
         warnings=Warnings(aws.notices, aws.notifier(aws.operators), clock),
@@ -68,6 +74,15 @@ def test_the_provider_is_asked_once_and_its_id_is_noted(
     held = aws.ledger.require(job.job_id)
     assert (held.state, held.provider_job_id) == (State.SUBMITTED, "p-1")
     assert held.deadline_at == "2026-11-20T10:30:00.000Z"
+
+
+def test_the_first_wait_follows_from_how_long_such_jobs_took(
+    aws: Aws, generation: Generation, provider: FakeProvider
+) -> None:
+    for _ in range(40):
+        Timings(aws.table).note(Kind("luma", "540p", "5s"), 295, 305)
+    provider.submit_answers = [Accepted("p-1")]
+    assert 150 < generation.run(claimed(aws).job_id)["wait_seconds"] < 295
 
 
 def test_the_provider_gets_the_pinned_image_by_a_signed_address(
@@ -165,3 +180,14 @@ def test_a_late_answer_is_noted_even_after_the_job_was_given_up(
     generation._provider = lambda _: Slow()
     assert generation.run(job.job_id)["outcome"] == "accepted"
     assert aws.ledger.require(job.job_id).provider_job_id == "p-late"
+
+
+def test_a_slot_that_cannot_be_given_back_fails_no_job(
+    aws: Aws, generation: Generation, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException"}}, "UpdateItem")
+
+    monkeypatch.setattr(Slots, "back_off", broken)
+    provider.submit_answers = [Busy(Failure(FailureKind.THROTTLED, "too many"), 5)]
+    assert generation.run(claimed(aws).job_id)["outcome"] == "wait"

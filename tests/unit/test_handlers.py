@@ -54,6 +54,9 @@ class Context:
     invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:function"
     aws_request_id: str = "52fdfc07-2182-154f-163f-5f0f9a621d72"
 
+    def get_remaining_time_in_millis(self) -> int:
+        return 840_000
+
 
 @dataclass
 class Wire:
@@ -159,6 +162,7 @@ def functions(aws: Aws, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Iterator
         "SIDECAR_GRACE_SECONDS": "900",
         "PROVIDER_KEYS_SECRET": secret["ARN"],
         "PROVIDER_OPTIONS": "{}",
+        "WATCH_SECONDS": "40",
         "JOB_DEADLINE_MINUTES": "60",
         "SOURCE_URL_SECONDS": "3600",
         "TRUSTED_RESULT_ORIGINS": CDN,

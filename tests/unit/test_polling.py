@@ -24,6 +24,7 @@ from tests.unit.support import Aws, Clock, FakeProvider, make_job
 
 QUEUED = Pending(Phase.QUEUED, "queued")
 RUNNING = Pending(Phase.RUNNING, "processing")
+ASKED_AT, NOTHING_SEEN = "2026-11-20T09:30:00.000Z", ""
 
 
 @pytest.fixture
@@ -33,6 +34,7 @@ def polling(aws: Aws, provider: FakeProvider, clock: Clock) -> Polling:
         clips=aws.clips,
         provider=lambda _: provider,
         slots=aws.slots(clock),
+        watcher=aws.watcher(clock),
         max_orders=2,
         deadline=timedelta(minutes=60),
         now=clock,
@@ -61,11 +63,10 @@ def test_a_job_that_has_not_ended_is_looked_at_again(
 ) -> None:
     job = submitted(aws)
     provider.status_answers = [status]
-    assert polling.run(job.job_id) == {
-        "outcome": "wait",
-        "wait_seconds": 10,
-        "state": state.value,
-    }
+    outcome = polling.run(job.job_id)
+    assert (outcome["outcome"], outcome["state"]) == ("wait", state.value)
+    assert outcome["wait_seconds"] > 30
+    assert outcome["pending_at"] == (NOTHING_SEEN if isinstance(status, NoAnswer) else ASKED_AT)
     assert aws.ledger.require(job.job_id).state is state
 
 

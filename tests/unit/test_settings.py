@@ -47,6 +47,7 @@ GENERATE = {
     "PROVIDER_OPTIONS": '{"luma": {"base_url": "http://127.0.0.1:1"}}',
     "OPERATORS_TOPIC_ARN": "arn:operators",
     "PROVIDER_LIMITS": "{}",
+    "WATCH_SECONDS": "40",
     "JOB_DEADLINE_MINUTES": "60",
     "SOURCE_URL_SECONDS": "21600",
     "ALLOW_PAID_CALLS": "true",
@@ -63,6 +64,7 @@ POLL = {
     "PROVIDER_KEYS_SECRET": "arn:keys",
     "PROVIDER_OPTIONS": "{}",
     "PROVIDER_LIMITS": "{}",
+    "WATCH_SECONDS": "40",
     "JOB_DEADLINE_MINUTES": "60",
     "MAX_ORDERS_PER_JOB": "2",
 }
@@ -238,6 +240,8 @@ def test_all_variables_that_are_missing_or_wrong_are_named_at_once(
         (SubmitSettings, "SIDECAR_GRACE_SECONDS", "-1"),
         (SubmitSettings, "SIDECAR_GRACE_SECONDS", "901"),  # SQS delays by 15 minutes at most
         (GenerateSettings, "JOB_DEADLINE_MINUTES", "0"),
+        (GenerateSettings, "WATCH_SECONDS", "-1"),
+        (PollSettings, "WATCH_SECONDS", "41"),  # the function's time-out counts with 40
         (GenerateSettings, "SOURCE_URL_SECONDS", "59"),
         (GenerateSettings, "LEDGER_TABLE", None),
         (GenerateSettings, "ALLOW_PAID_CALLS", None),  # nobody pays by oversight

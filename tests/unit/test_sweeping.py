@@ -222,3 +222,20 @@ def test_a_job_that_is_cared_for_is_not_stuck(
     metrics.clear_metrics()
     sweep.run()
     assert metrics.provider.metric_set["JobsStuck"]["Value"] == [0.0]
+
+
+def test_trouble_with_one_line_does_not_keep_the_sweep_from_the_others(
+    aws: Aws, provider: FakeProvider, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots = aws.slots(clock)
+    healed = []
+
+    def heal(name: str, needs_slot: Any) -> int:
+        healed.append(name)
+        if len(healed) == 1:
+            raise ValueError("odd item")
+        return 0
+
+    monkeypatch.setattr(slots, "heal", heal)
+    assert make_sweep(aws, provider, clock, slots=slots).run() == {"failed": 1}
+    assert len(healed) == 4

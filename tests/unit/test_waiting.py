@@ -1,34 +1,180 @@
+"""The plan: sane always, and as cheap as any other."""
+
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dropreel.waiting import PROFILES, busy_wait, first_wait, next_wait
+from dropreel.runtimes import ENDS_S, PROFILES, Kind, Runtimes, shares
+from dropreel.waiting import (
+    LONGEST_WATCH_S,
+    USUAL_PRICES,
+    Schedule,
+    busy_wait,
+    least_gap,
+    prices,
+)
 
-providers = st.sampled_from(sorted(PROFILES))
-EVENTS_PER_LOOK = 10  # of an execution's history: wait, task and choice with their results
-HISTORY_LIMIT = 25_000
+HOUR_S = 3600.0
+relaxed = settings(deadline=None)  # for machines that do other things, too
+kinds = st.builds(
+    Kind,
+    st.sampled_from(sorted(PROFILES)),
+    st.sampled_from(["540p", "720p", "1080p"]),
+    st.sampled_from(["5s", "10s"]),
+)
+counts = st.dictionaries(
+    st.integers(0, len(ENDS_S) - 1), st.floats(0, 200, allow_subnormal=False), max_size=30
+)
+runtimes = st.builds(Runtimes, kinds, counts)
+moments = st.floats(0, 200_000)
 
 
-@given(providers, st.floats(0, 100_000), st.none() | st.floats(0, 100_000))
-def test_a_provider_is_never_asked_faster_than_its_pace(
-    provider: str, waited: float, retry_after: float | None
+def measured(seconds: float, jobs: float = 40, provider: str = "eachlabs") -> Runtimes:
+    """Many jobs that all took as long."""
+    (number,) = shares(seconds, seconds)
+    return Runtimes(Kind(provider, "720p", "5s"), {number: jobs})
+
+
+def schedule(known: Runtimes, now_s: float = 0, deadline_s: float = HOUR_S) -> Schedule:
+    return Schedule(known, now_s=now_s, deadline_s=deadline_s)
+
+
+@relaxed
+@given(runtimes, moments, st.floats(1, 50_000), st.none() | st.floats(0, 100_000))
+def test_no_wait_is_shorter_than_the_pace_or_longer_than_the_deadline(
+    known: Runtimes, now: float, left: float, retry_after: float | None
 ) -> None:
-    seconds = next_wait(provider, waited, retry_after)
-    assert seconds >= PROFILES[provider].pace
-    assert seconds >= min(retry_after or 0, 900)
-    assert seconds <= 900
+    pace = known.kind.profile.pace_s
+    wait = schedule(known, now, now + left).wait_s(now, retry_after)
+    wished = min(retry_after or 0, 900)
+    assert wait >= max(pace, wished)
+    assert wait <= max(pace, wished, left) + 1
 
 
-@pytest.mark.parametrize("provider", sorted(PROFILES))
-def test_a_whole_day_of_waiting_stays_far_below_the_limit_of_a_history(provider: str) -> None:
-    waited: float = first_wait(provider)
-    looks = 1
-    while waited < 1440 * 60:
-        waited += next_wait(provider, waited)
-        looks += 1
-    assert looks * EVENTS_PER_LOOK < HISTORY_LIMIT / 2
+@relaxed
+@given(runtimes, moments, st.floats(-100, 50_000))
+def test_no_watch_is_longer_than_allowed_or_goes_beyond_the_deadline(
+    known: Runtimes, now: float, left: float
+) -> None:
+    watch = schedule(known, now, now + left).watch_s(now)
+    assert 0 <= watch <= min(LONGEST_WATCH_S, max(left, 0)) + 1e-6
+
+
+@relaxed
+@given(runtimes, st.floats(0, 5_000), st.floats(1, 20_000))
+def test_waits_grow_with_the_time_waited_so_that_looks_stay_few(
+    known: Runtimes, now: float, left: float
+) -> None:
+    plan = schedule(known, now, now + left)
+    assert plan.wait_s(now) >= min(least_gap(now, known.kind.profile.pace_s), left) - 1e-6
+
+
+@relaxed
+@given(runtimes)
+def test_who_may_not_watch_does_not(known: Runtimes) -> None:
+    plan = Schedule(known, now_s=30, deadline_s=HOUR_S, longest_watch_s=0)
+    assert plan.watch_s(30) == 0
+
+
+@pytest.mark.parametrize("provider", PROFILES)
+def test_before_there_is_data_the_first_look_comes_before_most_clips(provider: str) -> None:
+    known = Runtimes(Kind(provider, "720p", "5s"), {})
+    first = schedule(known).wait_s(0)
+    assert 0.25 * known.kind.usual_s < first < 0.75 * known.kind.usual_s
+
+
+@pytest.mark.parametrize(
+    ("provider", "runtimes"), [("eachlabs", (15, 30, 60, 90)), ("oxen", (200, 400, 800))]
+)
+def test_the_first_look_follows_the_runtimes(provider: str, runtimes: tuple[int, ...]) -> None:
+    waits = [schedule(measured(seconds, 60, provider)).wait_s(0) for seconds in runtimes]
+    assert waits == sorted(set(waits))
+    assert all(0.6 * end < wait < end for wait, end in zip(waits, runtimes, strict=True))
+
+
+def test_a_clip_that_is_due_is_watched_for_and_one_that_is_not_is_slept_for() -> None:
+    known = measured(100)
+    assert schedule(known, 5).watch_s(5) == 0
+    assert schedule(known, 92).watch_s(92) > 10
+
+
+def test_one_job_that_stalled_for_hours_does_not_spoil_the_plan() -> None:
+    known = measured(60)
+    spoilt = Runtimes(known.kind, {**known.counts, len(ENDS_S) - 1: 1.0})
+    plan, other = schedule(known), schedule(spoilt)
+    assert abs(plan.wait_s(0) - other.wait_s(0)) <= 2
+    assert schedule(known, 55).watch_s(55) == pytest.approx(schedule(spoilt, 55).watch_s(55), abs=6)
+
+
+@relaxed
+@given(runtimes, st.floats(1e-6, 1e-3))
+def test_who_finds_lateness_dearer_never_pays_less(known: Runtimes, worth: float) -> None:
+    def cost(second_late: float) -> float:
+        plan = Schedule(known, now_s=0, deadline_s=900, prices=prices(second_late))
+        return plan.expected_usd
+
+    assert cost(worth) <= cost(2 * worth) <= 2 * cost(worth)
+
+
+# --- against every other plan ---------------------------------------------------------------------
+
+
+def cheapest(known: Runtimes, times: list[float], watch_s: float) -> float:
+    """The price of the best of all plans that look at some of `times`, by trying every one."""
+    pace = known.kind.profile.pace_s
+    ended = dict(zip(times, known.ended_by(times), strict=True))
+    price = USUAL_PRICES
+
+    def unseen(start: float, end: float) -> float:
+        """Seconds that clips lie ready before `end`, by trapezoids between the times."""
+        inside = [time for time in times if start <= time <= end]
+        areas = [(b - a) * ((ended[a] + ended[b]) / 2 - ended[start]) for a, b in pairwise(inside)]
+        return sum(areas)
+
+    def sleep(start: float) -> float:
+        if start == times[-1]:
+            return 0.0
+        return price.loop * (1 - ended[start]) + min(
+            price.second_late * unseen(start, end) + look(end) for end in times if end > start
+        )
+
+    def look(start: float) -> float:
+        ways = [sleep(start)]
+        for end in times:
+            if start < end <= start + watch_s:
+                pending = (1 - ended[start]) * (end - start) - unseen(start, end)
+                late = pace / 2 * (ended[end] - ended[start])
+                ways.append(price.second_watched * pending + price.second_late * late + sleep(end))
+        return min(ways)
+
+    return sleep(times[0])
+
+
+@relaxed
+@given(counts, st.sampled_from(["eachlabs", "luma"]), st.integers(0, 50), st.integers(1, 7))
+def test_no_other_plan_is_cheaper(
+    known: dict[int, float], provider: str, start: int, steps: int
+) -> None:
+    kind = Kind(provider, "720p", "5s")
+    pace = PROFILES[provider].pace_s
+    times = [float(start + number * pace) for number in range(steps + 1)]
+    told = Runtimes(kind, known)
+    plan = Schedule(told, now_s=start, deadline_s=times[-1], longest_watch_s=3 * pace)
+    assert plan.expected_usd == pytest.approx(cheapest(told, times, 3 * pace), rel=1e-9)
+
+
+def test_watching_is_worth_less_where_it_is_dear() -> None:
+    known = measured(100)
+    dear = replace(USUAL_PRICES, second_watched=1.0)
+    assert Schedule(known, now_s=95, deadline_s=HOUR_S, prices=dear).watch_s(95) == 0
+
+
+# --- busy providers -------------------------------------------------------------------------------
 
 
 def test_a_busy_provider_is_asked_when_it_says() -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import struct
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -406,3 +408,30 @@ def test_neighbouring_ratios_on_offer_are_never_confused() -> None:
             else:
                 with pytest.raises(ClipInvalidError, match="asked for"):
                     check_matches(info, duration="5s", aspect_ratio=asked)
+
+
+# --- a check that is interrupted -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("movflags", LAYOUTS)
+def test_a_check_can_be_carried_on_by_another_process(movflags: str) -> None:
+    data = mp4(2.0, movflags=movflags)
+    whole = checked(data)
+    for cut in range(0, len(data), 7):
+        first = ClipChecker()
+        first.feed(data[:cut])
+        state = first.state()
+        assert state is not None
+        second = ClipChecker.resumed(json.loads(json.dumps(state)))
+        second.feed(data[cut:])
+        assert second.finish() == replace(whole, sha256="")
+
+
+def test_inside_a_long_header_a_check_cannot_be_interrupted() -> None:
+    padded = edited(FAST, (b"moov",), body_of(FAST, b"moov") + box(b"free", bytes(100_000)))
+    checker = ClipChecker()
+    checker.feed(padded[:90_000])
+    assert checker.state() is None
+    checker.feed(padded[90_000:])
+    assert checker.state() is not None
+    assert checker.finish().duration_s == pytest.approx(1.0)

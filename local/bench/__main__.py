@@ -1,0 +1,156 @@
+"""`make bench`: all benches in one run, as out/bench/report.md, report.json and pictures.
+
+QUICK=1 takes small numbers. A figure that misses its aim is marked, with what it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from local.bench import drops, finalize, schedules, start
+from local.bench.plots import delays, makespans, schedule_delays
+from local.embedded_aws import ROOT
+
+OUT = ROOT / "out" / "bench"
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a figure has to be at most (or at least), and what it was."""
+
+    what: str
+    figure: float
+    bound: float
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool:
+        return self.figure >= self.bound if self.at_least else self.figure <= self.bound
+
+    def line(self) -> str:
+        sign = "at least" if self.at_least else "at most"
+        verdict = "met" if self.met else "**missed**"
+        return f"| {self.what} | {self.figure:g} | {sign} {self.bound:g} | {verdict} |"
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """All rows by bench. Each bench holds its baseline and its measured rows of the same run."""
+    steps: dict[str, Callable[[], Any]] = {
+        "schedules": lambda: schedules.rows(jobs=300) if quick else schedules.rows(),
+        "start": lambda: start.rows(3) if quick else start.rows(),
+        "layer_mb": lambda: round(start.layer_megabytes(), 2),
+        "finalize": lambda: finalize.rows((64,), 1) if quick else finalize.rows(),
+        "drops": lambda: (
+            drops.rows(drops.QUICK_COUNTS, drops.QUICK_RUNTIME_S) if quick else drops.rows()
+        ),
+    }
+    found: dict[str, Any] = {}
+    for name, step in steps.items():
+        print(f"measuring {name} ...", flush=True)
+        found[name] = step()
+    return found
+
+
+def aims(found: dict[str, Any]) -> list[Aim]:
+    """The figures that were promised."""
+    dropped, stored, started = found["drops"], found["finalize"], found["start"]
+    most = dropped[-1]
+    pace = most["pace_s"]
+    a_minute = [
+        row
+        for row in found["schedules"]
+        if row["schedule"] == "plan" and row["shape"] in ("each::labs", "Luma", "fal")
+    ]
+    transitions = [row["transitions_per_clip"] for row in dropped]
+    return [
+        *(
+            Aim(f"{row['shape']}: mean seconds from ready to seen", round(row["delay_s"], 2), bound)
+            for row in a_minute
+            for bound in [1.5 + row["pace_s"] / 2]
+        ),
+        Aim("one image: mean seconds from ready to stored", _one(dropped), 1.5 + pace / 2),
+        Aim("dollars of plumbing per clip", most["plumbing_usd"], 0.002),
+        Aim(f"{most['images']} images: lost", most["lost"], 0),
+        Aim(f"{most['images']} images: ordered twice", most["duplicated"], 0),
+        Aim(f"{most['images']} images: over the limit", most["over_limit"], 0),
+        Aim(f"{most['images']} images: makespan to the ideal", most["makespan_ratio"], 1.15),
+        Aim("transitions per clip, most to fewest images", _spread(transitions), 1.05),
+        Aim("finalize: throughput to the baseline", min(r["ratio"] for r in stored), 0.9, True),
+        Aim("finalize: MiB of memory growth", max(r["rss_growth_mib"] for r in stored), 40),
+        Aim("start to the naive one", max(row["ratio_to_naive"] for row in started), 0.5),
+        Aim("start to boto3 and an S3 client", max(r["ratio_to_s3"] for r in started), 1.6),
+        Aim("layer, MB", found["layer_mb"], 10),
+        Aim("packages loaded without need", sum(len(r["needless"]) for r in started), 0),
+    ]
+
+
+def _one(dropped: Sequence[Row]) -> float:
+    return float(dropped[0]["ready_to_stored_s"])
+
+
+def _spread(transitions: Sequence[float]) -> float:
+    return round(max(transitions) / transitions[0], 3)
+
+
+def report(found: dict[str, Any], reached: Sequence[Aim]) -> str:
+    """The report as Markdown."""
+    parts = [
+        "# Benchmarks",
+        "Measured in one run on one machine; ratios are to the baseline of the same run.",
+        "| figure | measured | aim | |\n|---|---|---|---|\n"
+        + "\n".join(aim.line() for aim in reached),
+        "## Many images at once",
+        f"{drops.PROVIDER}, {drops.SLOTS} slots. Ideal: images x runtime / slots.",
+        _table(found["drops"], leave_out=("delays_s",)),
+        "![makespan](makespan.png) ![delays](delays.png)",
+        "## Waiting",
+        "Delay from ready to seen, and money, over simulated runtimes (docs/waiting.md).",
+        _table(found["schedules"]),
+        "![schedules](schedules.png)",
+        "## Finalize",
+        _table(found["finalize"]),
+        "## Start",
+        f"Processor time to import and build each function; the layer has {found['layer_mb']} MB.",
+        _table(found["start"]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(rows: Sequence[Row], leave_out: Sequence[str] = ()) -> str:
+    names = list(dict.fromkeys(name for row in rows for name in row if name not in leave_out))
+    lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
+    lines += [f"| {' | '.join(_cell(row.get(name, '')) for name in names)} |" for row in rows]
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def main() -> None:
+    quick = bool(os.environ.get("QUICK"))
+    shutil.rmtree(OUT, ignore_errors=True)
+    OUT.mkdir(parents=True)
+    found = measure(quick)
+    reached = aims(found)
+    makespans(found["drops"], OUT / "makespan.png")
+    delays(found["drops"], OUT / "delays.png")
+    schedule_delays(found["schedules"], OUT / "schedules.png")
+    (OUT / "report.md").write_text(report(found, reached), encoding="utf-8")
+    facts = {**found, "aims": [{**vars(aim), "met": aim.met} for aim in reached], "quick": quick}
+    (OUT / "report.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    for aim in reached:
+        print(aim.line())
+    print(f"report: {(OUT / 'report.md').relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
