@@ -23,6 +23,7 @@ import av
 
 from dropreel.pairing import is_image, stem
 from local import stack
+from local.control_room import picture
 from local.embedded_aws import ROOT, EmbeddedAws, Endpoint
 from local.follow import ReceivedMail, executions, mails, states_entered, ticks
 from local.simulators import Simulators
@@ -30,11 +31,12 @@ from local.stack import Stack
 
 SAMPLE = ROOT / "events" / "lighthouse.jpg"
 OUT = ROOT / "out" / "demo"
+DASHBOARD = "dashboard.png"
 NEUTRAL_PROMPT = "Slow cinematic push-in, gentle natural motion"
 TIMEOUT_S = 240
 WAIT_SCALE = 0.02  # providers take seconds here, not minutes
 _FIELDS = ("prompt", "provider", "resolution", "duration")
-_SAVED = re.compile(r"summary\.json|(rejected-)?[0-9a-f]{24}\.(json|mp4)")
+_SAVED = re.compile(r"summary\.json|dashboard\.png|(rejected-)?[0-9a-f]{24}\.(json|mp4)")
 
 
 class UnusableImageError(Exception):
@@ -126,7 +128,9 @@ def _drop_and_follow(world: Stack, asked: Asked, say: Progress) -> int:
         print(f"no mail within {TIMEOUT_S} seconds", file=sys.stderr)
         return 1
     print_mail(mail)
-    return _collect(world, mail, states, seconds, asked.image)
+    code = _collect(world, mail, states, seconds, asked.image)
+    _draw(world)
+    return code
 
 
 def drop(aws: Endpoint, inbox: str, folder: str, asked: Asked) -> str:
@@ -190,6 +194,13 @@ def _collect(
         return 1
     print(f"clip:    {summary['clip']}\nsummary: {(OUT / 'summary.json').relative_to(ROOT)}")
     return 0
+
+
+def _draw(world: Stack) -> None:
+    """The operator's view of what has just happened; nice to have, never a reason to fail."""
+    target = OUT / DASHBOARD
+    problem = picture(world.aws, world.outputs, target)
+    print(problem or f"what the operator sees: {target.relative_to(ROOT)}")
 
 
 def _fetch(world: Stack, facts: dict[str, Any], summary: dict[str, Any]) -> str:

@@ -7,9 +7,11 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from samtranslator.yaml_helper import yaml_parse
 
 from local.embedded_aws import REGION, ROOT, EmbeddedAws
 from local.simulators import Simulators
@@ -17,6 +19,8 @@ from local.simulators import Simulators
 NAME = "dropreel"
 BUILD = ROOT / ".aws-sam" / "local" / "build"
 PROVIDERS = ("eachlabs", "oxen", "fal", "luma")
+# The embedded AWS refuses a template with these. They do nothing until somebody clicks on them.
+UNKNOWN = ("AWS::Logs::QueryDefinition",)
 KEYS = {name: f"{name}-local-key" for name in PROVIDERS}
 
 
@@ -29,7 +33,17 @@ def build(folder: Path = BUILD) -> Path:
         "DROPREEL_PYTHON": f"{sys.version_info.major}.{sys.version_info.minor}",
     }
     _sam(["build", "--build-dir", str(folder)], target)
-    return folder / "template.yaml"
+    template = folder / "template.yaml"
+    _leave_out(template, UNKNOWN)
+    return template
+
+
+def _leave_out(template: Path, kinds: Collection[str]) -> None:
+    """Nothing in the template may refer to resources of these kinds."""
+    document = yaml_parse(template.read_text(encoding="utf-8"))
+    resources = document["Resources"]
+    document["Resources"] = {n: r for n, r in resources.items() if r["Type"] not in kinds}
+    template.write_text(json.dumps(document, indent=2), encoding="utf-8")  # YAML, too
 
 
 def build_layer(folder: Path) -> Path:

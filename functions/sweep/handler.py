@@ -41,6 +41,7 @@ def sweep() -> Sweep:
         deadline=timedelta(minutes=settings.job_deadline_minutes),
         cancel_stalled=settings.cancel_stalled_orders,
         chores=[digests.tell_overdue, Subscribers(sns, topics, warnings).check],
+        caps=settings.caps(),
     )
 
 

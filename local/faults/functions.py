@@ -81,6 +81,7 @@ _SUBMIT = SubmitSettings(
     aws_region="us-east-1",
     inbox_bucket="inbox",
     ingest_queue_url="https://queue/ingest",
+    thumbnail_function="thumbnail",
     state_machine_arn=MACHINE,
     providers=NAMES,
     sidecar_grace_seconds=GRACE_S,
@@ -290,6 +291,7 @@ class Functions:
             machine_arn=MACHINE,
             deadline=DEADLINE,
             cancel_stalled=False,
+            caps=_RULES.caps,
             now=self._clock.moment,
         )
 

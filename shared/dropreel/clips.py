@@ -1,10 +1,12 @@
-"""The clips bucket: pinned sources, clips, and the JSON records beside them."""
+"""The clips bucket: pinned sources, thumbnails, clips, and the JSON records beside them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -16,7 +18,7 @@ _CHUNK = 1024 * 1024  # bytes
 
 
 class Clips:
-    """One bucket. `sources/` expires, `clips/` is what people keep."""
+    """One bucket. `sources/` and `thumbnails/` expire, `clips/` is what people keep."""
 
     def __init__(self, client: S3Client, bucket: str) -> None:
         self.client = client
@@ -49,6 +51,21 @@ class Clips:
         """The bytes of a stored clip."""
         yield from self.client.get_object(Bucket=self.bucket, Key=key)["Body"].iter_chunks(_CHUNK)
 
+    def load(self, key: str) -> bytes:
+        return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
+    def put_thumbnail(self, job_id: str, body: bytes) -> None:
+        self.client.put_object(
+            Bucket=self.bucket, Key=thumbnail_key(job_id), Body=body, ContentType="image/jpeg"
+        )
+
+    def thumbnail(self, job_id: str) -> bytes | None:
+        """The thumbnail of a job, if there is one that can be read."""
+        try:
+            return self.load(thumbnail_key(job_id))
+        except (BotoCoreError, ClientError):
+            return None
+
     def put_record(self, key: str, record: Mapping[str, Any]) -> None:
         self.client.put_object(
             Bucket=self.bucket,
@@ -56,3 +73,7 @@ class Clips:
             Body=json.dumps(record, indent=2, ensure_ascii=False, default=str).encode(),
             ContentType="application/json",
         )
+
+
+def thumbnail_key(job_id: str) -> str:
+    return f"thumbnails/{job_id}.jpg"

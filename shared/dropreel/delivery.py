@@ -20,7 +20,7 @@ from dropreel.download import without_query
 from dropreel.errors import ClipInvalidError, DownloadError, DropreelError, UnsafeUrlError
 from dropreel.fetching import FetchEndedError, Fetching, Paused, TimeLeft
 from dropreel.generation import LOST_ANSWER, failure_facts, released
-from dropreel.jobs import ENDS, Job, State, utc_iso
+from dropreel.jobs import ENDS, Job, State, from_iso, utc_iso
 from dropreel.ledger import Ledger
 from dropreel.mail import Place
 from dropreel.notices import Sender
@@ -173,6 +173,8 @@ class Delivery:
         if isinstance(clip, Paused):
             return clip
         metrics.add_metric("ClipDelivered", MetricUnit.Count, 1)
+        seconds = (self._now() - from_iso(job.dropped_at)).total_seconds()
+        metrics.add_metric("SecondsToClip", MetricUnit.Seconds, max(0, seconds))
         cost = status.cost_usd if status.cost_usd is not None else job.cost_usd
         facts = {"clip": clip, "delivered_at": utc_iso(self._now()), "cost_usd": cost}
         if job.reservation and cost is not None:

@@ -21,7 +21,7 @@ from dropreel.clips import Clips
 from dropreel.errors import LedgerConflictError
 from dropreel.jobs import BUSY, ENDS, Job, State, from_iso, utc_iso
 from dropreel.ledger import Ledger
-from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.observability import MetricUnit, logger, measure, metrics
 from dropreel.providers.base import (
     Accepted,
     Busy,
@@ -158,7 +158,7 @@ class Generation:
             case Unknown(failure):
                 return self._lost(job, failure)
             case Busy(failure, retry_after) if tries < MAX_TRIES:
-                logger.warning("the provider is busy", **failure_words(failure))
+                report_failure("the provider is busy", failure)
                 facts = {"failure": failure_facts(failure), **_unpaid(job, BUSY, failure.message)}
                 job = self._ledger.move(job, State.CLAIMED, **facts)
                 seconds = busy_wait(retry_after, tries)
@@ -166,7 +166,7 @@ class Generation:
                 self._give_back(job, seconds, full=full)
                 return _wait(job, seconds)
             case Refused(failure) | Busy(failure):
-                logger.warning("the provider refused", **failure_words(failure))
+                report_failure("the provider refused", failure)
                 return self._refused(job, failure)
 
     def _accepted(self, job: Job, provider_job_id: str) -> None:
@@ -189,7 +189,7 @@ class Generation:
         attempts = job.attempted(outcome=State.UNKNOWN.value, reason=failure.message)
         self._ledger.move(job, State.UNKNOWN, failure=facts, attempts=attempts)
         metrics.add_metric("PaymentUnknown", MetricUnit.Count, 1)
-        logger.error("the provider's answer was lost", **failure_words(failure))
+        report_failure("the provider's answer was lost", failure, logger.error)
         return {
             "outcome": "search",
             "wait_seconds": SEARCH_FIRST_S,
@@ -300,6 +300,12 @@ def failure_facts(failure: Failure) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value is not None} | {
         "billed": failure.billed
     }
+
+
+def report_failure(text: str, failure: Failure, log: Callable[..., None] = logger.warning) -> None:
+    """Log what a provider did not do, and count it by its kind."""
+    log(text, **failure_words(failure))
+    measure("ProviderErrors", 1, kind=failure.kind.value)
 
 
 def failure_words(failure: Failure) -> dict[str, Any]:

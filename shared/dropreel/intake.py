@@ -41,6 +41,7 @@ from dropreel.settings import SubmitSettings
 from dropreel.sidecar import Sidecar, parse_sidecar
 from dropreel.table import Table
 from dropreel.telling import Notices, Telling
+from dropreel.thumbnails import ThumbnailOrders
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -102,6 +103,7 @@ class Intake:
         notifier: Sender,
         queue: SQSClient,
         workflow: SFNClient,
+        thumbnails: ThumbnailOrders | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
@@ -113,6 +115,7 @@ class Intake:
         self._notifier = notifier
         self._queue = queue
         self._workflow = workflow
+        self._thumbnails = thumbnails
         self._now = now
         self._place = Place(settings.aws_region, settings.clips_bucket)
 
@@ -130,6 +133,7 @@ class Intake:
             notifier=result_mails(settings, results, table, queue),
             queue=queue,
             workflow=session.client("stepfunctions"),
+            thumbnails=ThumbnailOrders(session.client("lambda"), settings.thumbnail_function),
         )
 
     def handle(self, message: Mapping[str, Any]) -> None:
@@ -253,6 +257,8 @@ class Intake:
             return
         if held.created_at == job.created_at:
             metrics.add_metric("JobStarted", MetricUnit.Count, 1)
+            if self._thumbnails:
+                self._thumbnails.ask(held.job_id, held.source.pinned_key)
         logger.info("job started with %s", held.provider)
 
     def _already(self, held: Job, job: Job) -> None:

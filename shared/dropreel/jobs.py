@@ -149,7 +149,7 @@ class Job:
 
     @property
     def clip_key(self) -> str:
-        return f"{output_folder(self.source.key)}/{self.job_id}.mp4"
+        return clip_key(self.source.key, self.job_id)
 
     @property
     def record_key(self) -> str:
@@ -163,6 +163,34 @@ class Job:
     @property
     def execution_name(self) -> str:
         return execution_name(self.source.key, self.job_id, self.run)
+
+
+@dataclass(frozen=True, slots=True)
+class JobSummary:
+    """What lists tell of a job, and all that the ledger's index of the newest holds."""
+
+    job_id: str
+    state: State
+    image_key: str
+    provider: str
+    created_at: str
+    run: int
+    execution: str
+    failure: dict[str, Any]
+    estimate_usd: Decimal | None
+    cost_usd: Decimal | None
+
+    @property
+    def clip_key(self) -> str:
+        return clip_key(self.image_key, self.job_id)
+
+    @property
+    def execution_name(self) -> str:
+        return execution_name(self.image_key, self.job_id, self.run)
+
+
+def clip_key(image_key: str, job: str) -> str:
+    return f"{output_folder(image_key)}/{job}.mp4"
 
 
 def job_id(bucket: str, key: str, etag: str, asked: dict[str, Any]) -> str:

@@ -6,11 +6,12 @@ job's reservation changes the budget in the same transaction.
 
 Item: JOB#<job id>, one job with its attempts. `unsettled` is there until the job is over and
 people know it, or the sweep has watched it long enough; the index of that name lists those jobs.
+`month` is when it was created: the index `newest` lists the jobs of a month for the dashboard.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
@@ -20,7 +21,7 @@ from dropreel.accounts import adjusting, reserving, spending
 from dropreel.budget import CapReachedError, Caps, Reservation, Spending
 from dropreel.clip import ClipInfo
 from dropreel.errors import LedgerConflictError
-from dropreel.jobs import Attempt, ClipSettings, Job, Source, State
+from dropreel.jobs import Attempt, ClipSettings, Job, JobSummary, Source, State
 from dropreel.table import ConditionFailedError, Item, Table, Update
 
 TRANSITIONS: Mapping[State, frozenset[State]] = {
@@ -50,6 +51,12 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
 SETTLED = frozenset({State.REFUSED, State.DELIVERED, State.FAILED, State.CANCELLED})
 
 UNSETTLED_INDEX = "unsettled"
+NEWEST_INDEX = "newest"
+# What that index holds besides its keys.
+SUMMARY_FIELDS = (
+    *("job_id", "state", "source", "provider", "run", "execution"),
+    *("failure", "estimate_usd", "cost_usd"),
+)
 # Nobody has moved the job since it was read, nor has it come back to this state with another order.
 _SAME = "#state = :was AND #run = :same_run AND #asked_at = :same_order"
 
@@ -143,6 +150,11 @@ class Ledger:
         items = self._table.query_index(UNSETTLED_INDEX, UNSETTLED_INDEX, "yes")
         return [item["pk"].removeprefix("JOB#") for item in islice(items, most)]
 
+    def newest(self, month: str) -> Iterator[JobSummary]:
+        """The jobs created in `month` (`2026-11`), newest first."""
+        items = self._table.query_index(NEWEST_INDEX, "month", month, newest_first=True)
+        return (_summary(item) for item in items)
+
     def settle(self, job: Job) -> None:
         """People know how the job ended: if nothing can follow by itself, watch it no longer."""
         if job.state in SETTLED:
@@ -196,7 +208,13 @@ def _key(job_id: str) -> str:
 
 def _item(job: Job) -> Item:
     fields = {name: getattr(job, name) for name in Job.__slots__}
-    return {**fields, UNSETTLED_INDEX: "yes"}
+    return {**fields, UNSETTLED_INDEX: "yes", "month": job.created_at[:7]}
+
+
+def _summary(item: Item) -> JobSummary:
+    fields = {name: item[name] for name in JobSummary.__slots__ if name in item}
+    state, image_key = State(fields["state"]), item["source"]["key"]
+    return JobSummary(**{**fields, "state": state, "image_key": image_key})
 
 
 def _job(item: Item) -> Job:

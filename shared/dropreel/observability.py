@@ -14,7 +14,7 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-__all__ = ["MetricUnit", "bind", "gauge", "logger", "metrics"]
+__all__ = ["MetricUnit", "bind", "gauge", "logger", "measure", "metrics"]
 
 logger = Logger()
 metrics = Metrics()
@@ -34,6 +34,15 @@ def bind(event: Mapping[str, Any]) -> None:
 
 def gauge(name: str, of: str, value: int, *, dimension: str = "provider") -> None:
     """Note how many there are now of something that each provider (or topic) has."""
-    with single_metric(name, MetricUnit.Count, value) as metric:
+    measure(name, value, MetricUnit.Count, **{dimension: of})
+
+
+def measure(
+    name: str, value: float, unit: MetricUnit = MetricUnit.Count, **dimensions: str
+) -> None:
+    """Note a value of its own, by `service` and the given dimensions. Each value of a dimension
+    is another metric to pay for: use only those that have a few."""
+    with single_metric(name, unit, value) as metric:
         metric.add_dimension("service", metrics.service)
-        metric.add_dimension(dimension, of)
+        for dimension, text in dimensions.items():
+            metric.add_dimension(dimension, text)

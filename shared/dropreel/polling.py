@@ -18,8 +18,8 @@ from dropreel.generation import (
     STALE_S,
     clip_request,
     failure_facts,
-    failure_words,
     released,
+    report_failure,
 )
 from dropreel.jobs import Job, State, from_iso, utc_iso
 from dropreel.ledger import Ledger
@@ -130,14 +130,14 @@ class Polling:
                 watch.learn()  # after the step that only one call can make: each job counts once
                 return {"outcome": "ready", "state": job.state.value}
             case Failed(failure):
-                logger.warning("the provider made no clip", **failure_words(failure))
+                report_failure("the provider made no clip", failure)
                 return self._failed(job, failure, may_order)
             case Pending(phase, word, retry_after):
                 if phase is Phase.UNRECOGNISED:
                     logger.warning("unrecognised status word", word=word)
                 return self._wait(job, phase.value, watch, retry_after)
             case NoAnswer(failure, retry_after):
-                logger.warning("no status this time", **failure_words(failure))
+                report_failure("no status this time", failure)
                 return self._wait(job, "no answer", watch, retry_after)
 
     def _failed(self, job: Job, failure: Failure, may_order: bool) -> Outcome:

@@ -82,20 +82,28 @@ class SlotSettings(Settings):
     provider_limits: Json[Mapping[ProviderName, Limit]] = Field(default_factory=dict)
 
 
-class SpendingSettings(Settings):
-    """The operator's rules for money. Caps in US dollars; days and months are those of UTC."""
+class CapSettings(Settings):
+    """Caps in US dollars; days and months are those of UTC."""
+
+    job_cap_usd: Annotated[Decimal, Field(gt=0)]
+    daily_cap_usd: Annotated[Decimal, Field(gt=0)]
+    monthly_cap_usd: Annotated[Decimal, Field(gt=0)]
+
+    def caps(self) -> Caps:
+        return Caps(self.job_cap_usd, self.daily_cap_usd, self.monthly_cap_usd)
+
+
+class SpendingSettings(CapSettings):
+    """The operator's rules for money."""
 
     allow_paid_calls: bool
     allow_unknown_prices: bool
     price_overrides: Json[PriceOverrides] = Field(default_factory=dict)
-    job_cap_usd: Annotated[Decimal, Field(gt=0)]
-    daily_cap_usd: Annotated[Decimal, Field(gt=0)]
-    monthly_cap_usd: Annotated[Decimal, Field(gt=0)]
     failover_providers: Annotated[tuple[ProviderName, ...], _Listed] = ()
 
     def rules(self) -> SpendingRules:
         return SpendingRules(
-            caps=Caps(self.job_cap_usd, self.daily_cap_usd, self.monthly_cap_usd),
+            caps=self.caps(),
             prices=PriceList(self.price_overrides),
             paid_calls=self.allow_paid_calls,
             unknown_prices=self.allow_unknown_prices,
@@ -105,10 +113,20 @@ class SpendingSettings(Settings):
 
 class SubmitSettings(LedgerSettings, DigestSettings):
     inbox_bucket: str
+    thumbnail_function: str
     state_machine_arn: str
     providers: Annotated[tuple[ProviderName, ...], _Listed, Field(min_length=1)]
     sidecar_grace_seconds: Annotated[int, Field(ge=0, le=900)]
     price_overrides: Json[PriceOverrides] = Field(default_factory=dict)
+
+
+class ThumbnailSettings(Settings):
+    clips_bucket: str
+
+
+class WidgetSettings(LedgerSettings):
+    aws_region: str
+    state_machine_arn: str
 
 
 class WaitSettings(TableSettings, SlotSettings):
@@ -130,7 +148,7 @@ class PollSettings(LedgerSettings, ProviderSettings, SlotSettings, WatchSettings
     max_orders_per_job: Annotated[int, Field(ge=1)]
 
 
-class SweepSettings(LedgerSettings, ProviderSettings, SlotSettings, NoticeSettings):
+class SweepSettings(LedgerSettings, ProviderSettings, SlotSettings, NoticeSettings, CapSettings):
     operators_topic_arn: str
     state_machine_arn: str
     cancel_stalled_orders: bool

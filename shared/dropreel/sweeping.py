@@ -10,8 +10,10 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from dropreel.budget import Caps, Reservation
 from dropreel.capabilities import CAPABILITIES
 from dropreel.clips import Clips
 from dropreel.delivery import operators_notice
@@ -24,12 +26,15 @@ from dropreel.providers.base import Failed, Provider, Ready
 from dropreel.slots import Slots
 from dropreel.table import Table
 from dropreel.telling import Notices
+from dropreel.warnings import report_spending
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 MOST_JOBS = 2000  # in one sweep: most of them are under way and need one read each
 WATCH = timedelta(days=3)  # after this a provider has forgotten the job, or bills it for good
+_RESUMED = ("late", "found", "stuck", "started", "untold")
+_LEFT_BEHIND = ("stuck", "started", "untold", "failed")  # no execution cared for these
 _UNDER_WAY = frozenset({State.SUBMITTING, State.SUBMITTED, State.RUNNING, State.READY})
 
 
@@ -47,6 +52,7 @@ class Sweep:
         machine_arn: str,
         deadline: timedelta,
         cancel_stalled: bool,
+        caps: Caps,
         chores: Sequence[Callable[[], object]] = (),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -60,6 +66,7 @@ class Sweep:
         self._deadline = deadline
         self._cancel_stalled = cancel_stalled
         self._chores = chores
+        self._caps = caps
         self._now = now
 
     def run(self) -> dict[str, int]:
@@ -78,6 +85,8 @@ class Sweep:
         for provider in CAPABILITIES:
             done.update(self._heal_slots(provider))
         self._report(done)
+        today = Reservation.at(self._now(), Decimal(0))
+        report_spending(self._ledger.spending(today, self._caps))
         self._do_chores()
         return dict(done)
 
@@ -186,5 +195,5 @@ class Sweep:
         swept = sum(done.values())
         logger.info("sweep done", extra={"swept": swept, "treated": dict(done)})
         metrics.add_metric("JobsSwept", MetricUnit.Count, swept)
-        found = sum(done[why] for why in ("late", "found", "stuck", "started", "untold"))
-        metrics.add_metric("JobsResumed", MetricUnit.Count, found)
+        metrics.add_metric("JobsResumed", MetricUnit.Count, sum(done[why] for why in _RESUMED))
+        metrics.add_metric("JobsStuck", MetricUnit.Count, sum(done[why] for why in _LEFT_BEHIND))

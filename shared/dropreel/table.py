@@ -163,14 +163,18 @@ class Table:
         )
         return [plain(item) for page in pages for item in page["Items"]]
 
-    def query_index(self, index: str, attribute: str, value: str) -> Iterator[Item]:
-        """The items of a sparse index, oldest first (as far as the index knows)."""
+    def query_index(
+        self, index: str, attribute: str, value: str, *, newest_first: bool = False
+    ) -> Iterator[Item]:
+        """The items of an index, oldest first unless asked (as far as the index knows)."""
+        order: dict[str, Any] = {"ScanIndexForward": False} if newest_first else {}
         pages = self._client.get_paginator("query").paginate(
             TableName=self._name,
             IndexName=index,
             KeyConditionExpression="#a = :v",
             ExpressionAttributeNames={"#a": attribute},
             ExpressionAttributeValues={":v": {"S": value}},
+            **order,
         )
         for page in pages:
             yield from (plain(item) for item in page["Items"])

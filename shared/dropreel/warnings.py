@@ -13,7 +13,7 @@ from dropreel.budget import Spending
 from dropreel.jobs import utc_iso
 from dropreel.mail import Mail
 from dropreel.notices import Notifier
-from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.observability import MetricUnit, logger, measure, metrics
 from dropreel.operator_mail import (
     budget_warning,
     cap_warning,
@@ -23,6 +23,12 @@ from dropreel.operator_mail import (
 from dropreel.telling import Notices, Telling
 
 WARN_AT = Decimal("0.8")
+
+
+def report_spending(spendings: Sequence[Spending]) -> None:
+    """Note how the budget stands, for dashboard and alarm: first the day, then the month."""
+    measure("SpentToday", float(spendings[0].committed))
+    measure("BudgetUsed", float(100 * max(one.share for one in spendings)), MetricUnit.Percent)
 
 
 class Warnings:
@@ -40,6 +46,7 @@ class Warnings:
 
     def check_budget(self, spendings: Sequence[Spending]) -> None:
         """Warn once per period when 80 % of its cap are committed."""
+        report_spending(spendings)
         for spending in spendings:
             if spending.share >= WARN_AT:
                 self._warn(f"budget-{spending.period}-80", budget_warning(spending))

@@ -7,24 +7,11 @@ from typing import Any
 
 import pytest
 
+from local.metrics import Metric
+from tests.metrics import PUBLISHED, catalogue
 from tests.template.stack import GONE, ROOT, Document, Rule, names_in, properties, spoilt
 from tests.template.stack import template as load
 
-# Metrics that AWS publishes, with the dimensions under which it does. Source: the services'
-# pages on monitoring with CloudWatch.
-PUBLISHED = {
-    ("AWS/States", "ExecutionsFailed", ("StateMachineArn",)),
-    ("AWS/States", "ExecutionsTimedOut", ("StateMachineArn",)),
-    ("AWS/States", "ExecutionsAborted", ("StateMachineArn",)),
-    ("AWS/States", "ExecutionThrottled", ("StateMachineArn",)),
-    ("AWS/SQS", "ApproximateNumberOfMessagesVisible", ("QueueName",)),
-    ("AWS/SQS", "ApproximateAgeOfOldestMessage", ("QueueName",)),
-    ("AWS/Lambda", "Errors", ("FunctionName",)),
-    ("AWS/Lambda", "Throttles", ("FunctionName",)),
-    ("AWS/Lambda", "Duration", ("FunctionName",)),
-    ("AWS/Events", "FailedInvocations", ("RuleName",)),
-    ("AWS/SNS", "NumberOfNotificationsFailed", ("TopicName",)),
-}
 # What names the one resource that a dimension means. `Ref` of a machine is its ARN, that of a
 # queue its URL.
 MEANT = {
@@ -34,7 +21,13 @@ MEANT = {
     "RuleName": ("AWS::Events::Rule", "Ref"),
     "TopicName": ("AWS::SNS::Topic", "TopicName"),
 }
-SECTION = re.compile(r'See docs/operations\.md, section "([^"]+)"\.$')
+# Dimensions of our own metrics, with what stands in them.
+OWN_VALUES: dict[str, list[Any]] = {
+    "service": [{"Ref": "AWS::StackName"}],
+    "topic": ["results", "operators"],
+}
+# One sentence, and where to read what to do.
+ADVICE = re.compile(r"[A-Z][^.]+\. Runbook: docs/operations\.md#([a-z0-9-]+)")
 TO_OPERATORS = [{"Ref": "OperatorsTopic"}]
 
 
@@ -42,17 +35,19 @@ def alarms(template: Document) -> dict[str, Document]:
     return properties(template, "AWS::CloudWatch::Alarm")
 
 
-def on_unknown_metrics(template: Document) -> list[str]:
+def on_dead_metrics(template: Document) -> list[str]:
+    """Alarms on what nobody publishes, or publishes under other dimensions."""
+    living = PUBLISHED | set(catalogue())
     return [
-        name
+        f"{name}: {metric_of(alarm)}"
         for name, alarm in alarms(template).items()
-        if (
-            alarm["Namespace"],
-            alarm["MetricName"],
-            tuple(sorted(dimension["Name"] for dimension in alarm["Dimensions"])),
-        )
-        not in PUBLISHED
+        if metric_of(alarm) not in living
     ]
+
+
+def metric_of(alarm: Document) -> Metric:
+    names = tuple(sorted(dimension["Name"] for dimension in alarm["Dimensions"]))
+    return Metric(alarm["Namespace"], alarm["MetricName"], names)
 
 
 def on_no_resource(template: Document) -> list[str]:
@@ -65,6 +60,8 @@ def on_no_resource(template: Document) -> list[str]:
 
 
 def _means_one(template: Document, dimension: Document) -> bool:
+    if dimension["Name"] in OWN_VALUES:
+        return dimension["Value"] in OWN_VALUES[dimension["Name"]]
     kind, attribute = MEANT[dimension["Name"]]
     value = dimension["Value"]
     name = next(names_in(value), "")
@@ -79,16 +76,49 @@ def silent(template: Document) -> list[str]:
         for name, alarm in alarms(template).items()
         if alarm.get("AlarmActions") != TO_OPERATORS
         or alarm.get("OKActions") != TO_OPERATORS
-        or alarm.get("TreatMissingData") not in ("notBreaching", "missing")
+        or alarm.get("TreatMissingData") not in ("notBreaching", "missing", "ignore")
     ]
 
 
 def without_advice(template: Document) -> list[str]:
-    """Each says what happened, and where to read what to do."""
+    """Each says in a sentence what happened, and where to read what to do."""
     manual = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-    headings = {line.lstrip("# ") for line in manual.splitlines() if line.startswith("#")}
-    found = {n: SECTION.search(a.get("AlarmDescription", "")) for n, a in alarms(template).items()}
-    return [name for name, hit in found.items() if hit is None or hit[1] not in headings]
+    anchors = {anchor(line) for line in manual.splitlines() if line.startswith("## ")}
+    found = {
+        n: ADVICE.fullmatch(a.get("AlarmDescription", "")) for n, a in alarms(template).items()
+    }
+    return [name for name, hit in found.items() if hit is None or hit[1] not in anchors]
+
+
+def anchor(heading: str) -> str:
+    """Where a heading's section is found, by the rules of git's web sites."""
+    return re.sub(r"[^\w -]", "", heading.lstrip("# ").lower()).replace(" ", "-")
+
+
+def unwatched(template: Document) -> list[str]:
+    """Resources of a kind that each want an alarm, but have none."""
+    watched = {
+        (alarm["MetricName"], name)
+        for alarm in alarms(template).values()
+        for name in names_in(alarm["Dimensions"])
+    }
+    wanted = {
+        "AWS::Serverless::Function": ("Errors", "Throttles"),
+        "AWS::Serverless::StateMachine": (
+            "ExecutionsFailed",
+            "ExecutionsTimedOut",
+            "ExecutionsAborted",
+        ),
+        "AWS::Events::Rule": ("FailedInvocations",),
+        "AWS::SNS::Topic": ("NumberOfNotificationsFailed",),
+    }
+    return [
+        f"{name}: {metric}"
+        for kind, metrics in wanted.items()
+        for name in properties(template, kind)
+        for metric in metrics
+        if (metric, name) not in watched
+    ]
 
 
 def dead_letters_unnoticed(template: Document) -> list[str]:
@@ -132,12 +162,19 @@ def _open_to_cloudwatch(template: Document) -> set[str]:
 FAILED = ("Resources", "JobsFailedAlarm", "Properties")
 INGEST = ("Resources", "IngestDeadLetterAlarm", "Properties")
 TOPIC = ("Resources", "OperatorsTopicPolicy", "Properties", "PolicyDocument", "Statement", 0)
-NAMELESS = 'Something. See docs/operations.md, section "No such section".'
+STUCK = ("Resources", "StuckJobsAlarm", "Properties")
+NAMELESS = "Something. Runbook: docs/operations.md#no-such-section"
+TOO_LONG = "One thing. Another thing. Runbook: docs/operations.md#jobs-fail"
 SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
-    (on_unknown_metrics, (*FAILED, "MetricName"), "ExecutionFailed"),
-    (on_unknown_metrics, (*FAILED, "Namespace"), "AWS/StepFunctions"),
-    (on_unknown_metrics, (*FAILED, "Dimensions", 0, "Name"), "StateMachineName"),
-    (on_unknown_metrics, (*FAILED, "Dimensions"), []),
+    (on_dead_metrics, (*FAILED, "MetricName"), "ExecutionFailed"),
+    (on_dead_metrics, (*FAILED, "Namespace"), "AWS/StepFunctions"),
+    (on_dead_metrics, (*FAILED, "Dimensions", 0, "Name"), "StateMachineName"),
+    (on_dead_metrics, (*FAILED, "Dimensions"), []),
+    (on_dead_metrics, (*STUCK, "MetricName"), "JobsStalled"),
+    (on_dead_metrics, (*STUCK, "Namespace"), "Dropreel"),
+    (on_dead_metrics, (*STUCK, "Dimensions", 0, "Name"), "Service"),
+    (on_dead_metrics, ("Resources", "ResultsSubscriberAlarm", "Properties", "Dimensions", 1), GONE),
+    (on_no_resource, (*STUCK, "Dimensions", 0, "Value"), "dropreel"),
     (on_no_resource, (*INGEST, "Dimensions", 0, "Value"), {"Ref": "IngestDeadLetterQueue"}),
     (on_no_resource, (*INGEST, "Dimensions", 0, "Value"), "ingest"),
     (on_no_resource, (*FAILED, "Dimensions", 0, "Value"), {"Ref": "SubmitFunction"}),
@@ -147,6 +184,12 @@ SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
     (without_advice, (*FAILED, "AlarmDescription"), GONE),
     (without_advice, (*FAILED, "AlarmDescription"), "Jobs failed."),
     (without_advice, (*FAILED, "AlarmDescription"), NAMELESS),
+    (without_advice, (*FAILED, "AlarmDescription"), TOO_LONG),
+    (unwatched, ("Resources", "PollErrorsAlarm"), GONE),
+    (unwatched, ("Resources", "SweepThrottlesAlarm"), GONE),
+    (unwatched, ("Resources", "JobsAbortedAlarm"), GONE),
+    (unwatched, ("Resources", "DropRuleAlarm"), GONE),
+    (unwatched, ("Resources", "OperatorsNotificationsAlarm", "Properties", "MetricName"), "X"),
     (dead_letters_unnoticed, ("Resources", "EventsDeadLetterAlarm"), GONE),
     (dead_letters_unnoticed, (*INGEST, "Threshold"), 100),
     (topics_closed_to_alarms, ("Resources", "OperatorsTopicPolicy"), GONE),
@@ -169,12 +212,17 @@ def test_an_alarm_that_cannot_is_noticed(rule: Rule, path: tuple[str | int, ...]
     assert rule(spoilt(load(), *path, to=to)) != []
 
 
-def test_failures_and_both_dead_letter_queues_are_watched(template: Document) -> None:
-    assert len(alarms(template)) >= 3
-    watched = {
-        name for alarm in alarms(template).values() for name in names_in(alarm["Dimensions"])
-    }
-    assert {"RenderStateMachine", "IngestDeadLetterQueue", "EventsDeadLetterQueue"} <= watched
+def test_what_only_we_know_is_watched(template: Document) -> None:
+    ours = {a["MetricName"] for a in alarms(template).values() if a["Namespace"] == "dropreel"}
+    assert ours == {"JobsStuck", "PaymentUnknown", "BudgetUsed", "ConfirmedSubscribers"}
+
+
+def test_the_metrics_of_the_manual_are_those_of_the_code() -> None:
+    """That they are published under these dimensions is for the end-to-end tests to say."""
+    calls = re.compile(r'(?:add_metric|gauge|measure)\(\s*"(\w+)"')
+    code = [path.read_text() for path in (ROOT / "shared" / "dropreel").rglob("*.py")]
+    named = {name for text in code for name in calls.findall(text)}
+    assert named | {"ConfirmedSubscribers"} == {metric.name for metric in catalogue()}
 
 
 def test_droppers_and_operators_have_topics_of_their_own(template: Document) -> None:

@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from tests.template.stack import GONE, ROOT, Document, Rule, functions, properties, spoilt
+from tests.template.stack import (
+    GONE,
+    ROOT,
+    Document,
+    Rule,
+    deployed,
+    functions,
+    properties,
+    resources,
+    spoilt,
+)
 from tests.template.stack import template as load
 
 NAMES = {
@@ -16,6 +26,8 @@ NAMES = {
     "PollFunction",
     "FinalizeFunction",
     "SweepFunction",
+    "ThumbnailFunction",
+    "WidgetFunction",
 }
 
 
@@ -119,18 +131,31 @@ def without_code(template: Document) -> list[str]:
 
 
 def built_for_something_else(template: Document) -> list[str]:
-    layer = template["Resources"]["SharedLayer"]
-    wrong = []
-    for name, part in functions(template).items():
-        runtime, machine = part["Runtime"], part["Architectures"]
-        if (
-            layer["Properties"]["CompatibleRuntimes"] != [runtime]
-            or layer["Properties"]["CompatibleArchitectures"] != machine
-            or layer["Metadata"]["BuildArchitecture"] not in machine
-            or part["Layers"] != [{"Ref": "SharedLayer"}]
-        ):
-            wrong.append(name)
-    return wrong
+    layers = resources(template, "AWS::Serverless::LayerVersion")
+    return [
+        name
+        for name, part in functions(template).items()
+        for layer in (layers[one["Ref"]] for one in layers_of(template, name))
+        if layer["Properties"]["CompatibleRuntimes"] != [part["Runtime"]]
+        or layer["Properties"]["CompatibleArchitectures"] != part["Architectures"]
+        or layer["Metadata"]["BuildArchitecture"] not in part["Architectures"]
+    ]
+
+
+def with_other_layers(template: Document) -> list[str]:
+    """All have the shared layer, and one has the pictures' layer besides."""
+    more = {"ThumbnailFunction": [{"Ref": "PicturesLayer"}]}
+    return [
+        name
+        for name in functions(template)
+        if layers_of(template, name) != [{"Ref": "SharedLayer"}, *more.get(name, [])]
+    ]
+
+
+def layers_of(template: Document, function: str) -> list[Document]:
+    """SAM adds a function's own layers to those of all."""
+    own = template["Resources"][function]["Properties"].get("Layers", [])
+    return [*template["Globals"]["Function"]["Layers"], *own]
 
 
 def named_for_ever(template: Document) -> list[str]:
@@ -192,7 +217,14 @@ SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
     (without_code, (*SUBMIT, "Handler"), "functions.poll.handler.handler"),
     (built_for_something_else, (*GLOBALS, "Architectures"), ["x86_64"]),
     (built_for_something_else, (*SUBMIT, "Runtime"), "python3.12"),
-    (built_for_something_else, (*SUBMIT, "Layers"), []),
+    (
+        built_for_something_else,
+        ("Resources", "PicturesLayer", "Metadata", "BuildArchitecture"),
+        "x86_64",
+    ),
+    (with_other_layers, (*GLOBALS, "Layers"), []),
+    (with_other_layers, (*SUBMIT, "Layers"), [{"Ref": "PicturesLayer"}]),
+    (with_other_layers, ("Resources", "ThumbnailFunction", "Properties", "Layers"), GONE),
     (named_for_ever, (*SUBMIT, "FunctionName"), "submit"),
     (named_for_ever, ("Resources", "InboxBucket", "Properties", "BucketName"), "inbox"),
     (outside_the_boundary, (*GLOBALS, "PermissionsBoundary"), GONE),
@@ -216,6 +248,12 @@ def test_the_functions_are_those_of_the_repository(template: Document) -> None:
     assert set(functions(template)) == NAMES
     folders = {path.parent.name for path in (ROOT / "functions").glob("*/handler.py")}
     assert {f"{folder.capitalize()}Function" for folder in folders} == NAMES
+
+
+def test_sam_adds_the_own_layer_of_a_function_to_the_shared_one() -> None:
+    made = properties(deployed(), "AWS::Lambda::Function")
+    assert len(made["ThumbnailFunction"]["Layers"]) == 2
+    assert len(made["SubmitFunction"]["Layers"]) == 1
 
 
 def test_every_log_group_belongs_to_somebody(template: Document) -> None:

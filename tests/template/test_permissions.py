@@ -137,6 +137,11 @@ ALLOWED_AT_CLIPS = {
         ("s3:AbortMultipartUpload", "${ClipsBucket.Arn}/clips/*"),
     },
     "SweepFunction": set(),
+    "ThumbnailFunction": {
+        ("s3:GetObject", "${ClipsBucket.Arn}/sources/*"),
+        ("s3:PutObject", "${ClipsBucket.Arn}/thumbnails/*"),
+    },
+    "WidgetFunction": {("s3:GetObject", "${ClipsBucket.Arn}/thumbnails/*")},
     "RenderStateMachine": set(),
 }
 
@@ -198,6 +203,32 @@ def writing_mails(template: Document) -> list[str]:
     ]
 
 
+def more_than_looking(template: Document) -> list[str]:
+    """Who looks at the dashboard sees what it shows, and nothing else of the ledger."""
+    index = {"Fn::Sub": "${LedgerTable.Arn}/index/newest"}
+    return [
+        str(grant)
+        for grant in grants(template)
+        if grant.owner == "WidgetFunction"
+        and grant.concerns("LedgerTable")
+        and (grant.action, grant.resource) != ("dynamodb:Query", index)
+    ]
+
+
+def calling_functions(template: Document) -> list[str]:
+    return [
+        str(grant)
+        for grant in grants(template)
+        if grant.action.startswith("lambda:")
+        and (grant.owner, grant.action, grant.resource)
+        != (
+            "SubmitFunction",
+            "lambda:InvokeFunction",
+            {"Fn::GetAtt": ["ThumbnailFunction", "Arn"]},
+        )
+    ]
+
+
 def others_policies(template: Document) -> Iterator[tuple[str, Document]]:
     for kind in ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"):
         for name, part in properties(template, kind).items():
@@ -236,6 +267,7 @@ SOURCE = statement_of("GenerateFunction", index_of("GenerateFunction", "s3:GetOb
 POLL = statement_of("PollFunction", 0)
 START = statement_of("SubmitFunction", index_of("SubmitFunction", "states:StartExecution"))
 PUBLISH = statement_of("GenerateFunction", index_of("GenerateFunction", "sns:Publish"))
+LOOK = statement_of("WidgetFunction", index_of("WidgetFunction", "dynamodb:Query"))
 ALL_CLIPS = {"Fn::Sub": "${ClipsBucket.Arn}/*"}
 INTO_QUEUE = ("Resources", "QueuesPolicy", "Properties", "PolicyDocument", "Statement", 0)
 SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
@@ -259,6 +291,10 @@ SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
     (writing_mails, (*POLL, "Action"), ["sns:Publish"]),
     (writing_mails, (*PUBLISH, "Action"), "sns:Subscribe"),
     (writing_mails, (*PUBLISH, "Resource"), [{"Ref": "ResultsTopic"}]),
+    (more_than_looking, (*LOOK, "Resource"), {"Fn::GetAtt": ["LedgerTable", "Arn"]}),
+    (more_than_looking, (*LOOK, "Action"), ["dynamodb:Query", "dynamodb:PutItem"]),
+    (calling_functions, (*POLL, "Action"), "lambda:InvokeFunction"),
+    (calling_functions, (*START, "Action"), "lambda:InvokeFunction"),
     (open_to_the_world, (*INTO_QUEUE, "Principal"), "*"),
     (open_to_the_world, (*INTO_QUEUE, "Action"), "sqs:*"),
     (open_to_the_world, (*INTO_QUEUE, "Resource"), "*"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dropreel.ledger import UNSETTLED_INDEX
+from dropreel.ledger import NEWEST_INDEX, SUMMARY_FIELDS, UNSETTLED_INDEX
 from tests.template.stack import GONE, Document, Rule, properties, resources, spoilt
 from tests.template.stack import template as load
 
@@ -73,12 +73,13 @@ def keeping_broken_uploads(template: Document) -> list[str]:
 
 
 def expiring_clips(template: Document) -> list[str]:
-    """Only what lies below `sources/` is ever deleted by itself."""
+    """Only pinned images and thumbnails are ever deleted by themselves."""
+    passing = ("sources/", "thumbnails/")
     return [
         f"{name}: {rule['Id']}"
         for name, bucket in buckets(template).items()
         for rule in bucket["LifecycleConfiguration"]["Rules"]
-        if {"ExpirationInDays", "ExpirationDate"} & set(rule) and rule.get("Prefix") != "sources/"
+        if {"ExpirationInDays", "ExpirationDate"} & set(rule) and rule.get("Prefix") not in passing
     ]
 
 
@@ -168,7 +169,11 @@ def test_the_table_has_the_keys_that_the_ledger_uses(template: Document) -> None
     keys = [(key["AttributeName"], key["KeyType"]) for key in table["KeySchema"]]
     assert keys == [("pk", "HASH"), ("sk", "RANGE")]
     assert table["BillingMode"] == "PAY_PER_REQUEST"
-    (index,) = table["GlobalSecondaryIndexes"]
-    keys = [(key["AttributeName"], key["KeyType"]) for key in index["KeySchema"]]
+    unsettled, newest = table["GlobalSecondaryIndexes"]
+    keys = [(key["AttributeName"], key["KeyType"]) for key in unsettled["KeySchema"]]
     assert keys == [(UNSETTLED_INDEX, "HASH"), ("created_at", "RANGE")]
-    assert index["IndexName"] == UNSETTLED_INDEX
+    assert unsettled["IndexName"] == UNSETTLED_INDEX
+    keys = [(key["AttributeName"], key["KeyType"]) for key in newest["KeySchema"]]
+    assert keys == [("month", "HASH"), ("created_at", "RANGE")]
+    assert newest["IndexName"] == NEWEST_INDEX
+    assert newest["Projection"]["NonKeyAttributes"] == [*SUMMARY_FIELDS]

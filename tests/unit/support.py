@@ -15,7 +15,7 @@ import boto3
 from dropreel.clips import Clips
 from dropreel.inbox import Inbox
 from dropreel.jobs import ClipSettings, Job, Source, State
-from dropreel.ledger import Ledger
+from dropreel.ledger import SUMMARY_FIELDS, Ledger
 from dropreel.limits import Limit
 from dropreel.notices import Notifier
 from dropreel.providers.base import CancelOutcome, ClipRequest, StatusOutcome, SubmitOutcome
@@ -107,6 +107,21 @@ class Mailbox:
 
 
 @dataclass
+class FakeLambda:
+    """Remembers what was to be called and waits for nobody; moto would want containers."""
+
+    invoked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    error: Exception | None = None
+
+    def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> dict[str, int]:  # noqa: N803
+        assert InvocationType == "Event"
+        if self.error:
+            raise self.error
+        self.invoked.append((FunctionName, json.loads(Payload)))
+        return {"StatusCode": 202}
+
+
+@dataclass
 class Aws:
     """The stack's resources as the functions see them."""
 
@@ -122,6 +137,7 @@ class Aws:
     ingest_queue: str
     workflow: Any
     machine_arn: str
+    functions: Any
     woken: list[tuple[str, float]] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)
 
@@ -189,7 +205,7 @@ def resources() -> Aws:
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[
             {"AttributeName": name, "AttributeType": "S"}
-            for name in ("pk", "sk", "unsettled", "created_at")
+            for name in ("pk", "sk", "unsettled", "month", "created_at")
         ],
         GlobalSecondaryIndexes=[
             {
@@ -199,7 +215,15 @@ def resources() -> Aws:
                     {"AttributeName": "created_at", "KeyType": "RANGE"},
                 ],
                 "Projection": {"ProjectionType": "KEYS_ONLY"},
-            }
+            },
+            {
+                "IndexName": "newest",
+                "KeySchema": [
+                    {"AttributeName": "month", "KeyType": "HASH"},
+                    {"AttributeName": "created_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": [*SUMMARY_FIELDS]},
+            },
         ],
         KeySchema=[
             {"AttributeName": "pk", "KeyType": "HASH"},
@@ -225,6 +249,7 @@ def resources() -> Aws:
         ingest_queue=sqs.create_queue(QueueName="ingest")["QueueUrl"],
         workflow=workflow,
         machine_arn=machine["stateMachineArn"],
+        functions=FakeLambda(),
     )
 
 

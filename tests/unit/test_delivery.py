@@ -240,7 +240,7 @@ def test_a_clip_is_counted_when_it_is_delivered(stage: Stage) -> None:
     stage.finish(job)
     stage.finish(job)
     counted = {name: metric["Value"] for name, metric in metrics.provider.metric_set.items()}
-    assert counted == {"ClipDelivered": [1.0]}
+    assert counted == {"ClipDelivered": [1.0], "SecondsToClip": [60.0]}
 
 
 def test_the_record_tells_how_the_clip_came_to_be(stage: Stage, clip: bytes) -> None:

@@ -24,6 +24,8 @@ from dropreel.jobs import Job, State
 from dropreel.observability import logger, metrics
 from dropreel.providers.http import new_client
 from dropreel.providers.registry import NAMES
+from local.metrics import emitted
+from tests.metrics import catalogue
 from tests.unit.media.samples import mp4
 from tests.unit.pictures import picture
 from tests.unit.support import Aws, make_job
@@ -117,6 +119,8 @@ BUILDERS = {
     "poll": "polling",
     "finalize": "delivery",
     "sweep": "sweep",
+    "widget": "gallery",
+    "thumbnail": "clips",
 }
 
 
@@ -151,6 +155,7 @@ def functions(aws: Aws, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Iterator
         "CLIPS_BUCKET": "clips",
         "LEDGER_TABLE": "ledger",
         "INGEST_QUEUE_URL": aws.ingest_queue,
+        "THUMBNAIL_FUNCTION": "thumbnail",
         "RESULTS_TOPIC_ARN": aws.results.topic_arn,
         "OPERATORS_TOPIC_ARN": aws.operators.topic_arn,
         "STATE_MACHINE_ARN": aws.machine_arn,
@@ -366,14 +371,16 @@ def test_what_happens_is_counted_under_the_products_name(
     functions: Functions, events: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     eventful(functions, events)
-    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    described = [line["_aws"]["CloudWatchMetrics"][0] for line in printed]
-    assert {(one["Namespace"], *one["Dimensions"][0]) for one in described} == {
-        ("dropreel", "service"),
-        ("dropreel", "service", "provider"),
+    found = emitted(capsys.readouterr().out.splitlines())
+    assert {series.metric: series.unit for series in found}.items() <= catalogue().items()
+    assert {value for series in found for value in series.values if value[0] == "service"} == {
+        ("service", "dropreel")
     }
-    counted = [metric["Name"] for one in described for metric in one["Metrics"]]
-    assert counted == ["JobStarted", "ClipOrdered", "ClipDelivered"]
+    once = {series.metric.name for series, values in found.items() if values == [1]}
+    assert once >= {"JobStarted", "ClipOrdered", "ClipDelivered"}
+    assert {"ProviderErrors", "SecondsToClip", "SpentToday", "BudgetUsed"} <= {
+        series.metric.name for series in found
+    }
 
 
 # --- generate and finalize -------------------------------------------------------------------
@@ -455,10 +462,24 @@ def test_the_sweep_also_looks_whether_anybody_gets_the_mails(functions: Function
     assert warning["warning"] == "subscribers"
 
 
+def test_a_thumbnail_is_made_and_shown_by_the_widget(functions: Functions, events: Path) -> None:
+    functions.drop()
+    carried = submit(functions, events)
+    job = functions.aws.ledger.require(carried["job_id"])
+    order = {"job_id": job.job_id, "pinned_key": job.source.pinned_key}
+    assert module("thumbnail").handler(order, Context("thumbnail")) is None
+    shown = module("widget").handler({}, Context("widget"))
+    assert '<img alt="" src="data:image/jpeg;base64,' in shown
+    assert IMAGE in shown
+    assert f'endpoint="{Context("widget").invoked_function_arn}"' in shown
+    assert module("widget").handler({"describe": True}, Context("widget")).startswith("## ")
+    assert functions.log()[-1]["message"] != "no thumbnail"
+
+
 @pytest.mark.parametrize("name", BUILDERS)
 def test_a_function_without_its_settings_says_which(name: str) -> None:
     forget()
-    with pytest.raises(SettingsError, match=r"variables: .*LEDGER_TABLE"):
+    with pytest.raises(SettingsError, match=r"variables: .*CLIPS_BUCKET"):
         getattr(module(name), BUILDERS[name])()
 
 

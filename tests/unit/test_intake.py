@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from dropreel.intake import Intake
 from dropreel.jobs import Attempt, State
 from dropreel.settings import SubmitSettings
 from dropreel.telling import LEASE_S
+from dropreel.thumbnails import ThumbnailOrders
 from tests.unit.pictures import animation, picture
 from tests.unit.support import Aws, Clock
 
@@ -32,6 +34,7 @@ def make_intake(aws: Aws, clock: Clock, **changes: Any) -> Intake:
         "clips_bucket": "clips",
         "inbox_bucket": "inbox",
         "ingest_queue_url": aws.ingest_queue,
+        "thumbnail_function": "thumbnail",
         "results_topic_arn": aws.results.topic_arn,
         "state_machine_arn": aws.machine_arn,
         "aws_region": "us-east-1",
@@ -48,6 +51,7 @@ def make_intake(aws: Aws, clock: Clock, **changes: Any) -> Intake:
         notifier=aws.notifier(aws.results),
         queue=aws.sqs,
         workflow=aws.workflow,
+        thumbnails=ThumbnailOrders(aws.functions, "thumbnail"),
         now=clock,
     )
 
@@ -346,3 +350,24 @@ def _uploaded(aws: Aws, key: str) -> str:
     from dropreel.jobs import utc_iso
 
     return utc_iso(head["LastModified"])
+
+
+def test_a_thumbnail_is_asked_for_once_when_the_job_has_started(
+    aws: Aws, intake: Intake, clock: Clock
+) -> None:
+    event = put(aws, "a/photo.jpg", picture())
+    put(aws, "a/photo.json", sidecar())
+    intake.handle(event)
+    clock.pass_time(seconds=1)
+    intake.handle(event)
+    (execution,) = aws.executions()
+    name = execution["name"][-24:]
+    order = {"job_id": name, "pinned_key": f"sources/{name}.jpg"}
+    assert aws.functions.invoked == [("thumbnail", order)]
+
+
+def test_a_thumbnail_that_cannot_be_asked_for_troubles_nobody(aws: Aws, intake: Intake) -> None:
+    aws.functions.error = ClientError({"Error": {"Code": "TooManyRequestsException"}}, "Invoke")
+    put(aws, "a/photo.json", sidecar())
+    intake.handle(put(aws, "a/photo.jpg", picture()))
+    assert len(aws.executions()) == 1

@@ -14,7 +14,9 @@ from dropreel.settings import (
     Settings,
     SubmitSettings,
     SweepSettings,
+    ThumbnailSettings,
     WaitSettings,
+    WidgetSettings,
 )
 from tests.template import stack
 
@@ -25,6 +27,7 @@ SUBMIT = {
     "INGEST_QUEUE_URL": "https://sqs.example/ingest",
     "DIGEST_ABOVE": "10",
     "DIGEST_MINUTES": "10",
+    "THUMBNAIL_FUNCTION": "thumbnail",
     "RESULTS_TOPIC_ARN": "arn:results",
     "STATE_MACHINE_ARN": "arn:render",
     "PROVIDERS": "luma,fal",
@@ -86,7 +89,12 @@ SWEEP = {
     "CANCEL_STALLED_ORDERS": "false",
     "RESULTS_TOPIC_ARN": "arn:results",
     "OPERATORS_TOPIC_ARN": "arn:operators",
+    "JOB_CAP_USD": "5",
+    "DAILY_CAP_USD": "25",
+    "MONTHLY_CAP_USD": "250",
 }
+THUMBNAIL = {"CLIPS_BUCKET": "clips"}
+WIDGET = {"CLIPS_BUCKET": "clips", "LEDGER_TABLE": "ledger", "STATE_MACHINE_ARN": "arn:render"}
 BASES: dict[type[Settings], dict[str, str]] = {
     SubmitSettings: SUBMIT,
     WaitSettings: WAIT,
@@ -94,6 +102,8 @@ BASES: dict[type[Settings], dict[str, str]] = {
     PollSettings: POLL,
     FinalizeSettings: FINALIZE,
     SweepSettings: SWEEP,
+    ThumbnailSettings: THUMBNAIL,
+    WidgetSettings: WIDGET,
 }
 FUNCTIONS: list[tuple[str, type[Settings]]] = [
     ("SubmitFunction", SubmitSettings),
@@ -102,6 +112,8 @@ FUNCTIONS: list[tuple[str, type[Settings]]] = [
     ("PollFunction", PollSettings),
     ("FinalizeFunction", FinalizeSettings),
     ("SweepFunction", SweepSettings),
+    ("ThumbnailFunction", ThumbnailSettings),
+    ("WidgetFunction", WidgetSettings),
 ]
 
 
@@ -129,6 +141,7 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         clips_bucket="clips",
         ledger_table="ledger",
         ingest_queue_url="https://sqs.example/ingest",
+        thumbnail_function="thumbnail",
         results_topic_arn="arn:results",
         state_machine_arn="arn:render",
         aws_region="eu-central-1",

@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from dropreel.budget import Caps, Reservation
 from dropreel.jobs import ENDS, Job, State, workflow_input
+from dropreel.observability import metrics
 from dropreel.providers.base import Failed, Failure, FailureKind, NoAnswer, Pending, Phase, Ready
 from dropreel.sweeping import Sweep
 from dropreel.table import Update
-from tests.unit.support import Aws, Clock, FakeProvider, make_job
+from local.metrics import emitted
+from tests.unit.support import NOW, Aws, Clock, FakeProvider, make_job
 from tests.unit.test_ledger import PATHS
 
 RUNNING = Pending(Phase.RUNNING, "processing")
@@ -33,6 +37,7 @@ def make_sweep(aws: Aws, provider: FakeProvider, clock: Clock, **changes: Any) -
             "machine_arn": aws.machine_arn,
             "deadline": timedelta(minutes=60),
             "cancel_stalled": False,
+            "caps": Caps(Decimal(5), Decimal(25), Decimal(250)),
             "now": clock,
             **changes,
         }
@@ -198,6 +203,38 @@ def test_one_odd_job_does_not_keep_the_others_from_being_looked_at(
     sweep = make_sweep(aws, provider, clock)
     sweep._provider = broken
     assert sweep.run() == {"failed": 1, "under way": 1}
+
+
+def test_what_the_sweep_found_and_what_is_spent_is_measured(
+    aws: Aws,
+    provider: FakeProvider,
+    clock: Clock,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    job_in(aws, State.RUNNING)
+    reservation = Reservation.at(NOW, Decimal("1.50"))
+    caps = Caps(Decimal(5), Decimal(6), Decimal(10))
+    aws.ledger.move_reserving(
+        aws.ledger.claim(make_job(job_id="another")), State.SUBMITTING, reservation, caps
+    )
+    clock.pass_time(hours=3)
+    metrics.clear_metrics()
+    make_sweep(aws, provider, clock, caps=caps).run()
+    counted = {name: found["Value"] for name, found in metrics.provider.metric_set.items()}
+    assert (counted["JobsStuck"], counted["JobsResumed"]) == ([2.0], [1.0])
+    found = emitted(capsys.readouterr().out.splitlines())
+    measured = {series.metric.name: values for series, values in found.items()}
+    assert (measured["SpentToday"], measured["BudgetUsed"]) == ([1.5], [25.0])
+
+
+def test_a_job_that_is_cared_for_is_not_stuck(
+    aws: Aws, sweep: Sweep, provider: FakeProvider
+) -> None:
+    job_in(aws, State.STALLED)
+    provider.status_answers = [RUNNING]
+    metrics.clear_metrics()
+    sweep.run()
+    assert metrics.provider.metric_set["JobsStuck"]["Value"] == [0.0]
 
 
 def test_trouble_with_one_line_does_not_keep_the_sweep_from_the_others(

@@ -1,0 +1,26 @@
+"""Called by the submit function, which does not wait: makes one small picture, or none."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from dropreel.clips import Clips
+from dropreel.observability import logger
+from dropreel.settings import ThumbnailSettings
+from dropreel.thumbnails import store_thumbnail
+
+
+@cache
+def clips() -> Clips:
+    settings = ThumbnailSettings.from_environment()
+    return Clips(boto3.session.Session().client("s3"), settings.clips_bucket)
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001
+    logger.append_keys(job_id=event["job_id"])
+    store_thumbnail(clips(), event["job_id"], event["pinned_key"])

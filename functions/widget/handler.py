@@ -1,0 +1,31 @@
+"""The dashboard's custom widget: CloudWatch calls this and shows the HTML that it returns."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from dropreel.gallery import Gallery
+from dropreel.observability import logger
+from dropreel.settings import WidgetSettings
+from dropreel.wiring import clips, table
+
+
+@cache
+def gallery() -> Gallery:
+    settings = WidgetSettings.from_environment()
+    session = boto3.session.Session()
+    return Gallery(
+        table=table(settings, session),
+        clips=clips(settings, session),
+        region=settings.aws_region,
+        machine_arn=settings.state_machine_arn,
+    )
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> str:
+    return gallery().show(event, context.invoked_function_arn)
