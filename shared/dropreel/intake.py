@@ -129,7 +129,10 @@ class Intake:
             notifier=Notifier(lazy(lambda: session.client("sns")), settings.results_topic_arn),
             queue=lazy(lambda: session.client("sqs")),
             workflow=session.client("stepfunctions"),
-            thumbnails=ThumbnailOrders(session.client("lambda"), settings.thumbnail_function),
+            # Made when the job has started, so that none starts later for it.
+            thumbnails=ThumbnailOrders(
+                lazy(lambda: session.client("lambda")), settings.thumbnail_function
+            ),
         )
 
     def handle(self, message: Mapping[str, Any]) -> None:
