@@ -97,7 +97,7 @@ class Slots:
             self._wake_up(job.job_id)
             return
         if line.item.get("closed_by") == job.job_id:
-            self._open(job.provider)
+            self._try_one_more(line)
         self._table.put(_waiting(job), {"job_id": job.job_id})
         self.serve(job.provider)
 
@@ -110,15 +110,15 @@ class Slots:
         """Give the slot back, and let fewer jobs go for a while.
 
         `full`: the provider takes no more jobs than it has, which are at most those of the other
-        holders. Else nobody goes before `seconds` have passed, or this job is back in line.
+        holders. Else nobody goes before `seconds` have passed. When this job is back in line, one
+        more may try.
         """
         self._free(job.provider, job.job_id)
         line = self._read(job.provider)
         others = len(line.holds) if full else 0
         logger.warning("fewer jobs at once for a while", allowed=others)
         until = int(line.now + (BELIEVED_S if others else seconds))
-        closed_by = "" if others else job.job_id
-        sets = {"shrunk_to": others, "shrunk_until": until, "closed_by": closed_by}
+        sets = {"shrunk_to": others, "shrunk_until": until, "closed_by": job.job_id}
         self._table.update(Update(_slots(job.provider), sets=sets, adds={"version": 1}))
 
     def serve(self, provider: str) -> None:
@@ -207,12 +207,12 @@ class Slots:
             return False
         return True
 
-    def _open(self, provider: str) -> None:
+    def _try_one_more(self, line: _Line) -> None:
+        """One more job than the provider has now; all, if it has none of ours."""
+        held = len(line.holds)
+        sets = {"shrunk_to": held + 1} if held else {"shrunk_until": 0}
         update = Update(
-            _slots(provider),
-            sets={"shrunk_until": 0},
-            adds={"version": 1},
-            removes=["closed_by"],
+            _slots(line.provider), sets=sets, adds={"version": 1}, removes=["closed_by"]
         )
         self._table.update(update)
 

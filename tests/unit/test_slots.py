@@ -164,15 +164,21 @@ def test_a_release_that_broke_off_is_made_good_when_it_is_repeated(
 def test_when_the_provider_has_enough_fewer_go_for_a_while(
     aws: Aws, slots: Slots, clock: Clock
 ) -> None:
-    park(slots, job(1), job(2), job(3))
-    slots.back_off(job(2), 15, full=True)
-    park(slots, job(2))  # its wait is over, but 1 is still there
-    assert woken(aws) == [1, 2]
+    slots = aws.slots(clock, luma=Limit(jobs=4))
+    park(slots, *(job(number) for number in range(1, 7)))
+    slots.back_off(job(3), 15, full=True)
+    slots.back_off(job(4), 15, full=True)
+    park(slots, job(3))  # its wait is over, but 1 and 2 are still there
+    assert woken(aws) == [1, 2, 3, 4]
     slots.release(job(1))
-    assert woken(aws) == [2]  # it was here before 3
+    assert woken(aws) == [3]  # it was here before 5
+    park(slots, job(4))  # who was refused last tries one more than there are
+    assert woken(aws) == [4]
+    slots.serve("luma")
+    assert woken(aws) == []
     clock.pass_time(seconds=BELIEVED_S + 1)
     slots.serve("luma")
-    assert woken(aws) == [3]
+    assert woken(aws) == [5]
 
 
 def test_when_the_provider_takes_nobody_everybody_waits_for_the_one_that_asks_again(
