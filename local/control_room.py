@@ -40,7 +40,7 @@ def picture(aws: Endpoint, outputs: Mapping[str, str], target: Path) -> str:
         page = Path(folder) / "dashboard.html"
         html = page_of(aws, outputs)
         page.write_text(html, encoding="utf-8")
-        height = 360 + 70 * html.count("<tr>")
+        height = 260 + 60 * html.count("<tr>")
         shot = [f"--screenshot={target}", f"--window-size={WIDTH},{height}", page.as_uri()]
         return run_browser(program, Path(folder), *shot)[1]
 

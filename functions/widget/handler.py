@@ -8,10 +8,11 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from dropreel.clips import Clips
 from dropreel.gallery import Gallery
 from dropreel.observability import logger
 from dropreel.settings import WidgetSettings
-from dropreel.wiring import clips, table
+from dropreel.table import Table
 
 
 @cache
@@ -19,8 +20,8 @@ def gallery() -> Gallery:
     settings = WidgetSettings.from_environment()
     session = boto3.session.Session()
     return Gallery(
-        table=table(settings, session),
-        clips=clips(settings, session),
+        table=Table(session.client("dynamodb"), settings.ledger_table),
+        clips=Clips(session.client("s3"), settings.clips_bucket),
         region=settings.aws_region,
         machine_arn=settings.state_machine_arn,
     )

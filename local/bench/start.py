@@ -33,6 +33,8 @@ BUILDERS = {
     "poll": "polling",
     "finalize": "delivery",
     "sweep": "sweep",
+    "thumbnail": "clips",
+    "widget": "gallery",
 }
 PACKAGES = ("boto3", "httpx", "pydantic", "aws_lambda_powertools")
 # What is lazy, but used by every call that comes to something.
@@ -52,7 +54,10 @@ BROUGHT_BY = {
     "aws_lambda_powertools": ("aws_lambda_powertools",),
 }
 _ALL = tuple(BROUGHT_BY)
-USED_BY = dict.fromkeys(BUILDERS, _ALL) | {"submit": ("pydantic", "aws_lambda_powertools")}
+_WITHOUT_HTTP = ("pydantic", "aws_lambda_powertools")
+USED_BY = dict.fromkeys(BUILDERS, _ALL) | dict.fromkeys(
+    ("submit", "thumbnail", "widget"), _WITHOUT_HTTP
+)
 _ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "none",
     "AWS_SECRET_ACCESS_KEY": "none",
@@ -81,6 +86,8 @@ _ENVIRONMENT = {
     "SIDECAR_GRACE_SECONDS": "900",
     "SOURCE_URL_SECONDS": "21600",
     "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:render",
+    "THUMBNAIL_FUNCTION": "thumbnail",
+    "WATCH_SECONDS": "0",
 }
 # Lambda's order: function, layer, Python, boto3.
 _SCRIPT = """

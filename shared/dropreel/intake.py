@@ -133,7 +133,10 @@ class Intake:
             notifier=result_mails(settings, results, table, queue),
             queue=queue,
             workflow=session.client("stepfunctions"),
-            thumbnails=ThumbnailOrders(session.client("lambda"), settings.thumbnail_function),
+            # Made when the job has started, so that none starts later for it.
+            thumbnails=ThumbnailOrders(
+                lazy(lambda: session.client("lambda")), settings.thumbnail_function
+            ),
         )
 
     def handle(self, message: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ import pytest
 from local import stack
 from local.bench import start
 
-FUNCTIONS = ("submit", "slot", "generate", "poll", "finalize", "sweep", "thumbnail", "widget")
+FUNCTIONS = ("submit", "generate", "poll", "finalize", "sweep", "thumbnail", "widget")
 
 Imports = Callable[..., "Imported"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from local import stack as stack_tools
-from local.bench.start import RUNTIME, measure, needless, zipped
+from local.bench.start import RUNTIME, USED_BY, measure, needless, zipped
 from tests.packaging.conftest import FUNCTIONS, Imports
 from tests.template import stack
 
@@ -171,7 +171,8 @@ def test_a_function_loads_no_package_that_it_does_not_use(
     folders = [function_folder(built, name), layer_folder(built), runtime]
     loaded = imports(f"functions.{name}.handler", folders=folders).loaded
     assert needless(name, list(loaded)) == []
-    assert ("httpx" in loaded) == (name != "submit")
+    assert ("httpx" in loaded) == ("httpx" in USED_BY[name])
+    assert "PIL" not in loaded  # not before there is a picture to make small
     # These alone take as long to load as a client of boto3.
     assert "aws_lambda_powertools.utilities.batch" not in loaded
 
@@ -180,3 +181,20 @@ def test_starts_are_within_bounds(built: Path) -> None:
     for row in measure(built, 3):
         assert row["ratio_to_naive"] < 0.6  # 0.4 measured; without byte code it is 0.9
         assert row["needless"] == []
+
+
+# --- the pictures' layer ---------------------------------------------------------------------
+
+
+def test_the_thumbnail_function_finds_pillow_in_its_own_layer(
+    built: Path, runtime: Path, imports: Imports
+) -> None:
+    pictures = built / "PicturesLayer" / "python"
+    folders = [function_folder(built, "thumbnail"), layer_folder(built), runtime, pictures]
+    done = imports("functions.thumbnail.handler", "PIL.ImageOps", folders=folders)
+    assert (done.code, done.complaint) == (0, "")
+    assert str(done.loaded["PIL"]).startswith(str(pictures))
+    assert {path.name.partition("-")[0].lower() for path in pictures.glob("*")} <= {
+        *("pil", "pillow", "pillow.libs"),
+    }
+    assert not (layer_folder(built) / "PIL").exists()
