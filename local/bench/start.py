@@ -29,6 +29,7 @@ from local import stack
 # What builds the parts of a function, once per container.
 BUILDERS = {
     "submit": "intake",
+    "slot": "parts",
     "generate": "generation",
     "poll": "polling",
     "finalize": "delivery",
@@ -56,7 +57,7 @@ BROUGHT_BY = {
 _ALL = tuple(BROUGHT_BY)
 _WITHOUT_HTTP = ("pydantic", "aws_lambda_powertools")
 USED_BY = dict.fromkeys(BUILDERS, _ALL) | dict.fromkeys(
-    ("submit", "thumbnail", "widget"), _WITHOUT_HTTP
+    ("submit", "slot", "thumbnail", "widget"), _WITHOUT_HTTP
 )
 _ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "none",
@@ -70,6 +71,8 @@ _ENVIRONMENT = {
     "CANCEL_STALLED_ORDERS": "false",
     "CLIPS_BUCKET": "clips",
     "DAILY_CAP_USD": "25",
+    "DIGEST_ABOVE": "10",
+    "DIGEST_MINUTES": "10",
     "INBOX_BUCKET": "inbox",
     "INGEST_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/ingest",
     "JOB_CAP_USD": "5",
@@ -81,6 +84,7 @@ _ENVIRONMENT = {
     "OPERATORS_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:operators",
     "PROVIDERS": "luma",
     "PROVIDER_KEYS_SECRET": "keys",
+    "PROVIDER_LIMITS": "{}",
     "PROVIDER_OPTIONS": "{}",
     "RESULTS_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:results",
     "SIDECAR_GRACE_SECONDS": "900",

@@ -9,15 +9,10 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from botocore.config import Config
 
 from dropreel.clips import Clips
-from dropreel.keys import ProviderKeys
 from dropreel.lazy import lazy
-from dropreel.providers import registry
-from dropreel.providers.base import Provider
-from dropreel.providers.http import new_client
 from dropreel.settings import LedgerSettings, ProviderSettings, SlotSettings, TableSettings
 from dropreel.slots import Slots
 from dropreel.table import Table
@@ -25,6 +20,9 @@ from dropreel.table import Table
 if TYPE_CHECKING:
     import httpx
     from boto3.session import Session
+
+    from dropreel.keys import ProviderKeys
+    from dropreel.providers.base import Provider
 
 
 def table(settings: TableSettings, session: Session) -> Table:
@@ -64,8 +62,13 @@ def providers(
     """Adapters by name, sharing one HTTP client and one cache of keys.
 
     `settings` is called when one is needed, so that wrong settings do not keep a function from
-    telling people about them.
+    telling people about them. HTTP is loaded here, for half of the functions do without.
     """
+    from aws_lambda_powertools.utilities.parameters import SecretsProvider
+
+    from dropreel.keys import ProviderKeys
+    from dropreel.providers import registry
+    from dropreel.providers.http import new_client
 
     @cache
     def shared() -> tuple[ProviderSettings, ProviderKeys, httpx.Client]:

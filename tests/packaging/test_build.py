@@ -171,7 +171,7 @@ def test_a_function_loads_no_package_that_it_does_not_use(
     folders = [function_folder(built, name), layer_folder(built), runtime]
     loaded = imports(f"functions.{name}.handler", folders=folders).loaded
     assert needless(name, list(loaded)) == []
-    assert ("httpx" in loaded) == ("httpx" in USED_BY[name])
+    assert "httpx" in USED_BY[name] or "httpx" not in loaded
     assert "PIL" not in loaded  # not before there is a picture to make small
     # These alone take as long to load as a client of boto3.
     assert "aws_lambda_powertools.utilities.batch" not in loaded

@@ -182,7 +182,7 @@ def functions(aws: Aws, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Iterator
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    for place in ("dropreel.wiring", "functions.finalize.handler"):
+    for place in ("dropreel.providers.http", "functions.finalize.handler"):
         client = new_client(httpx.MockTransport(wire))
         monkeypatch.setattr(importlib.import_module(place), "new_client", lambda made=client: made)
     log = io.StringIO()
