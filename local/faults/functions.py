@@ -15,12 +15,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
-from dropreel import slots
+from dropreel import observability
 from dropreel.breaker import Breaker
 from dropreel.budget import Caps
 from dropreel.clips import Clips
@@ -309,13 +310,18 @@ def _attributes(module: Any, values: dict[str, Any]) -> Iterator[None]:
 
 
 @contextmanager
+def _unnoticed(*_: Any) -> Iterator[Any]:
+    yield SimpleNamespace(add_dimension=lambda *_: None)
+
+
+@contextmanager
 def quiet() -> Iterator[None]:
     """No logs and no metrics: thousands of faults would fill the screen with what is wanted."""
     level, disabled = logger.log_level, os.environ.get("POWERTOOLS_METRICS_DISABLED")
     logger.setLevel(logging.CRITICAL)
     os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"
     try:
-        with _attributes(slots, {"gauge": lambda *_: None}):  # printed even then
+        with _attributes(observability, {"single_metric": _unnoticed}):  # printed even then
             yield
     finally:
         logger.setLevel(level)
