@@ -28,7 +28,8 @@ demo: .venv/ready ## One image all the way, offline. Takes IMAGE= PROMPT= PROVID
 	@$(BIN)/python -m local.demo
 
 test: .venv/ready check ## Lint, types, template checks and all tests
-	$(BIN)/pytest -n 2 --ignore tests/e2e --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/pytest -n 2 --ignore tests/e2e --ignore tests/faults --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/pytest -n 2 tests/faults
 	$(BIN)/pytest tests/e2e
 
 faults: .venv/ready ## Play every accident at every step, and count what was paid twice (nothing)
