@@ -6,8 +6,9 @@ import os
 import socket
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import boto3
@@ -53,17 +54,24 @@ class Endpoint:
 class EmbeddedAws(Endpoint):
     """A running MiniStack. `wait_scale` shortens the waits (not the work) of Step Functions.
 
-    `scratch` is a folder that goes when it does.
+    `switches` are MiniStack's own environment variables, `scratch` is a folder that goes with it.
     """
 
-    def __init__(self, *, wait_scale: float = 1.0, port: int = 0, log: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        wait_scale: float = 1.0,
+        port: int = 0,
+        log: Path | None = None,
+        switches: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.port = port or free_port()
         super().__init__(f"http://127.0.0.1:{self.port}")
         self.scratch = Path(tempfile.mkdtemp(prefix="dropreel-aws-"))
         self.log = log or self.scratch / "ministack.log"
         self._child = Child(
             [str(MINISTACK)],
-            env=self._environment(wait_scale),
+            env={**self._environment(wait_scale), **switches},
             log=self.log,
             folder=self.scratch,
         )

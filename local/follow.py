@@ -46,8 +46,9 @@ def states_entered(aws: Endpoint, execution_arn: str) -> list[str]:
 
 
 def executions(aws: Endpoint, machine_arn: str) -> list[Mapping[str, Any]]:
-    found = aws.client("stepfunctions").list_executions(stateMachineArn=machine_arn)
-    return list(found["executions"])
+    pages = aws.client("stepfunctions").get_paginator("list_executions")
+    found = pages.paginate(stateMachineArn=machine_arn)
+    return [execution for page in found for execution in page["executions"]]
 
 
 def ticks(timeout_s: float, every_s: float = 0.25) -> Iterator[float]:

@@ -1,8 +1,10 @@
-"""A folder of images at once: how long it takes, what it costs, and that nothing goes wrong.
+"""Many images at once: how long it takes, what it costs, and that nothing goes wrong.
 
-The real template on the embedded AWS, with true waits; the provider is a simulator that takes a
-fixed time per clip. The ledger knows that time from jobs before, as it does after a day of work.
-The baseline is the least possible: `images x runtime / slots`, or one runtime.
+The real template on the embedded AWS, with true waits; the providers are simulators. The ledger
+knows the runtimes of earlier jobs, as it does after a day of work. `folders` drops more images
+than the provider takes at once; its baseline is the least possible, all runtimes shared out among
+the slots. `providers` drops a few images for each provider, with its own shape of runtimes, and
+tells how long clips that are ready take until they are stored.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import random
 import statistics
 import tempfile
 import time
@@ -26,77 +29,188 @@ from dropreel.ledger import Ledger
 from dropreel.runtimes import PROFILES, Kind
 from dropreel.table import Table
 from dropreel.timings import Timings
-from dropreel.waiting import GB_SECOND_USD, REQUEST_USD, TRANSITION_USD
 from local import stack
+from local.bench.billing import RECORDING, Meter, Used
+from local.bench.schedules import SHAPES
 from local.embedded_aws import ROOT, EmbeddedAws
-from local.follow import executions, states_entered
+from local.follow import executions, states_entered, ticks
 from local.simulators import JobView, Simulators
 
 PROVIDER, SLOTS = "eachlabs", 10
-COUNTS, QUICK_COUNTS = (1, 10, 100, 500), (1, 10, 30)
+COUNTS, QUICK_COUNTS = (1, 10, 100, 500), (1, 20)
 RUNTIME_S, QUICK_RUNTIME_S = 20.0, 6.0
+_SPREAD = 0.1  # of the runtimes in a folder
+PER_PROVIDER, QUICK_PER_PROVIDER = 20, 3
+HOSTED = {shape.provider: shape for shape in SHAPES[:4]}
+QUICK_SCALE = 0.1  # of the runtimes by provider
 _KNOWN_JOBS = 40
-_PATIENCE = 6  # times the ideal makespan
-# Requests to S3, DynamoDB, SQS and SNS are the same for every clip: about 45 of them.
-_REQUESTS_USD = 0.00006
+_RESOLUTION, _DURATION = "540p", "5s"
+_PATIENCE = 6  # times the least possible
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """One image, and how long its provider will take for it."""
+
+    key: str
+    provider: str
+    runtime_s: float
+
+    @property
+    def sidecar(self) -> bytes:
+        prompt = f"push-in {self.key} [sim: render={self.runtime_s:.2f}]"
+        settings = {"resolution": _RESOLUTION, "duration": _DURATION}
+        return json.dumps({"prompt": prompt, "provider": self.provider, **settings}).encode()
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of images that were dropped at once.
+
+    `dropped_at` is unix seconds by key, `transitions` are those of each execution.
+    """
+
+    drops: Sequence[Drop]
+    dropped_at: dict[str, float]
+    jobs: Sequence[Job]
+    orders: Sequence[JobView]
+    transitions: Sequence[int]
+    used: Used
+
+    @property
+    def stored_at(self) -> dict[str, float]:
+        """Unix seconds by key, as the ledger says."""
+        delivered = [job for job in self.jobs if job.clip]
+        return {job.source.key: from_iso(job.delivered_at).timestamp() for job in delivered}
+
+    def delays_s(self, provider: str) -> list[float]:
+        """From ready to stored, least first."""
+        ended = {order.id: order.ended_at or math.inf for order in self.orders}
+        stored = self.stored_at
+        return sorted(
+            round(stored[job.source.key] - ended[job.provider_job_id], 2)
+            for job in self.jobs
+            if job.provider == provider and job.source.key in stored
+        )
+
+    @property
+    def most_at_once(self) -> int:
+        """The most orders that were under way at the provider at the same time."""
+        return max(
+            sum(
+                one.accepted_at <= other.accepted_at < (one.ended_at or math.inf)
+                for one in self.orders
+            )
+            for other in self.orders
+        )
+
+    def folder(self) -> Row:
+        """The row of a folder for one provider."""
+        count, ideal_s = len(self.drops), least_s(self.drops)
+        makespan = max(self.stored_at.values()) - min(self.dropped_at.values())
+        delays = self.delays_s(self.drops[0].provider)
+        per_prompt = Counter(order.prompt for order in self.orders)
+        posted = [from_iso(job.asked_at).timestamp() - self._dropped_at(job) for job in self.jobs]
+        transitions = statistics.mean(self.transitions)
+        requests = sum(self.used.requests.values())
+        return {
+            "images": count,
+            "ideal_s": round(ideal_s, 1),
+            "makespan_s": round(makespan, 1),
+            "makespan_ratio": round(makespan / ideal_s, 3),
+            "upload_to_post_s": round(min(posted), 2),
+            **_summary(delays),
+            "lost": count - len(self.stored_at),
+            "duplicated": sum(number - 1 for number in per_prompt.values()),
+            "most_at_once": self.most_at_once,
+            "over_limit": max(0, self.most_at_once - SLOTS),
+            "transitions_per_clip": round(transitions, 2),
+            "invocations_per_clip": round(self.used.invocations / count, 2),
+            "ledger_writes_per_clip": round(self.used.ledger_writes / count, 2),
+            "requests_per_clip": round(requests / count, 1),
+            "gb_seconds_per_clip": round(self.used.gb_seconds / count, 2),
+            "plumbing_usd": round(self.used.usd(sum(self.transitions)) / count, 6),
+            "delays_s": delays,
+        }
+
+    def _dropped_at(self, job: Job) -> float:
+        return self.dropped_at[job.source.key]
+
+
+def least_s(drops: Sequence[Drop]) -> float:
+    """No schedule can be done sooner with all slots."""
+    runtimes = [drop.runtime_s for drop in drops]
+    return max(*runtimes, sum(runtimes) / SLOTS)
+
+
+def _summary(delays: Sequence[float]) -> Row:
+    return {
+        "ready_to_stored_s": round(statistics.mean(delays), 2),
+        "ready_to_stored_p95_s": delays[int(0.95 * (len(delays) - 1))],
+    }
 
 
 @dataclass
 class _Bench:
     stack: stack.Stack
     simulators: Simulators
-    runtime_s: float
+    meter: Meter
 
-    def run(self, count: int) -> Row:
-        """Drop `count` images at once and wait for all of them."""
-        folder = f"drops-{count}"
-        billed = self._billed()
-        dropped = self._drop(folder, count)
-        jobs = self._wait(folder, count)
-        orders = [order for order in self.simulators.jobs() if folder in order.prompt]
-        after = self._billed()
-        states = self._states(folder)
-        return {
-            "images": count,
-            **_times(jobs, orders, dropped),
-            **self._counts(jobs, orders, count),
-            "ideal_s": round(self._ideal_s(count), 1),
-            "transitions_per_clip": round(statistics.mean(states), 2),
-            "invocations_per_clip": round((after[0] - billed[0]) / count, 2),
-            "plumbing_usd": round(self._plumbing(states, billed, after, count), 6),
-        }
+    def run(self, folder: str, runtimes: Sequence[tuple[str, float]]) -> Run:
+        """Drop an image for each provider and runtime at once, and wait for all clips."""
+        drops = [
+            Drop(f"{folder}/{number:03}.jpg", provider, runtime_s)
+            for number, (provider, runtime_s) in enumerate(runtimes)
+        ]
+        earlier = set(self._executions())
+        self.meter.read()
+        dropped_at = self._drop(drops)
+        patience_s = 120 + _PATIENCE * least_s(drops)
+        ours = self._wait(earlier, len(drops), patience_s)
+        return Run(
+            drops,
+            dropped_at,
+            jobs=[job for job in self._jobs() if job.source.key.startswith(f"{folder}/")],
+            orders=[order for order in self.simulators.jobs() if f" {folder}/" in order.prompt],
+            transitions=[len(states_entered(self.stack.aws, arn)) for arn in ours],
+            used=self.meter.read(),
+        )
 
-    def _ideal_s(self, count: int) -> float:
-        return math.ceil(count / SLOTS) * self.runtime_s
+    def teach(self, provider: str, runtimes: Sequence[float]) -> None:
+        """Make it known how long jobs took; each was seen pending shortly before it was ready."""
+        table = Table(self.stack.aws.client("dynamodb"), self.stack.outputs["LedgerTableName"])
+        for runtime in runtimes:
+            kind = Kind(provider, _RESOLUTION, _DURATION)
+            Timings(table).note(kind, 0.97 * runtime, 1.03 * runtime)
 
-    def _drop(self, folder: str, count: int) -> dict[str, float]:
-        """Upload all pairs; returns when each image was there (unix seconds)."""
+    def _drop(self, drops: Sequence[Drop]) -> dict[str, float]:
+        """Upload all pairs; returns when each image was there."""
         s3 = self.stack.aws.client("s3")
         bucket = self.stack.outputs["InboxBucketName"]
         image = (ROOT / "events" / "lighthouse.jpg").read_bytes()
         dropped: dict[str, float] = {}
 
-        def put(number: int) -> None:
-            key = f"{folder}/{number:03}"
-            sidecar = {"prompt": f"push-in {key}", "provider": PROVIDER}
-            s3.put_object(Bucket=bucket, Key=f"{key}.json", Body=json.dumps(sidecar).encode())
-            s3.put_object(Bucket=bucket, Key=f"{key}.jpg", Body=image)
-            dropped[f"{key}.jpg"] = time.time()
+        def put(drop: Drop) -> None:
+            s3.put_object(Bucket=bucket, Key=f"{drop.key[:-4]}.json", Body=drop.sidecar)
+            s3.put_object(Bucket=bucket, Key=drop.key, Body=image)
+            dropped[drop.key] = time.time()
 
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(put, range(count)))
+            list(pool.map(put, drops))
         return dropped
 
-    def _wait(self, folder: str, count: int) -> list[Job]:
-        patience = time.monotonic() + 120 + _PATIENCE * self._ideal_s(count)
-        while True:
-            jobs = [job for job in self._jobs() if job.source.key.startswith(f"{folder}/")]
-            if sum(bool(job.delivered_at) for job in jobs) >= count:
-                return jobs
-            if time.monotonic() > patience:
-                return jobs  # what is missing shows as lost
-            time.sleep(1)
+    def _wait(self, earlier: set[str], count: int, patience_s: float) -> list[str]:
+        """The new executions, when all have ended; what is missing after a while is lost."""
+        for _ in ticks(patience_s, every_s=1):
+            statuses = {arn: s for arn, s in self._executions().items() if arn not in earlier}
+            if sum(status != "RUNNING" for status in statuses.values()) >= count:
+                break
+        return list(statuses)
+
+    def _executions(self) -> dict[str, str]:
+        found = executions(self.stack.aws, self.stack.outputs["RenderStateMachineArn"])
+        return {execution["executionArn"]: execution["status"] for execution in found}
 
     def _jobs(self) -> Iterator[Job]:
         client = self.stack.aws.client("dynamodb")
@@ -112,116 +226,74 @@ class _Bench:
             for item in page["Items"]:
                 yield ledger.require(item["pk"]["S"].removeprefix("JOB#"))
 
-    def _states(self, folder: str) -> list[int]:
-        """State transitions of each execution; the one into the first state counts, too."""
-        aws, machine = self.stack.aws, self.stack.outputs["RenderStateMachineArn"]
-        counts = []
-        for execution in executions(aws, machine):
-            arn = execution["executionArn"]
-            given = aws.client("stepfunctions").describe_execution(executionArn=arn)["input"]
-            if json.loads(given)["image"].startswith(f"{folder}/"):
-                counts.append(len(states_entered(aws, arn)))
-        return counts
-
-    def _billed(self) -> tuple[int, float]:
-        """Invocations and GB-seconds so far, from the functions' own REPORT lines."""
-        logs = self.stack.aws.client("logs")
-        calls, gb_seconds = 0, 0.0
-        for group in logs.describe_log_groups()["logGroups"]:
-            pages = logs.get_paginator("filter_log_events").paginate(
-                logGroupName=group["logGroupName"], filterPattern="REPORT"
-            )
-            for page in pages:
-                for event in page["events"]:
-                    words = event["message"].split()
-                    if not words or words[0] != "REPORT":
-                        continue
-                    calls += 1
-                    seconds = float(words[words.index("Billed") + 2]) / 1000
-                    gb_seconds += seconds * float(words[words.index("Size:") + 1]) / 1024
-        return calls, gb_seconds
-
-    def _counts(self, jobs: Sequence[Job], orders: Sequence[JobView], count: int) -> Row:
-        per_prompt = Counter(order.prompt for order in orders)
-        return {
-            "lost": count - sum(bool(job.delivered_at) for job in jobs),
-            "duplicated": sum(number - 1 for number in per_prompt.values()),
-            "most_at_once": most_at_once(orders),
-            "over_limit": max(0, most_at_once(orders) - SLOTS),
-        }
-
-    def _plumbing(
-        self,
-        states: Sequence[int],
-        before: tuple[int, float],
-        after: tuple[int, float],
-        count: int,
-    ) -> float:
-        calls, gb_seconds = after[0] - before[0], after[1] - before[1]
-        functions = calls * REQUEST_USD + gb_seconds * GB_SECOND_USD
-        return statistics.mean(states) * TRANSITION_USD + functions / count + _REQUESTS_USD
-
-
-def _times(jobs: Sequence[Job], orders: Sequence[JobView], dropped: dict[str, float]) -> Row:
-    """Seconds; the clip counts as stored when the ledger says that it is delivered."""
-    ended = {order.id: order.ended_at for order in orders}
-    stored = {job.source.key: from_iso(job.delivered_at).timestamp() for job in jobs if job.clip}
-    delays = sorted(
-        stored[job.source.key] - (ended.get(job.provider_job_id) or math.inf)
-        for job in jobs
-        if job.source.key in stored
-    )
-    asked = min(from_iso(job.asked_at).timestamp() - dropped[job.source.key] for job in jobs)
-    return {
-        "makespan_s": round(max(stored.values()) - min(dropped.values()), 1),
-        "upload_to_post_s": round(asked, 2),
-        "ready_to_stored_s": round(statistics.mean(delays), 2),
-        "ready_to_stored_p95_s": round(delays[int(0.95 * (len(delays) - 1))], 2),
-        "delays_s": [round(delay, 2) for delay in delays],
-    }
-
-
-def most_at_once(orders: Sequence[JobView]) -> int:
-    """The most orders that were under way at the provider at the same time."""
-    return max(
-        sum(one.accepted_at <= other.accepted_at < (one.ended_at or math.inf) for one in orders)
-        for other in orders
-    )
-
 
 @contextmanager
-def bench(runtime_s: float) -> Iterator[_Bench]:
-    """The stack, deployed with ten slots, and with what a day of work has taught it."""
+def bench() -> Iterator[_Bench]:
+    """The stack, deployed with its ten slots per provider, and warm."""
     with (
         tempfile.TemporaryDirectory(prefix="dropreel-bench-") as folder,
-        Simulators(keys=stack.KEYS, render_seconds=runtime_s) as simulators,
-        EmbeddedAws(wait_scale=1, log=Path(folder) / "aws.log") as aws,
+        Simulators(keys=stack.KEYS) as simulators,
+        EmbeddedAws(wait_scale=1, log=Path(folder) / "aws.log", switches=RECORDING) as aws,
     ):
-        limits = json.dumps({PROVIDER: {"jobs": SLOTS}})
-        parameters = {"DailyCapUsd": "9000", "MonthlyCapUsd": "9000", "ProviderLimits": limits}
+        parameters = {"DailyCapUsd": "9000", "MonthlyCapUsd": "9000"}
         launched = stack.launch(aws, simulators, stack.build(Path(folder) / "build"), parameters)
-        timings = Timings(Table(aws.client("dynamodb"), launched.outputs["LedgerTableName"]))
-        for _ in range(_KNOWN_JOBS):
-            timings.note(Kind(PROVIDER, "540p", "5s"), 0.97 * runtime_s, 1.03 * runtime_s)
-        yield _Bench(launched, simulators, runtime_s)
+        ready = _Bench(launched, simulators, Meter(aws))
+        ready.teach(PROVIDER, [2.0] * _KNOWN_JOBS)
+        ready.run("warm", [(PROVIDER, 2.0)] * 2)
+        yield ready
 
 
-def rows(counts: Sequence[int] = COUNTS, runtime_s: float = RUNTIME_S) -> list[Row]:
-    """One row per number of images, after one image that warms the functions up."""
-    with bench(runtime_s) as ready:
-        ready.run(2)
-        found = [ready.run(count) for count in counts]
-    for row in found:
-        row["makespan_ratio"] = round(row["makespan_s"] / row["ideal_s"], 3)
-        row["pace_s"] = PROFILES[PROVIDER].pace_s
-    return found
+def folders(ready: _Bench, counts: Sequence[int], runtime_s: float) -> list[Row]:
+    """One row per number of images, all for one provider."""
+    dice = random.Random(1)  # noqa: S311  to be drawn again
+
+    def draw(count: int) -> list[float]:
+        most, least = (1 + _SPREAD) * runtime_s, (1 - _SPREAD) * runtime_s
+        return [dice.uniform(least, most) for _ in range(count)]
+
+    ready.teach(PROVIDER, draw(_KNOWN_JOBS))
+    return [
+        ready.run(f"folder-{count}", [(PROVIDER, runtime) for runtime in draw(count)]).folder()
+        for count in counts
+    ]
+
+
+def providers(ready: _Bench, each: int, names: Sequence[str], scale: float = 1) -> list[Row]:
+    """One row per provider."""
+    runtimes: list[tuple[str, float]] = []
+    for name in names:
+        drawn = [scale * runtime for runtime in HOSTED[name].runtimes(each + _KNOWN_JOBS, seed=2)]
+        ready.teach(name, drawn[each:])
+        runtimes += [(name, runtime) for runtime in drawn[:each]]
+    run = ready.run("providers", runtimes)
+    return [
+        {
+            "provider": HOSTED[name].name,
+            "clips": each,
+            "mean_runtime_s": round(statistics.mean(r for n, r in runtimes if n == name), 1),
+            "pace_s": PROFILES[name].pace_s,
+            **_summary(run.delays_s(name)),
+            "delays_s": run.delays_s(name),
+        }
+        for name in names
+    ]
+
+
+def rows(*, quick: bool = False) -> tuple[list[Row], list[Row]]:
+    """Those of the providers and those of the folders."""
+    with bench() as ready:
+        if quick:
+            few = [name for name in HOSTED if name != "oxen"]
+            by_provider = providers(ready, QUICK_PER_PROVIDER, few, QUICK_SCALE)
+            return by_provider, folders(ready, QUICK_COUNTS, QUICK_RUNTIME_S)
+        by_provider = providers(ready, PER_PROVIDER, tuple(HOSTED))
+        return by_provider, folders(ready, COUNTS, RUNTIME_S)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
-    for row in rows(QUICK_COUNTS, QUICK_RUNTIME_S) if quick else rows():
+    for row in (row for part in rows(quick=parser.parse_args().quick) for row in part):
         print({name: value for name, value in row.items() if name != "delays_s"})
 
 

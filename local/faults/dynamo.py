@@ -35,6 +35,10 @@ class ConditionNotMetError(ClientError):
     """A condition did not hold."""
 
 
+class TransactionConflictError(ClientError):
+    """The item was just being written by a transaction."""
+
+
 class TransactionCanceledError(ClientError):
     """At least one part of a transaction could not be done; none was."""
 
@@ -48,6 +52,7 @@ class Dynamo:
 
     exceptions = SimpleNamespace(
         ConditionalCheckFailedException=ConditionNotMetError,
+        TransactionConflictException=TransactionConflictError,
         TransactionCanceledException=TransactionCanceledError,
     )
 
@@ -126,6 +131,8 @@ class Dynamo:
         ExpressionAttributeValues: Item,
         KeyConditionExpression: str,
         ConsistentRead: bool = False,
+        Select: str = "ALL_ATTRIBUTES",
+        Limit: int | None = None,
     ) -> Item:
         if not ConsistentRead or KeyConditionExpression != "pk = :pk":
             raise _invalid("Query", f"{KeyConditionExpression} is not read like this")
@@ -133,8 +140,9 @@ class Dynamo:
             raise _invalid("Query", "defined and used differ")
         wanted = ExpressionAttributeValues[":pk"]["S"]
         with self._lock:
-            found = sorted(key for key in self._items if key[0] == wanted)
-            return {"Items": [dict(self._items[key]) for key in found]}
+            found = sorted(key for key in self._items if key[0] == wanted)[:Limit]
+            items = [dict(self._items[key]) for key in found]
+        return {"Count": len(items)} | ({} if Select == "COUNT" else {"Items": items})
 
     def _query_index(
         self,

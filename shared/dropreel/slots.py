@@ -2,10 +2,11 @@
 
 A job waits in its provider's line with the task token of its execution, and is woken when it is
 first and a slot is free. Whoever joins the line looks for a free slot afterwards, and whoever
-frees a slot looks for the first in line afterwards: so nobody sleeps beside a free slot.
+leaves hands its slot over, or frees it and looks at the line afterwards: so nobody sleeps beside
+a free slot.
 
 Items: SLOTS#<provider>, who holds a slot (`hold_<job id>`: until when), with a version for
-optimistic locking; WAITING#<provider> <place>, one job in line, first place first;
+optimistic locking of grants; WAITING#<provider> <place>, one job in line, first place first;
 PARKED#<job id>, its task token and the one before. A hold that outlives its lease is free again.
 Times are unix seconds.
 """
@@ -103,8 +104,10 @@ class Slots:
 
     def release(self, job: Job) -> None:
         """The provider does not work on the job any longer: the next may go. May be repeated."""
-        self._free(job.provider, job.job_id)
-        self.serve(job.provider)  # also when repeated: the first time may not have come so far
+        if not self._hand_over(job.provider, job.job_id):
+            self._free(job.provider, job.job_id)
+        # Also when repeated: the first time may not have come so far.
+        self.serve(job.provider)
 
     def back_off(self, job: Job, seconds: float, *, full: bool) -> None:
         """Give the slot back, and let fewer jobs go for a while.
@@ -125,14 +128,14 @@ class Slots:
         """Wake who is first in line for as long as slots are free."""
         for _ in range(_TRIES):
             line = self._read(provider)
-            waiting = self._table.query(_line(provider))
-            first = waiting[: max(0, min(line.free, _MOST_AT_ONCE))]
+            first = self._first(line, line.free)
             if not first:
-                if not waiting or not self._end_leases(line):
-                    break
-            elif self._grant(line, first):
-                waiting = waiting[len(first) :]
-        gauge("JobsWaiting", provider, len(waiting))
+                break
+            if line.free > 0:
+                self._grant(line, first)
+            elif not self._end_leases(line):
+                break
+        gauge("JobsWaiting", provider, self._table.count(_line(provider)) if first else 0)
         gauge("SlotsHeld", provider, len(line.holds))
 
     def heal(self, provider: str, needs_slot: Callable[[str], bool]) -> int:
@@ -153,7 +156,24 @@ class Slots:
         item = self._table.get(_slots(provider)) or {}
         return _Line(provider, item, limit_of(provider, self._limits), self._now())
 
-    def _grant(self, line: _Line, first: list[Item]) -> bool:
+    def _first(self, line: _Line, room: int) -> list[Item]:
+        """Who may go, if there is room; else the first one, to see whether anybody waits."""
+        return self._table.query(_line(line.provider), max(1, min(room, _MOST_AT_ONCE)))
+
+    def _hand_over(self, provider: str, job_id: str) -> bool:
+        """Give the job's slot to the first in line in one write. False if that cannot be."""
+        for _ in range(_TRIES):
+            line = self._read(provider)
+            room = line.free + 1
+            first = self._first(line, room) if room > 0 and job_id in line.holds else []
+            # Who stands in line and holds a slot has to give that back before it gets one.
+            if not first or any(item["job_id"] == job_id for item in first):
+                return False
+            if self._grant(line, first, leaving=job_id):
+                return True
+        return False
+
+    def _grant(self, line: _Line, first: list[Item], leaving: str = "") -> bool:
         """Give slots to these, and wake them. False if somebody else was quicker."""
         ids = [item["job_id"] for item in first]
         turns = line.turns(len(ids))
@@ -165,11 +185,16 @@ class Slots:
         same = "#version = :seen" if seen is not None else "attribute_not_exists(#version)"
         where = {} if seen is None else {"seen": seen}
         slots = Update(
-            _slots(line.provider), sets=sets, adds={"version": 1}, condition=same, where=where
+            _slots(line.provider),
+            sets=sets,
+            adds={"version": 1},
+            removes=[f"{_HOLD}{leaving}"] if leaving else (),
+            condition=same,
+            where=where,
         )
-        leaving = [Delete(f"{item['pk']} {item['sk']}") for item in first]
+        gone = [Delete(f"{item['pk']} {item['sk']}") for item in first]
         try:
-            self._table.write_all([slots, *leaving])
+            self._table.write_all([slots, *gone])
         except ConditionFailedError:
             return False
         for job_id, turn in zip(ids, turns, strict=True):
@@ -198,9 +223,9 @@ class Slots:
         return job is None or job.state in ENDS or job.state is State.READY
 
     def _free(self, provider: str, job_id: str) -> bool:
+        """Leaves the version as it is: more room does not spoil what others are granting."""
         hold = f"{_HOLD}{job_id}"
-        exists = f"attribute_exists(#{hold})"
-        update = Update(_slots(provider), adds={"version": 1}, removes=[hold], condition=exists)
+        update = Update(_slots(provider), removes=[hold], condition=f"attribute_exists(#{hold})")
         try:
             self._table.update(update)
         except ConditionFailedError:

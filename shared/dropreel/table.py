@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from decimal import Decimal
 from enum import Enum
+from itertools import islice
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Item = dict[str, Any]
+Answer = TypeVar("Answer")
 _CONFLICT_TRIES = 12
 
 
@@ -117,8 +119,11 @@ class Table:
         if where:
             request["ExpressionAttributeValues"] = {f":{n}": _stored(v) for n, v in where.items()}
         stored = {name: _stored(value) for name, value in item.items()}
+        whole = {**stored, **_key(key)}
         try:
-            self._client.put_item(TableName=self._name, Item={**stored, **_key(key)}, **request)
+            self._persist(
+                lambda: self._client.put_item(TableName=self._name, Item=whole, **request)
+            )
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
         return True
@@ -127,7 +132,9 @@ class Table:
         """Returns the whole item after the update; raises ConditionFailedError."""
         request = update.request(self._name)
         try:
-            answer = self._client.update_item(**request, ReturnValues="ALL_NEW")
+            answer = self._persist(
+                lambda: self._client.update_item(**request, ReturnValues="ALL_NEW")
+            )
         except self._client.exceptions.ConditionalCheckFailedException as error:
             found: Mapping[str, Any] = error.response
             raise ConditionFailedError(0, plain(found.get("Item", {}))) from None
@@ -136,15 +143,21 @@ class Table:
     def write_all(self, writes: Sequence[Update | Delete]) -> None:
         """All writes or none; raises ConditionFailedError for the first that may not be."""
         requests: Any = [self._request(write) for write in writes]
+        self._persist(lambda: self._client.transact_write_items(TransactItems=requests))
+
+    def _persist(self, write: Callable[[], Answer]) -> Answer:
+        """Write again when the same item was just being written by a transaction of others."""
+        known = self._client.exceptions
         for attempt in range(_CONFLICT_TRIES):
             try:
-                self._client.transact_write_items(TransactItems=requests)
-            except self._client.exceptions.TransactionCanceledException as error:
+                return write()
+            except (
+                known.TransactionConflictException,
+                known.TransactionCanceledException,
+            ) as error:
                 _raise_condition(error.response)
                 # Not jitter for secrets, only so that writers do not meet again.
                 self._sleep(random.uniform(0, 0.02 * 2 ** min(attempt, 6)))  # noqa: S311
-            else:
-                return
         raise ContentionError("the ledger is busy")
 
     def _request(self, write: Update | Delete) -> dict[str, Any]:
@@ -153,15 +166,25 @@ class Table:
         there = {"ConditionExpression": "attribute_exists(pk)"}
         return {"Delete": {"TableName": self._name, "Key": _key(write.key), **there}}
 
-    def query(self, pk: str) -> list[Item]:
-        """The items under one first key, in order of the second."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._name,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": pk}},
-            ConsistentRead=True,
-        )
-        return [plain(item) for page in pages for item in page["Items"]]
+    def query(self, pk: str, most: int | None = None) -> list[Item]:
+        """The items under one first key, in order of the second; at most the first `most`."""
+        limit: dict[str, Any] = {"Limit": most} if most else {}
+        pages = self._client.get_paginator("query").paginate(**self._under(pk), **limit)
+        items = (plain(item) for page in pages for item in page["Items"])
+        return list(islice(items, most))
+
+    def count(self, pk: str) -> int:
+        """How many items there are under one first key."""
+        pages = self._client.get_paginator("query").paginate(**self._under(pk), Select="COUNT")
+        return sum(page["Count"] for page in pages)
+
+    def _under(self, pk: str) -> dict[str, Any]:
+        return {
+            "TableName": self._name,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": pk}},
+            "ConsistentRead": True,
+        }
 
     def query_index(
         self, index: str, attribute: str, value: str, *, newest_first: bool = False

@@ -106,7 +106,8 @@ def both(dice: Dice, *tables: Table) -> list[Any]:
         key = dice.key()
         return [table.get(key) for table in tables]
     if kind == "query":
-        return [table.query("LINE#a") for table in tables]
+        most = dice.random.choice([None, 1, 2])
+        return [(table.query("LINE#a", most), table.count("LINE#a")) for table in tables]
     found = [table.query_index("unsettled", "unsettled", "yes") for table in tables]
     # Items of the same time come in any order.
     return [sorted(item["created_at"] for item in items) for items in found]
@@ -203,7 +204,7 @@ def test_a_line_is_read_as_the_slots_read_it(change: dict[str, Any]) -> None:
         "ExpressionAttributeValues": {":pk": {"S": "LINE#a"}},
         "ConsistentRead": True,
     }
-    assert Dynamo().query(**request) == {"Items": []}
+    assert Dynamo().query(**request) == {"Count": 0, "Items": []}
     with pytest.raises(ClientError, match="ValidationException"):
         Dynamo().query(**{**request, **change})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -120,28 +121,57 @@ def test_money_is_not_set_aside_twice_for_one_job(aws: Aws) -> None:
         aws.ledger.move_reserving(job, State.SUBMITTING, reservation("0.15"), CAPS)
 
 
-def test_writers_that_meet_try_again_and_then_give_up_without_a_change() -> None:
-    slept: list[float] = []
-    calls: list[object] = []
+class BusyClient:
+    """Refuses, as DynamoDB does, what meets a transaction; `refusals` counts down."""
 
     class ConflictError(Exception):
-        def __init__(self) -> None:
-            self.response = {"CancellationReasons": [{"Code": "TransactionConflict"}]}
+        def __init__(self, **response: Any) -> None:
+            self.response = response
 
-    class Client:
-        exceptions = SimpleNamespace(TransactionCanceledException=ConflictError)
+    class CancelledError(ConflictError):
+        pass
 
-        def transact_write_items(self, **request: object) -> None:
-            calls.append(request)
-            if len(calls) < 4 or len(calls) > 5:
-                raise ConflictError
+    exceptions = SimpleNamespace(
+        TransactionCanceledException=CancelledError,
+        TransactionConflictException=ConflictError,
+        ConditionalCheckFailedException=KeyError,
+    )
 
-    table = Table(Client(), "ledger", sleep=slept.append)  # type: ignore[arg-type]
-    table.write_all([Update("JOB#1", sets={"state": "x"})])
-    assert (len(calls), len(slept)) == (4, 3)
-    calls.append(None)
+    def __init__(self, refusals: int) -> None:
+        self.refusals = refusals
+
+    def transact_write_items(self, **_: object) -> None:
+        self._refuse(self.CancelledError(CancellationReasons=[{"Code": "TransactionConflict"}]))
+
+    def update_item(self, **_: object) -> dict[str, Any]:
+        self._refuse(self.ConflictError())
+        return {"Attributes": {}}
+
+    def put_item(self, **_: object) -> None:
+        self._refuse(self.ConflictError())
+
+    def _refuse(self, error: Exception) -> None:
+        self.refusals -= 1
+        if self.refusals >= 0:
+            raise error
+
+
+WRITES: list[Callable[[Table], object]] = [
+    lambda table: table.write_all([Update("JOB#1", sets={"state": "x"})]),
+    lambda table: table.update(Update("JOB#1", sets={"state": "x"})),
+    lambda table: table.put("JOB#1", {"state": "x"}),
+]
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_writers_that_meet_try_again_and_then_give_up_without_a_change(
+    write: Callable[[Table], object],
+) -> None:
+    slept: list[float] = []
+    write(Table(BusyClient(3), "ledger", sleep=slept.append))  # type: ignore[arg-type]
+    assert len(slept) == 3
     with pytest.raises(ContentionError):
-        table.write_all([Update("JOB#1", sets={"state": "x"})])
+        write(Table(BusyClient(100), "ledger", sleep=slept.append))  # type: ignore[arg-type]
 
 
 # --- rules ----------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from dropreel.jobs import Job, State
 from dropreel.limits import Limit
-from dropreel.slots import BELIEVED_S, Slots
+from dropreel.slots import BELIEVED_S, Slots, _waiting
 from tests.unit.support import Aws, Clock, make_job
 
 MADE = [State.SUBMITTED, State.READY]
@@ -154,11 +155,63 @@ def test_a_release_that_broke_off_is_made_good_when_it_is_repeated(
 ) -> None:
     park(slots, job(1), job(2), job(3))
     with monkeypatch.context() as patch:
-        patch.setattr(aws.table, "query", lambda _: 1 / 0)
+        patch.setattr(aws.table, "query", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             slots.release(job(1))
     slots.release(job(1))
     assert woken(aws) == [1, 2, 3]
+
+
+def test_whoever_holds_a_slot_and_stands_in_line_frees_it_before_it_gets_another(
+    aws: Aws, slots: Slots
+) -> None:
+    """Two attempts to stand in line can meet like that."""
+    park(slots, job(1), job(2))
+    slots._table.put(_waiting(job(1)), {"job_id": job(1).job_id})
+    slots.release(job(1))
+    assert woken(aws) == [1, 2, 1]
+    assert held(aws) == {1, 2}
+
+
+def test_a_slot_is_freed_even_when_others_are_always_quicker(
+    aws: Aws, slots: Slots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    park(slots, job(1), job(2), job(3))
+    monkeypatch.setattr(slots, "_grant", lambda *_, **__: False)
+    slots.release(job(1))
+    assert held(aws) == {2}
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "writes"),
+    [
+        # More room does not disturb; that room is given away when it is seen.
+        (lambda slots: slots._free("luma", job(2).job_id), 2),
+        # The one that was first in line has a slot already.
+        (lambda slots: slots.release(job(2)), 3),
+    ],
+)
+def test_two_slots_that_are_handed_over_at_once_go_to_two_jobs(
+    aws: Aws,
+    slots: Slots,
+    monkeypatch: pytest.MonkeyPatch,
+    meanwhile: Callable[[Slots], object],
+    writes: int,
+) -> None:
+    write_all, late, written = aws.table.write_all, iter([meanwhile]), list[int]()
+
+    def writing(parts: Any) -> None:
+        written.append(len(parts))
+        next(late, lambda _: None)(slots)
+        write_all(parts)
+
+    park(slots, job(1), job(2), job(3), job(4))
+    woken(aws)
+    monkeypatch.setattr(aws.table, "write_all", writing)
+    slots.release(job(1))
+    assert sorted(woken(aws)) == [3, 4]
+    assert held(aws) == {3, 4}
+    assert len(written) == writes
 
 
 def test_when_the_provider_has_enough_fewer_go_for_a_while(
