@@ -14,7 +14,17 @@ PACKAGE = SHARED / "dropreel"
 
 # No provider, no AWS, no HTTP in these: they hold what dropreel is about.
 PURE = (
-    *("sidecar", "pairing", "jobs", "capabilities", "pricing", "waiting", "runtimes", "windows"),
+    *(
+        "choices",
+        "sidecar",
+        "pairing",
+        "jobs",
+        "capabilities",
+        "pricing",
+        "waiting",
+        "runtimes",
+        "windows",
+    ),
     *("mail", "result_mail", "operator_mail", "digest_mail"),
     *("clip", "image", "errors", "budget", "rules", "limits", "widget"),
 )
@@ -25,7 +35,7 @@ ADAPTERS = (
 )
 STEPS = (
     *("intake", "generation", "polling", "watching", "delivery", "fetching", "sweeping"),
-    *("warnings", "subscribers", "digests", "gallery"),
+    *("orders", "warnings", "subscribers", "digests", "gallery"),
 )
 CLIENTS = ("boto3", "botocore", "httpx", "aws_lambda_powertools")
 OUTER = ("local", "tests", "functions")

@@ -10,11 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
+from dropreel.choices import AspectRatio, Duration, Resolution
 from dropreel.errors import Problem, RejectedError
 from dropreel.jobs import ClipSettings
-from dropreel.sidecar import AspectRatio, Duration, Resolution, Sidecar
+
+if TYPE_CHECKING:
+    from dropreel.sidecar import Sidecar
 
 _ALL_RATIOS = get_args(AspectRatio)
 _CORE_RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4", "21:9")

@@ -19,13 +19,13 @@ from dropreel.clips import Clips
 from dropreel.download import without_query
 from dropreel.errors import ClipInvalidError, DownloadError, DropreelError, UnsafeUrlError
 from dropreel.fetching import FetchEndedError, Fetching, Paused, TimeLeft
-from dropreel.generation import LOST_ANSWER, failure_facts, released
 from dropreel.jobs import ENDS, Job, State, from_iso, utc_iso
 from dropreel.ledger import Ledger
 from dropreel.mail import Place
 from dropreel.notices import Sender
 from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.operator_mail import operator_note
+from dropreel.orders import LOST_ANSWER, failure_facts, released
 from dropreel.providers.base import Failed, NoAnswer, Provider, Ready
 from dropreel.result_mail import clip_delivered, clip_not_delivered
 from dropreel.table import Table

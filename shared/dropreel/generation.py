@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,11 +21,18 @@ from dropreel.clips import Clips
 from dropreel.errors import LedgerConflictError
 from dropreel.jobs import BUSY, ENDS, Job, State, from_iso, utc_iso
 from dropreel.ledger import Ledger
-from dropreel.observability import MetricUnit, logger, measure, metrics
+from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.orders import (
+    LOST_ANSWER,
+    STALE_S,
+    clip_request,
+    failure_facts,
+    released,
+    report_failure,
+)
 from dropreel.providers.base import (
     Accepted,
     Busy,
-    ClipRequest,
     Failure,
     FailureKind,
     Provider,
@@ -40,9 +47,7 @@ from dropreel.waiting import SEARCH_FIRST_S, busy_wait
 from dropreel.warnings import Warnings
 from dropreel.watching import Watcher
 
-LOST_ANSWER = "lost_answer"
 MAX_TRIES = 12  # at a busy provider: the waits of `busy_wait` add up to about 45 minutes
-STALE_S = 90  # a POST with its time-outs, and the function around it, is over long before
 
 Outcome = dict[str, Any]
 
@@ -255,28 +260,6 @@ class Generation:
             self._warnings.check_budget(self._ledger.spending(job.reservation, self._rules.caps))
 
 
-def clip_request(job: Job, clips: Clips, url_seconds: int) -> ClipRequest:
-    """The order as the provider gets it; signs the image's address now."""
-    settings = job.settings
-    return ClipRequest(
-        job_id=job.job_id,
-        image_url=clips.source_url(job.source.pinned_key, url_seconds),
-        prompt=settings.prompt,
-        aspect_ratio=settings.aspect_ratio,
-        resolution=settings.resolution,
-        duration=settings.duration,
-        loop=settings.loop,
-        reference_image_urls=settings.reference_image_urls,
-    )
-
-
-def released(job: Job) -> dict[str, Any]:
-    """Facts that free the money of a job that cannot cost anything any more."""
-    if job.reservation is None:
-        return {}
-    return {"reservation": job.reservation.of(0 * job.reservation.amount_usd)}
-
-
 def _unpaid(job: Job, outcome: str, reason: str) -> dict[str, Any]:
     return {**released(job), "attempts": job.attempted(outcome=outcome, reason=reason)}
 
@@ -292,23 +275,3 @@ def _wait(job: Job, seconds: int) -> Outcome:
 
 def _ended(job: Job) -> Outcome:
     return {"outcome": "ended", "state": job.state.value}
-
-
-def failure_facts(failure: Failure) -> dict[str, Any]:
-    """A failure as the ledger and the records hold it."""
-    facts = {**asdict(failure), "kind": failure.kind.value}
-    return {name: value for name, value in facts.items() if value is not None} | {
-        "billed": failure.billed
-    }
-
-
-def report_failure(text: str, failure: Failure, log: Callable[..., None] = logger.warning) -> None:
-    """Log what a provider did not do, and count it by its kind."""
-    log(text, **failure_words(failure))
-    measure("ProviderErrors", 1, kind=failure.kind.value)
-
-
-def failure_words(failure: Failure) -> dict[str, Any]:
-    """What logs tell of a failure: not the provider's text, which may quote the prompt."""
-    words = {"kind": failure.kind.value, "code": failure.code, "http_status": failure.http_status}
-    return {name: value for name, value in words.items() if value is not None}

@@ -13,7 +13,10 @@ from typing import Any
 
 from dropreel.clips import Clips
 from dropreel.errors import ResumeError
-from dropreel.generation import (
+from dropreel.jobs import Job, State, from_iso, utc_iso
+from dropreel.ledger import Ledger
+from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.orders import (
     LOST_ANSWER,
     STALE_S,
     clip_request,
@@ -21,9 +24,6 @@ from dropreel.generation import (
     released,
     report_failure,
 )
-from dropreel.jobs import Job, State, from_iso, utc_iso
-from dropreel.ledger import Ledger
-from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.providers.base import (
     Failed,
     Failure,

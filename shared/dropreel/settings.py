@@ -13,12 +13,12 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, ValidationError
 
 from dropreel.budget import Caps
+from dropreel.choices import Duration, ProviderName, Resolution
 from dropreel.errors import SettingsError
 from dropreel.limits import Limit
 from dropreel.pricing import PriceList
 from dropreel.providers.options import ProviderOptions
 from dropreel.rules import SpendingRules
-from dropreel.sidecar import Duration, ProviderName, Resolution
 from dropreel.waiting import LONGEST_WATCH_S
 
 Price = Annotated[Decimal, Field(ge=0)]

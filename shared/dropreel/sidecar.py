@@ -24,17 +24,11 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from dropreel.choices import AspectRatio, Duration, ProviderName, Resolution
 from dropreel.errors import Problem, RejectedError
 
 MAX_SIDECAR_BYTES = 64 * 1024
 MAX_PROMPT = 6000
-
-AspectRatio = Literal[
-    "3:1", "2:1", "21:9", "16:9", "4:3", "3:2", "1:1", "3:4", "2:3", "9:16", "1:2", "1:3"
-]
-Resolution = Literal["540p", "720p", "1080p"]
-Duration = Literal["5s", "10s"]
-ProviderName = Literal["eachlabs", "oxen", "fal", "luma"]
 
 
 def _with_unit(unit: str) -> BeforeValidator:

@@ -23,9 +23,9 @@ from hypothesis.stateful import (
 
 from dropreel.budget import CapReachedError, Caps, Reservation
 from dropreel.errors import LedgerConflictError
-from dropreel.generation import released
 from dropreel.jobs import Job, State, utc_iso
 from dropreel.ledger import SETTLED, TRANSITIONS, Ledger
+from dropreel.orders import released
 from dropreel.table import Item, Table, Update
 from local.faults.dynamo import Dynamo
 from tests.unit.support import make_job

@@ -11,10 +11,11 @@ import httpx
 import pytest
 
 from dropreel import accounts, ledger, polling, slots, sweeping
-from dropreel.generation import Generation, clip_request, released
+from dropreel.generation import Generation
 from dropreel.intake import Pair
 from dropreel.jobs import Job, State
 from dropreel.limits import Limit
+from dropreel.orders import clip_request, released
 from dropreel.polling import Polling
 from dropreel.providers import oxen
 from dropreel.providers.base import Failure, Provider

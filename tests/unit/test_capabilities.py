@@ -5,10 +5,11 @@ from typing import Any, get_args
 import pytest
 
 from dropreel.capabilities import CAPABILITIES, choose
+from dropreel.choices import AspectRatio, Duration, ProviderName, Resolution
 from dropreel.errors import Problem, RejectedError
 from dropreel.pricing import PriceList
 from dropreel.providers.registry import NAMES
-from dropreel.sidecar import AspectRatio, Duration, ProviderName, Resolution, Sidecar
+from dropreel.sidecar import Sidecar
 
 ALL = ("luma", "fal", "eachlabs", "oxen")
 
