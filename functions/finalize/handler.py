@@ -7,10 +7,7 @@ aborted; where the workflow had told people before, nothing happens a second tim
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
-
-import boto3
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from typing import TYPE_CHECKING, Any
 
 from dropreel.delivery import Delivery, Ending
 from dropreel.digests import result_mails
@@ -19,13 +16,16 @@ from dropreel.notices import Notifier
 from dropreel.observability import bind, logger, metrics
 from dropreel.providers.http import new_client
 from dropreel.settings import FinalizeSettings, ProviderSettings
-from dropreel.wiring import clips, providers, table
+from dropreel.wiring import clips, new_session, providers, table
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
 @cache
 def delivery() -> Delivery:
     settings = FinalizeSettings.from_environment()
-    session = boto3.session.Session()
+    session = new_session()
     sns, items = session.client("sns"), table(settings, session)
     results = Notifier(sns, settings.results_topic_arn)
     return Delivery(

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import cache
-from typing import Any
-
-import boto3
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from typing import TYPE_CHECKING, Any
 
 from dropreel.breaker import Breaker
 from dropreel.generation import Generation
@@ -20,13 +17,16 @@ from dropreel.telling import Notices
 from dropreel.timings import Timings
 from dropreel.warnings import Warnings
 from dropreel.watching import Watcher
-from dropreel.wiring import clips, providers, slots, table
+from dropreel.wiring import clips, new_session, providers, slots, table
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
 @cache
 def generation() -> Generation:
     settings = GenerateSettings.from_environment()
-    session = boto3.session.Session()
+    session = new_session()
     items = table(settings, session)
     operators = Notifier(lazy(lambda: session.client("sns")), settings.operators_topic_arn)
     return Generation(

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import cache
-from typing import Any
-
-import boto3
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from typing import TYPE_CHECKING, Any
 
 from dropreel.ledger import Ledger
 from dropreel.observability import bind, logger, metrics
@@ -15,13 +12,16 @@ from dropreel.polling import Polling
 from dropreel.settings import PollSettings
 from dropreel.timings import Timings
 from dropreel.watching import Watcher
-from dropreel.wiring import clips, providers, slots, table
+from dropreel.wiring import clips, new_session, providers, slots, table
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
 @cache
 def polling() -> Polling:
     settings = PollSettings.from_environment()
-    session = boto3.session.Session()
+    session = new_session()
     items = table(settings, session)
     return Polling(
         ledger=Ledger(items),
@@ -41,6 +41,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return polling().run(
         event["job_id"],
         execution=event["execution_id"],
+        tries=event.get("tries", 0),
         searches=event.get("searches", 0),
         pending_at=event.get("pending_at", ""),
         resume=event.get("resume"),

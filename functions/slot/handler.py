@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
-
-import boto3
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from typing import TYPE_CHECKING, Any
 
 from dropreel.ledger import Ledger
 from dropreel.observability import bind, logger, metrics
 from dropreel.settings import WaitSettings
 from dropreel.slots import Slots
-from dropreel.wiring import slots, table
+from dropreel.wiring import new_session, slots, table
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
 @cache
 def parts() -> tuple[Ledger, Slots]:
     settings = WaitSettings.from_environment()
-    session = boto3.session.Session()
+    session = new_session()
     items = table(settings, session)
     return Ledger(items), slots(settings, items, session)
 

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from typing import Any
-
-import boto3
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from typing import TYPE_CHECKING, Any
 
 from dropreel.digests import Digests
 from dropreel.intake import Intake
@@ -19,17 +16,20 @@ from dropreel.notices import Notifier
 from dropreel.observability import logger, metrics
 from dropreel.settings import SubmitSettings
 from dropreel.windows import Window
-from dropreel.wiring import table
+from dropreel.wiring import new_session, table
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
 @cache
 def intake() -> Intake:
-    return Intake.build(SubmitSettings.from_environment(), boto3.session.Session())
+    return Intake.build(SubmitSettings.from_environment(), new_session())
 
 
 @cache
 def digests() -> Digests:
-    settings, session = SubmitSettings.from_environment(), boto3.session.Session()
+    settings, session = SubmitSettings.from_environment(), new_session()
     return Digests(
         table(settings, session),
         Notifier(session.client("sns"), settings.results_topic_arn),

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import cache
-from typing import Any
-
-import boto3
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from typing import TYPE_CHECKING, Any
 
 from dropreel.digests import Digests
 from dropreel.lazy import lazy
@@ -19,13 +16,16 @@ from dropreel.subscribers import RESULTS, Subscribers
 from dropreel.sweeping import Sweep
 from dropreel.telling import Notices
 from dropreel.warnings import Warnings
-from dropreel.wiring import clips, providers, slots, table
+from dropreel.wiring import clips, new_session, providers, slots, table
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
 @cache
 def sweep() -> Sweep:
     settings = SweepSettings.from_environment()
-    session = boto3.session.Session()
+    session = new_session()
     items, sns = table(settings, session), session.client("sns")
     warnings = Warnings(Notices(items), Notifier(sns, settings.operators_topic_arn))
     place = Place(settings.aws_region, settings.clips_bucket)

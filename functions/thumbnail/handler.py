@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
-
-import boto3
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from typing import TYPE_CHECKING, Any
 
 from dropreel.clips import Clips
 from dropreel.observability import logger
 from dropreel.settings import ThumbnailSettings
 from dropreel.thumbnails import store_thumbnail
+from dropreel.wiring import new_session
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
 @cache
 def clips() -> Clips:
     settings = ThumbnailSettings.from_environment()
-    return Clips(boto3.session.Session().client("s3"), settings.clips_bucket)
+    return Clips(new_session().client("s3"), settings.clips_bucket)
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
-
-import boto3
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from typing import TYPE_CHECKING, Any
 
 from dropreel.clips import Clips
 from dropreel.gallery import Gallery
 from dropreel.observability import logger
 from dropreel.settings import WidgetSettings
 from dropreel.table import Table
+from dropreel.wiring import new_session
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
 @cache
 def gallery() -> Gallery:
     settings = WidgetSettings.from_environment()
-    session = boto3.session.Session()
+    session = new_session()
     return Gallery(
         table=Table(session.client("dynamodb"), settings.ledger_table),
         clips=Clips(session.client("s3"), settings.clips_bucket),

@@ -17,7 +17,7 @@ import statistics
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,8 +40,9 @@ PROVIDER, SLOTS = "eachlabs", 10
 COUNTS, QUICK_COUNTS = (1, 10, 100, 500), (1, 20)
 RUNTIME_S, QUICK_RUNTIME_S = 20.0, 6.0
 _SPREAD = 0.1  # of the runtimes in a folder
-PER_PROVIDER, QUICK_PER_PROVIDER = 20, 3
 HOSTED = {shape.provider: shape for shape in SHAPES[:4]}
+PER_PROVIDER = {"eachlabs": 20, "luma": 20, "fal": 20, "oxen": 10}
+QUICK_PER_PROVIDER = {"eachlabs": 3, "luma": 3, "fal": 3}
 QUICK_SCALE = 0.1  # of the runtimes by provider
 _KNOWN_JOBS = 40
 _RESOLUTION, _DURATION = "540p", "5s"
@@ -178,11 +179,14 @@ class _Bench:
         )
 
     def teach(self, provider: str, runtimes: Sequence[float]) -> None:
-        """Make it known how long jobs took; each was seen pending shortly before it was ready."""
-        table = Table(self.stack.aws.client("dynamodb"), self.stack.outputs["LedgerTableName"])
+        """Make these all that is known; each job was seen pending shortly before it was ready."""
+        client, name = self.stack.aws.client("dynamodb"), self.stack.outputs["LedgerTableName"]
+        known = f"RUNTIMES#{provider}#{_RESOLUTION}#{_DURATION}"
+        client.delete_item(TableName=name, Key={"pk": {"S": known}, "sk": {"S": "RUNTIMES"}})
+        timings = Timings(Table(client, name))
         for runtime in runtimes:
             kind = Kind(provider, _RESOLUTION, _DURATION)
-            Timings(table).note(kind, 0.97 * runtime, 1.03 * runtime)
+            timings.note(kind, 0.97 * runtime, 1.03 * runtime)
 
     def _drop(self, drops: Sequence[Drop]) -> dict[str, float]:
         """Upload all pairs; returns when each image was there."""
@@ -258,24 +262,24 @@ def folders(ready: _Bench, counts: Sequence[int], runtime_s: float) -> list[Row]
     ]
 
 
-def providers(ready: _Bench, each: int, names: Sequence[str], scale: float = 1) -> list[Row]:
-    """One row per provider."""
+def providers(ready: _Bench, counts: Mapping[str, int], scale: float = 1) -> list[Row]:
+    """One row per provider, of so many images."""
     runtimes: list[tuple[str, float]] = []
-    for name in names:
-        drawn = [scale * runtime for runtime in HOSTED[name].runtimes(each + _KNOWN_JOBS, seed=2)]
-        ready.teach(name, drawn[each:])
-        runtimes += [(name, runtime) for runtime in drawn[:each]]
+    for name, count in counts.items():
+        drawn = [scale * runtime for runtime in HOSTED[name].runtimes(count + _KNOWN_JOBS, seed=2)]
+        ready.teach(name, drawn[count:])
+        runtimes += [(name, runtime) for runtime in drawn[:count]]
     run = ready.run("providers", runtimes)
     return [
         {
             "provider": HOSTED[name].name,
-            "clips": each,
+            "clips": count,
             "mean_runtime_s": round(statistics.mean(r for n, r in runtimes if n == name), 1),
             "pace_s": PROFILES[name].pace_s,
             **_summary(run.delays_s(name)),
             "delays_s": run.delays_s(name),
         }
-        for name in names
+        for name, count in counts.items()
     ]
 
 
@@ -283,10 +287,9 @@ def rows(*, quick: bool = False) -> tuple[list[Row], list[Row]]:
     """Those of the providers and those of the folders."""
     with bench() as ready:
         if quick:
-            few = [name for name in HOSTED if name != "oxen"]
-            by_provider = providers(ready, QUICK_PER_PROVIDER, few, QUICK_SCALE)
+            by_provider = providers(ready, QUICK_PER_PROVIDER, QUICK_SCALE)
             return by_provider, folders(ready, QUICK_COUNTS, QUICK_RUNTIME_S)
-        by_provider = providers(ready, PER_PROVIDER, tuple(HOSTED))
+        by_provider = providers(ready, PER_PROVIDER)
         return by_provider, folders(ready, COUNTS, RUNTIME_S)
 
 

@@ -32,7 +32,7 @@ def delays(rows: Sequence[Row], path: Path) -> None:
     for row in rows:
         count = len(row["delays_s"])
         shares = [(number + 1) / count for number in range(count)]
-        name = row.get("provider") or f"{row['images']} images"
+        name = row.get("provider") or f"{row['images']} at once"
         axes.step(row["delays_s"], shares, where="post", label=name)
     axes.set(xlabel="seconds from ready to stored", ylabel="share of clips", ylim=(0, 1.02))
     axes.legend()

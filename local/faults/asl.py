@@ -58,6 +58,10 @@ _COUNTED_UNLESS_TOLD = (
     "$merge([$states.input, "
     "{{'{0}': ($exists($states.input.{0}) ? $states.input.{0} : 0) + 1}}, $states.result.Payload])"
 )
+_LOST_ASK = (
+    "$merge([$states.input, {'accident': $states.errorOutput, 'wait_seconds': 30, "
+    "'tries': ($exists($states.input.tries) ? $states.input.tries : 0) + 1}])"
+)
 _OR = "$exists($states.input.{0}) ? $states.input.{0} : {1}"
 _FIRST_LOOK = "$exists($states.input.resume) and $not($exists($states.input.polls))"
 
@@ -78,7 +82,6 @@ MEANINGS: dict[str, Meaning] = {
     _OR.format("searches", "0"): _or("searches", 0),
     _OR.format("pending_at", "''"): _or("pending_at", ""),
     _OR.format("run", "0"): _or("run", 0),
-    _OR.format("pending_at", "''"): _or("pending_at", ""),
     _OR.format("polls", "0"): _or("polls", 0),
     _OR.format("fetches", "0"): _or("fetches", 0),
     f"{_FIRST_LOOK} ? $states.input.resume : null": lambda m: (
@@ -96,10 +99,11 @@ MEANINGS: dict[str, Meaning] = {
         "fetches": m.input.get("fetches", 0) + 1,
         **m.result["Payload"],
     },
-    "$merge([$states.input, {'accident': $states.errorOutput, 'wait_seconds': 30}])": lambda m: {
+    _LOST_ASK: lambda m: {
         **m.input,
         "accident": m.error,
         "wait_seconds": 30,
+        "tries": m.input.get("tries", 0) + 1,
     },
     "$merge([$states.input, {'accident': $states.errorOutput}])": lambda m: {
         **m.input,

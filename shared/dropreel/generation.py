@@ -24,6 +24,7 @@ from dropreel.ledger import Ledger
 from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.orders import (
     LOST_ANSWER,
+    MAX_TRIES,
     STALE_S,
     clip_request,
     failure_facts,
@@ -46,8 +47,6 @@ from dropreel.table import ContentionError
 from dropreel.waiting import SEARCH_FIRST_S, busy_wait
 from dropreel.warnings import Warnings
 from dropreel.watching import Watcher
-
-MAX_TRIES = 12  # at a busy provider: the waits of `busy_wait` add up to about 45 minutes
 
 Outcome = dict[str, Any]
 
@@ -86,7 +85,7 @@ class Generation:
         self, job_id: str, *, execution: str = "", tries: int = 0, ask_at: float = 0
     ) -> Outcome:
         """Ask once. Returns the outcome for the workflow: `accepted`, `search` or `wait` (with
-        seconds), or `ended`. `tries` counts how often the provider was too busy before; `ask_at`
+        seconds), or `ended`. `tries` counts how often it came to nothing before; `ask_at`
         is the job's turn (unix seconds) where a provider takes so many orders per minute.
 
         The job comes with a slot; it keeps it as long as the provider may be working on it.

@@ -12,6 +12,8 @@ from dropreel.observability import logger, measure
 from dropreel.providers.base import ClipRequest, Failure
 
 LOST_ANSWER = "lost_answer"
+# At a busy provider, or when the step died: the waits of `busy_wait` add up to about 45 minutes.
+MAX_TRIES = 12
 STALE_S = 90  # a POST with its time-outs, and the function around it, is over long before
 
 

@@ -18,6 +18,7 @@ from dropreel.ledger import Ledger
 from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.orders import (
     LOST_ANSWER,
+    MAX_TRIES,
     STALE_S,
     clip_request,
     failure_facts,
@@ -75,6 +76,7 @@ class Polling:
         job_id: str,
         *,
         execution: str = "",
+        tries: int = 0,
         searches: int = 0,
         pending_at: str = "",
         resume: Mapping[str, Any] | None = None,
@@ -84,15 +86,18 @@ class Polling:
         """Look, and watch on if the clip may soon be ready.
 
         Returns the outcome for the workflow: `wait` or `again` (with seconds), `ready` or `ended`.
-        `pending_at` is when an earlier look saw the job pending, `resume` an operator's word on a
-        stalled or unknown job; without `may_order` the outcome is never `again`; `time_left` tells
-        the seconds that the function still has. Raises ResumeError.
+        `tries` counts how often asking came to nothing, `pending_at` is when an earlier look saw
+        the job pending, `resume` an operator's word on a stalled or unknown job; without
+        `may_order` the outcome is never `again`; `time_left` tells the seconds that the function
+        still has. Raises ResumeError.
 
         When the provider works on the job no longer its slot is free.
         """
         job = self._ledger.require(job_id)
         if resume is not None:
             job = self._resume(job, resume, execution)
+        if job.state is State.CLAIMED and may_order and tries < MAX_TRIES:
+            return _again(job, tries)  # with its slot: the step that asks may be alive after all
         if job.state in (State.SUBMITTED, State.RUNNING):
             outcome = self._look(job, pending_at, may_order, time_left)
         else:
@@ -155,7 +160,7 @@ class Polling:
             return _ended(self._ledger.move(job, end, **facts))
         job = self._ledger.move(job, State.CLAIMED, provider_job_id="", **facts)
         metrics.add_metric("ClipOrderedAgain", MetricUnit.Count, 1)
-        return {"outcome": "again", "wait_seconds": busy_wait(None, 0), "state": job.state.value}
+        return _again(job)
 
     def _wait(self, job: Job, seen: str, watch: Watch, retry_after: float | None) -> Outcome:
         if self._now() >= from_iso(job.deadline_at):
@@ -234,6 +239,12 @@ class Polling:
         if job.state is State.STALLED:
             return self._ledger.move(job, State.SUBMITTED, deadline_at=deadline, failure={})
         return job
+
+
+def _again(job: Job, tries: int = 0) -> Outcome:
+    """Nothing is made, so asking is safe."""
+    seconds = busy_wait(None, tries)
+    return {"outcome": "again", "wait_seconds": seconds, "state": job.state.value}
 
 
 def _named_order(word: Mapping[str, Any]) -> str:

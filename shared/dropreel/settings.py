@@ -74,7 +74,7 @@ class DigestSettings(NoticeSettings):
 
 class ProviderSettings(Settings):
     provider_keys_secret: str
-    provider_options: Json[ProviderOptions] = ProviderOptions()
+    provider_options: Json[ProviderOptions] = Field(default_factory=ProviderOptions)
 
 
 class SlotSettings(Settings):

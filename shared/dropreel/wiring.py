@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from boto3.session import Session
 from botocore.config import Config
 
 from dropreel.clips import Clips
@@ -19,10 +20,14 @@ from dropreel.table import Table
 
 if TYPE_CHECKING:
     import httpx
-    from boto3.session import Session
 
     from dropreel.keys import ProviderKeys
     from dropreel.providers.base import Provider
+
+
+def new_session() -> Session:
+    """With the function's own role."""
+    return Session()
 
 
 def table(settings: TableSettings, session: Session) -> Table:

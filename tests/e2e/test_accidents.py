@@ -155,6 +155,20 @@ def test_a_function_killed_during_the_order_orders_once_and_the_order_is_found(
     assert len(world.ordered("killed ")) == 1
 
 
+def test_while_the_asking_function_is_broken_its_job_waits_and_is_then_ordered_once(
+    world: World,
+) -> None:
+    with world.changed_function("GenerateFunction", PROVIDER_OPTIONS="{"):
+        world.drop("mended/photo.jpg", IMAGE, prompt="mended")
+        arn = world.execution_of("mended/photo.jpg")
+        wait_for("second try", lambda: world.looks(arn) > 1 or None)
+        assert world.ordered("mended") == []
+    end = world.end_of("mended/photo.jpg")
+    assert end.outcome == "delivered"
+    assert end.states.count("Ask provider") > 2
+    assert len(world.ordered("mended")) == 1
+
+
 def test_a_lost_order_that_the_operator_finds_is_delivered_without_another_order(
     world: World,
 ) -> None:

@@ -15,7 +15,8 @@ import pytest
 from dropreel import delivery, generation, polling
 from dropreel.delivery import MAX_FETCHES, Ending
 from dropreel.fetching import MAX_ROUNDS
-from dropreel.generation import MAX_TRIES, Generation
+from dropreel.generation import Generation
+from dropreel.orders import MAX_TRIES
 from dropreel.polling import MAX_SEARCHES, Polling
 from dropreel.runtimes import PROFILES
 from dropreel.telling import LEASE_S

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dropreel.breaker import LONGEST_OPEN_S, OPEN_S, PROBE_S, THRESHOLD, Breaker
-from dropreel.generation import MAX_TRIES
+from dropreel.orders import MAX_TRIES
 from dropreel.providers.base import (
     Accepted,
     Busy,

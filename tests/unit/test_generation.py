@@ -9,9 +9,10 @@ from botocore.exceptions import ClientError
 
 from dropreel.breaker import Breaker
 from dropreel.budget import Caps
-from dropreel.generation import MAX_TRIES, Generation
+from dropreel.generation import Generation
 from dropreel.jobs import Job, State
 from dropreel.limits import Limit
+from dropreel.orders import MAX_TRIES
 from dropreel.pricing import PriceList
 from dropreel.providers.base import (
     Accepted,

@@ -8,6 +8,7 @@ import pytest
 
 from dropreel.errors import ResumeError
 from dropreel.jobs import Attempt, Job, State
+from dropreel.orders import MAX_TRIES
 from dropreel.polling import Polling
 from dropreel.providers.base import (
     Failed,
@@ -294,8 +295,21 @@ def test_a_word_on_a_delivered_job_changes_nothing(aws: Aws, polling: Polling) -
         assert polling.run(job.job_id, resume=word)["state"] == "delivered"
 
 
-def test_a_job_that_nobody_asked_for_yet_is_over_when_its_step_died(
-    aws: Aws, polling: Polling
+def test_a_job_that_nobody_asked_for_is_asked_for_again_when_its_step_died(
+    aws: Aws, polling: Polling, clock: Clock
+) -> None:
+    """With its slot: the step may be alive after all, and ask."""
+    job = aws.ledger.claim(make_job())
+    aws.slots(clock).wait(job, "token")
+    for tries, seconds in ((0, 15), (1, 30), (MAX_TRIES - 1, 300)):
+        answer = {"outcome": "again", "wait_seconds": seconds, "state": "claimed"}
+        assert polling.run(job.job_id, tries=tries) == answer
+    assert f"hold_{job.job_id}" in (aws.table.get("SLOTS#luma") or {})
+
+
+@pytest.mark.parametrize("how", [{"tries": MAX_TRIES}, {"may_order": False}])
+def test_but_not_for_ever_and_not_by_a_resumed_execution(
+    aws: Aws, polling: Polling, how: dict[str, Any]
 ) -> None:
     job = aws.ledger.claim(make_job())
-    assert polling.run(job.job_id) == {"outcome": "ended", "state": "claimed"}
+    assert polling.run(job.job_id, **how) == {"outcome": "ended", "state": "claimed"}
