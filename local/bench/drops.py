@@ -26,6 +26,7 @@ from typing import Any
 
 from dropreel.jobs import Job, from_iso
 from dropreel.ledger import Ledger
+from dropreel.limits import limit_of
 from dropreel.runtimes import PROFILES, Kind
 from dropreel.table import Table
 from dropreel.timings import Timings
@@ -36,7 +37,8 @@ from local.embedded_aws import ROOT, EmbeddedAws
 from local.follow import executions, states_entered, ticks
 from local.simulators import JobView, Simulators
 
-PROVIDER, SLOTS = "eachlabs", 10
+PROVIDER = "eachlabs"
+SLOTS = limit_of(PROVIDER, {}).jobs
 COUNTS, QUICK_COUNTS = (1, 10, 100, 500), (1, 20)
 RUNTIME_S, QUICK_RUNTIME_S = 20.0, 6.0
 _SPREAD = 0.1  # of the runtimes in a folder

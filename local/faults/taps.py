@@ -59,8 +59,8 @@ class _AwsSpoiler:
             return ClientError(response, "made-up")
         return ReadTimeoutError(endpoint_url="https://aws.example")
 
-    def spoilt(self, kind: Kind, answer: Any) -> Any:
-        raise NotImplementedError
+    def spoilt(self, kind: Kind, answer: Any) -> Any:  # noqa: ARG002
+        raise ValueError(f"no plan has {kind} for a call of AWS: boto3 would not let it through")
 
 
 _AWS = _AwsSpoiler()

@@ -228,7 +228,7 @@ class Wire:
             case Kind.ABORT:
                 around.abort(invocation.execution)
             case _:
-                raise NotImplementedError(kind)
+                raise ValueError(f"{kind} is an answer, not something that happens around a call")
 
     def _take_down(self) -> None:
         call = self.fault.label.partition(":")[2].partition("#")[0] if self.fault else ""

@@ -93,7 +93,7 @@ class _Run:
                 error = evaluated(spec["Error"], self._moment())
                 self.workflow.end(self.execution, "FAILED", str(error))
             case other:
-                raise NotImplementedError(other)
+                raise ValueError(f"states of type {other} are not played yet: {self.state}")
 
     def wait_no_more(self) -> None:
         """From now on nobody listens to the token of this attempt."""
