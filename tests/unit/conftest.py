@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import pytest
 from moto import mock_aws
 
+from dropreel.observability import metrics
+from tests.unit.media.samples import mp4
+from tests.unit.stage import Stage
 from tests.unit.support import Aws, Clock, FakeProvider, resources
 
 
@@ -24,3 +27,16 @@ def clock() -> Clock:
 @pytest.fixture
 def provider() -> FakeProvider:
     return FakeProvider()
+
+
+@pytest.fixture(scope="session")
+def clip() -> bytes:
+    """A real clip as ordered by default: 5 s of 960x540 at 24 frames per second."""
+    return mp4(5.0, 960, 540)
+
+
+@pytest.fixture
+def stage(aws: Aws, provider: FakeProvider, clock: Clock, clip: bytes) -> Iterator[Stage]:
+    metrics.clear_metrics()
+    yield Stage(aws, provider, clock, clip)
+    metrics.clear_metrics()
