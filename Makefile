@@ -73,7 +73,7 @@ golden: .venv/ready ## Write every mail anew under tests/golden, to be read befo
 	$(BIN)/python -m tests.golden.cases
 
 lock: .venv/ready ## Pin the dependencies anew
-	for name in requirements/uv shared/requirements pictures/requirements requirements/dev requirements/embedded-aws requirements/bench; do \
+	for name in requirements/uv shared/requirements layers/pillow/requirements requirements/dev requirements/embedded-aws requirements/bench; do \
 		uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --upgrade \
 			--generate-hashes --no-emit-index-url --no-emit-find-links \
 			--custom-compile-command "make lock" $$name.in -o $$name.txt || exit 1; \

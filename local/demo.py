@@ -21,7 +21,8 @@ from typing import Any
 
 import av
 
-from dropreel.pairing import is_image, stem
+from dropreel.drops.pairing import is_image
+from dropreel.jobs.naming import stem
 from local import stack
 from local.control_room import picture
 from local.embedded_aws import ROOT, EmbeddedAws, Endpoint

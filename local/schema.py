@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from dropreel.sidecar import Sidecar
+from dropreel.drops.sidecar import Sidecar
 from local.embedded_aws import ROOT
 
 PATH = ROOT / "docs" / "sidecar.schema.json"

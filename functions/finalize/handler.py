@@ -9,14 +9,14 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from dropreel.delivery import Delivery, Ending
-from dropreel.digests import result_mails
+from dropreel.container import clips, new_session, providers, table
 from dropreel.lazy import lazy
-from dropreel.notices import Notifier
+from dropreel.mail.digest import result_mails
+from dropreel.mail.publisher import Notifier
 from dropreel.observability import bind, logger, metrics
-from dropreel.providers.http import new_client
+from dropreel.providers.client import new_client
 from dropreel.settings import FinalizeSettings, ProviderSettings
-from dropreel.wiring import clips, new_session, providers, table
+from dropreel.steps.finalize import Delivery, Ending
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -6,18 +6,18 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from dropreel.breaker import Breaker
-from dropreel.generation import Generation
+from dropreel.container import clips, new_session, providers, slots, table
 from dropreel.lazy import lazy
-from dropreel.ledger import Ledger
-from dropreel.notices import Notifier
+from dropreel.ledger.breaker import Breaker
+from dropreel.ledger.jobs import Ledger
+from dropreel.ledger.runtimes import Timings
+from dropreel.mail.alerts import Warnings
+from dropreel.mail.once import Notices
+from dropreel.mail.publisher import Notifier
 from dropreel.observability import bind, logger, metrics
 from dropreel.settings import GenerateSettings
-from dropreel.telling import Notices
-from dropreel.timings import Timings
-from dropreel.warnings import Warnings
-from dropreel.watching import Watcher
-from dropreel.wiring import clips, new_session, providers, slots, table
+from dropreel.steps.generate import Generation
+from dropreel.steps.watch import Watcher
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -6,13 +6,13 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from dropreel.ledger import Ledger
+from dropreel.container import clips, new_session, providers, slots, table
+from dropreel.ledger.jobs import Ledger
+from dropreel.ledger.runtimes import Timings
 from dropreel.observability import bind, logger, metrics
-from dropreel.polling import Polling
 from dropreel.settings import PollSettings
-from dropreel.timings import Timings
-from dropreel.watching import Watcher
-from dropreel.wiring import clips, new_session, providers, slots, table
+from dropreel.steps.poll import Polling
+from dropreel.steps.watch import Watcher
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

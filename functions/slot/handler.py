@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from dropreel.ledger import Ledger
+from dropreel.container import new_session, slots, table
+from dropreel.ledger.jobs import Ledger
+from dropreel.ledger.slots import Slots
 from dropreel.observability import bind, logger, metrics
 from dropreel.settings import WaitSettings
-from dropreel.slots import Slots
-from dropreel.wiring import new_session, slots, table
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

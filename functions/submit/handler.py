@@ -9,14 +9,14 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from dropreel.digests import Digests
-from dropreel.intake import Intake
-from dropreel.mail import Place
-from dropreel.notices import Notifier
+from dropreel.container import new_session, table
+from dropreel.mail.digest import Digests
+from dropreel.mail.message import Place
+from dropreel.mail.publisher import Notifier
+from dropreel.mail.windows import Window
 from dropreel.observability import logger, metrics
 from dropreel.settings import SubmitSettings
-from dropreel.windows import Window
-from dropreel.wiring import new_session, table
+from dropreel.steps.submit import Intake
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

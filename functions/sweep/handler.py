@@ -6,17 +6,17 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from dropreel.digests import Digests
+from dropreel.container import clips, new_session, providers, slots, table
 from dropreel.lazy import lazy
-from dropreel.mail import Place
-from dropreel.notices import Notifier
+from dropreel.mail.alerts import Warnings
+from dropreel.mail.digest import Digests
+from dropreel.mail.message import Place
+from dropreel.mail.once import Notices
+from dropreel.mail.publisher import Notifier
+from dropreel.mail.subscribers import RESULTS, Subscribers
 from dropreel.observability import logger, metrics
 from dropreel.settings import SweepSettings
-from dropreel.subscribers import RESULTS, Subscribers
-from dropreel.sweeping import Sweep
-from dropreel.telling import Notices
-from dropreel.warnings import Warnings
-from dropreel.wiring import clips, new_session, providers, slots, table
+from dropreel.steps.sweep import Sweep
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

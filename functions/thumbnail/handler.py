@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from dropreel.clips import Clips
+from dropreel.clips.bucket import Clips
+from dropreel.container import new_session
+from dropreel.dashboard.thumbnails import store_thumbnail
 from dropreel.observability import logger
 from dropreel.settings import ThumbnailSettings
-from dropreel.thumbnails import store_thumbnail
-from dropreel.wiring import new_session
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from dropreel.clips import Clips
-from dropreel.gallery import Gallery
+from dropreel.clips.bucket import Clips
+from dropreel.container import new_session
+from dropreel.dashboard.gallery import Gallery
+from dropreel.ledger.table import Table
 from dropreel.observability import logger
 from dropreel.settings import WidgetSettings
-from dropreel.table import Table
-from dropreel.wiring import new_session
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dropreel.waiting import GB_SECOND_USD, REQUEST_USD, TRANSITION_USD
+from dropreel.waiting.schedule import GB_SECOND_USD, REQUEST_USD, TRANSITION_USD
 from local.embedded_aws import Endpoint
 
 # For the embedded AWS: keep every call, not the newest few.

@@ -24,12 +24,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dropreel.jobs import Job, from_iso
-from dropreel.ledger import Ledger
-from dropreel.limits import limit_of
-from dropreel.runtimes import PROFILES, Kind
-from dropreel.table import Table
-from dropreel.timings import Timings
+from dropreel.jobs.job import Job, from_iso
+from dropreel.ledger.jobs import Ledger
+from dropreel.ledger.runtimes import Timings
+from dropreel.ledger.table import Table
+from dropreel.providers.limits import limit_of
+from dropreel.waiting.runtimes import PROFILES, Kind
 from local import stack
 from local.bench.billing import RECORDING, Meter, Used
 from local.bench.schedules import SHAPES

@@ -12,13 +12,12 @@ from pathlib import Path
 import boto3
 from botocore.config import Config
 
-from dropreel.clip import ClipInfo
-from dropreel.clips import Clips
-from dropreel.fetching import Fetching
-from dropreel.jobs import ClipSettings, Job, Source, State
+from dropreel.clips.bucket import Clips
+from dropreel.clips.transfer import Fetching
+from dropreel.jobs.job import ClipInfo, ClipSettings, Job, Source, State
+from dropreel.ledger.table import Table
 from dropreel.providers.base import Ready
-from dropreel.providers.http import new_client
-from dropreel.table import Table
+from dropreel.providers.client import new_client
 
 MIB = 1024 * 1024
 TABLE = "bench"

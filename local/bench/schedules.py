@@ -20,8 +20,8 @@ from functools import cache
 from itertools import accumulate
 from typing import Any, Protocol
 
-from dropreel.runtimes import Kind, Runtimes, aged, shares
-from dropreel.waiting import LONGEST_WATCH_S, USUAL_PRICES, Prices, Schedule, prices
+from dropreel.waiting.runtimes import Kind, Runtimes, aged, shares
+from dropreel.waiting.schedule import LONGEST_WATCH_S, USUAL_PRICES, Prices, Schedule, prices
 
 DEADLINE_S = 3600.0
 FIXED_S = (10, 30, 60, 180)

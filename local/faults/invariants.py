@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from dropreel.jobs import ENDS, State
-from dropreel.ledger import SETTLED, TRANSITIONS, UNSETTLED_INDEX
-from dropreel.table import plain
+from dropreel.jobs.job import ENDS, State
+from dropreel.ledger.jobs import SETTLED, TRANSITIONS, UNSETTLED_INDEX
+from dropreel.ledger.table import plain
 from local.faults.faults import END, HARMLESS, Cell, Kind
 from local.faults.functions import ESTIMATE_USD
 from local.faults.scenarios import SCENARIOS, Scenario

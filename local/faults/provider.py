@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-from dropreel.providers.options import ProviderOptions
+from dropreel.providers.config import ProviderOptions
 from local.faults.faults import Kind, Place
 from local.faults.wire import Wire
 from local.simulators import Simulators

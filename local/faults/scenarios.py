@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from dropreel.runtimes import Kind, Runtimes
-from dropreel.waiting import Schedule
+from dropreel.waiting.runtimes import Kind, Runtimes
+from dropreel.waiting.schedule import Schedule
 from local.faults.provider import NAMES
 
 _MORNING = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)

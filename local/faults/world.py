@@ -17,8 +17,8 @@ from zlib import crc32
 
 from PIL import Image
 
-from dropreel.limits import Limit
-from dropreel.table import plain
+from dropreel.ledger.table import plain
+from dropreel.providers.limits import Limit
 from local.faults.asl import Machine
 from local.faults.dynamo import Dynamo
 from local.faults.expressions import Item

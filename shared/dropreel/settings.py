@@ -12,14 +12,14 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, ValidationError
 
-from dropreel.budget import Caps
-from dropreel.choices import Duration, ProviderName, Resolution
 from dropreel.errors import SettingsError
-from dropreel.limits import Limit
-from dropreel.pricing import PriceList
-from dropreel.providers.options import ProviderOptions
-from dropreel.rules import SpendingRules
-from dropreel.waiting import LONGEST_WATCH_S
+from dropreel.jobs.options import Duration, ProviderName, Resolution
+from dropreel.money.budget import Caps
+from dropreel.money.policy import SpendingRules
+from dropreel.money.pricing import PriceList
+from dropreel.providers.config import ProviderOptions
+from dropreel.providers.limits import Limit
+from dropreel.waiting.schedule import LONGEST_WATCH_S
 
 Price = Annotated[Decimal, Field(ge=0)]
 PriceOverrides = Mapping[ProviderName, Mapping[Duration, Mapping[Resolution, Price]]]

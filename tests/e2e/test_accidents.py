@@ -11,10 +11,10 @@ from math import inf
 
 import pytest
 
-from dropreel.budget import CapReachedError, Caps, Reservation
-from dropreel.jobs import State, utc_iso
-from dropreel.ledger import Ledger
-from dropreel.table import ContentionError, Table
+from dropreel.jobs.job import Reservation, State, utc_iso
+from dropreel.ledger.jobs import Ledger
+from dropreel.ledger.table import ContentionError, Table
+from dropreel.money.budget import CapReachedError, Caps
 from local import stack
 from local.simulators import JobView
 from tests.e2e.world import World, wait_for

@@ -15,24 +15,24 @@ from typing import Any
 
 import pytest
 
-from dropreel import accounts
-from dropreel.breaker import Breaker
-from dropreel.budget import Caps
-from dropreel.clips import Clips
+from dropreel.clips.bucket import Clips
 from dropreel.errors import LedgerConflictError
-from dropreel.generation import Generation
-from dropreel.jobs import Job, State
-from dropreel.ledger import Ledger
-from dropreel.notices import Notifier
-from dropreel.pricing import PriceList
+from dropreel.jobs.job import Job, State
+from dropreel.ledger import budget as accounts
+from dropreel.ledger.breaker import Breaker
+from dropreel.ledger.jobs import Ledger
+from dropreel.ledger.runtimes import Timings
+from dropreel.ledger.slots import Slots
+from dropreel.ledger.table import ContentionError, Table, Update, plain
+from dropreel.mail.alerts import Warnings
+from dropreel.mail.once import Notices
+from dropreel.mail.publisher import Notifier
+from dropreel.money.budget import Caps
+from dropreel.money.policy import SpendingRules
+from dropreel.money.pricing import PriceList
 from dropreel.providers.base import Accepted, ClipRequest, Failure, FailureKind, Refused
-from dropreel.rules import SpendingRules
-from dropreel.slots import Slots
-from dropreel.table import ContentionError, Table, Update, plain
-from dropreel.telling import Notices
-from dropreel.timings import Timings
-from dropreel.warnings import Warnings
-from dropreel.watching import Watcher
+from dropreel.steps.generate import Generation
+from dropreel.steps.watch import Watcher
 from local.faults.dynamo import Dynamo, conflict
 from local.faults.expressions import Item
 from local.faults.s3 import S3

@@ -21,12 +21,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from dropreel.budget import CapReachedError, Caps, Reservation
 from dropreel.errors import LedgerConflictError
-from dropreel.jobs import Job, State, utc_iso
-from dropreel.ledger import SETTLED, TRANSITIONS, Ledger
-from dropreel.orders import released
-from dropreel.table import Item, Table, Update
+from dropreel.jobs.job import Job, Reservation, State, utc_iso
+from dropreel.ledger.jobs import SETTLED, TRANSITIONS, Ledger
+from dropreel.ledger.table import Item, Table, Update
+from dropreel.money.budget import CapReachedError, Caps
+from dropreel.steps.orders import released
 from local.faults.dynamo import Dynamo
 from tests.unit.support import make_job
 

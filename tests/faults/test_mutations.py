@@ -10,18 +10,22 @@ from typing import Any
 import httpx
 import pytest
 
-from dropreel import accounts, ledger, polling, slots, sweeping
-from dropreel.generation import Generation
-from dropreel.intake import Pair
-from dropreel.jobs import Job, State
-from dropreel.limits import Limit
-from dropreel.orders import clip_request, released
-from dropreel.polling import Polling
+from dropreel.jobs.job import Job, State
+from dropreel.ledger import budget as accounts
+from dropreel.ledger import jobs as ledger
+from dropreel.ledger import slots
+from dropreel.ledger.slots import Slots
+from dropreel.ledger.table import Delete, Item, Table, Update
+from dropreel.mail.once import Notices, Telling
 from dropreel.providers import oxen
 from dropreel.providers.base import Failure, Provider
-from dropreel.slots import Slots
-from dropreel.table import Delete, Item, Table, Update
-from dropreel.telling import Notices, Telling
+from dropreel.providers.limits import Limit
+from dropreel.steps import poll as polling
+from dropreel.steps import sweep as sweeping
+from dropreel.steps.generate import Generation
+from dropreel.steps.orders import clip_request, released
+from dropreel.steps.poll import Polling
+from dropreel.steps.submit import Pair
 from local.faults.faults import END, Cell, Kind
 from local.faults.matrix import play
 from local.faults.provider import Transport

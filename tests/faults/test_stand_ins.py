@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from dropreel.table import ConditionFailedError, Delete, Table, Update, plain
+from dropreel.ledger.table import ConditionFailedError, Delete, Table, Update, plain
 from local.faults.dynamo import Dynamo
 from local.faults.s3 import S3
 from local.faults.services import MACHINE, Execution, StepFunctions

@@ -15,25 +15,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dropreel.budget import Spending
-from dropreel.capabilities import choose
-from dropreel.clip import ClipInfo
-from dropreel.digest_mail import digest
+from dropreel.drops.image import inspect_image
+from dropreel.drops.selection import choose
+from dropreel.drops.sidecar import Sidecar, parse_sidecar
 from dropreel.errors import RejectedError
-from dropreel.image import inspect_image
-from dropreel.intake import NO_IMAGE, NO_SIDECAR, made_before
-from dropreel.jobs import Attempt, Job, Source, State
-from dropreel.mail import Mail, Place
-from dropreel.operator_mail import (
+from dropreel.jobs.job import Attempt, ClipInfo, Job, Source, State
+from dropreel.mail.digest_text import digest
+from dropreel.mail.message import Mail, Place
+from dropreel.mail.operators import (
     budget_warning,
     cap_warning,
     operator_note,
     provider_warning,
     subscriber_warning,
 )
-from dropreel.result_mail import clip_delivered, clip_not_delivered, drop_rejected
-from dropreel.sidecar import Sidecar, parse_sidecar
-from dropreel.windows import Window
+from dropreel.mail.results import clip_delivered, clip_not_delivered, drop_rejected
+from dropreel.mail.windows import Window
+from dropreel.money.budget import Spending
+from dropreel.steps.submit import NO_IMAGE, NO_SIDECAR, made_before
 from tests.unit.support import make_job
 
 FOLDER = Path(__file__).parent

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from dropreel.jobs import utc_iso
-from dropreel.waiting import TRANSITION_USD
+from dropreel.jobs.job import utc_iso
+from dropreel.waiting.schedule import TRANSITION_USD
 from local.bench.billing import Meter, Used
 from local.bench.drops import SLOTS, Drop, Run, least_s
 from local.bench.report import Aim, aims, report

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from dropreel.jobs import JobSummary, State
-from dropreel.mail import Place
-from dropreel.thumbnails import make_thumbnail
-from dropreel.widget import Entry, Shown
-from dropreel.widget import page as widget_page
+from dropreel.dashboard.page import Entry, Shown
+from dropreel.dashboard.page import page as widget_page
+from dropreel.dashboard.thumbnails import make_thumbnail
+from dropreel.jobs.job import JobSummary, State
+from dropreel.mail.message import Place
 from local import control_room
 from local.control_room import browser, page, run_browser
 from local.metrics import emitted

@@ -99,7 +99,7 @@ def test_the_layer_holds_our_package_with_its_data(built: Path) -> None:
     source = stack.ROOT / "shared" / "dropreel"
     wanted, found = files_of(source), files_of(package)
     assert found == wanted
-    assert Path("prices.json") in wanted
+    assert Path("money/prices.json") in wanted
 
 
 def test_the_layer_holds_no_tests_and_nothing_that_lambda_brings(
@@ -160,8 +160,8 @@ def test_the_layer_brings_byte_code_that_is_never_checked_against_its_source(bui
     unchecked_hash = (1).to_bytes(4, "little")  # PEP 552
     for path in compiled:
         assert path.read_bytes()[:8] == importlib.util.MAGIC_NUMBER + unchecked_hash
-    upload = next(layer.glob("dropreel/__pycache__/upload.*.pyc"))
-    assert b"/opt/python/dropreel/upload.py" in upload.read_bytes()
+    upload = next(layer.glob("dropreel/clips/__pycache__/upload.*.pyc"))
+    assert b"/opt/python/dropreel/clips/upload.py" in upload.read_bytes()
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

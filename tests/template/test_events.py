@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dropreel.pairing import IMAGE_ENDINGS, SIDECAR_ENDING
+from dropreel.drops.pairing import IMAGE_ENDINGS, SIDECAR_ENDING
 from tests.template.stack import GONE, Document, Rule, functions, listed, properties, spoilt
 from tests.template.stack import template as load
 

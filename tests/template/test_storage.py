@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dropreel.ledger import NEWEST_INDEX, SUMMARY_FIELDS, UNSETTLED_INDEX
+from dropreel.ledger.jobs import NEWEST_INDEX, SUMMARY_FIELDS, UNSETTLED_INDEX
 from tests.template.stack import GONE, Document, Rule, properties, resources, spoilt
 from tests.template.stack import template as load
 

@@ -12,15 +12,17 @@ from typing import Any
 
 import pytest
 
-from dropreel import delivery, generation, polling
-from dropreel.delivery import MAX_FETCHES, Ending
-from dropreel.fetching import MAX_ROUNDS
-from dropreel.generation import Generation
-from dropreel.orders import MAX_TRIES
-from dropreel.polling import MAX_SEARCHES, Polling
-from dropreel.runtimes import PROFILES
-from dropreel.telling import LEASE_S
-from dropreel.waiting import SEARCH_FIRST_S, busy_wait, least_gap
+from dropreel.clips.transfer import MAX_ROUNDS
+from dropreel.mail.once import LEASE_S
+from dropreel.steps import finalize as delivery
+from dropreel.steps import generate as generation
+from dropreel.steps import poll as polling
+from dropreel.steps.finalize import MAX_FETCHES, Ending
+from dropreel.steps.generate import Generation
+from dropreel.steps.orders import MAX_TRIES
+from dropreel.steps.poll import MAX_SEARCHES, Polling
+from dropreel.waiting.runtimes import PROFILES
+from dropreel.waiting.schedule import SEARCH_FIRST_S, busy_wait, least_gap
 from tests.template.stack import GONE, Document, Rule, functions, names_in, spoilt
 from tests.template.stack import template as load_template
 from tests.template.stack import workflow as load

@@ -9,14 +9,14 @@ from typing import Any
 
 import httpx
 
-from dropreel.budget import Caps, Reservation
-from dropreel.delivery import Delivery, Ending
-from dropreel.jobs import Job, State
-from dropreel.notices import Notifier
+from dropreel.jobs.job import Job, Reservation, State
+from dropreel.mail.publisher import Notifier
+from dropreel.money.budget import Caps
 from dropreel.providers.base import (
     Ready,
 )
-from dropreel.providers.http import new_client
+from dropreel.providers.client import new_client
+from dropreel.steps.finalize import Delivery, Ending
 from tests.unit.support import Aws, Clock, FakeProvider, make_job
 
 CDN = "http://127.0.0.1:8090"

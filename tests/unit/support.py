@@ -12,18 +12,18 @@ from typing import Any
 
 import boto3
 
-from dropreel.clips import Clips
-from dropreel.inbox import Inbox
-from dropreel.jobs import ClipSettings, Job, Source, State
-from dropreel.ledger import SUMMARY_FIELDS, Ledger
-from dropreel.limits import Limit
-from dropreel.notices import Notifier
+from dropreel.clips.bucket import Clips
+from dropreel.drops.inbox import Inbox
+from dropreel.jobs.job import ClipSettings, Job, Source, State
+from dropreel.ledger.jobs import SUMMARY_FIELDS, Ledger
+from dropreel.ledger.runtimes import Timings
+from dropreel.ledger.slots import Slots
+from dropreel.ledger.table import Table
+from dropreel.mail.once import Notices
+from dropreel.mail.publisher import Notifier
 from dropreel.providers.base import CancelOutcome, ClipRequest, StatusOutcome, SubmitOutcome
-from dropreel.slots import Slots
-from dropreel.table import Table
-from dropreel.telling import Notices
-from dropreel.timings import Timings
-from dropreel.watching import Watcher
+from dropreel.providers.limits import Limit
+from dropreel.steps.watch import Watcher
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 

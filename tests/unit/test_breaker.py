@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dropreel.breaker import LONGEST_OPEN_S, OPEN_S, PROBE_S, THRESHOLD, Breaker
-from dropreel.orders import MAX_TRIES
+from dropreel.ledger.breaker import LONGEST_OPEN_S, OPEN_S, PROBE_S, THRESHOLD, Breaker
 from dropreel.providers.base import (
     Accepted,
     Busy,
@@ -13,6 +12,7 @@ from dropreel.providers.base import (
     SubmitOutcome,
     Unknown,
 )
+from dropreel.steps.orders import MAX_TRIES
 from tests.unit.support import Aws, Clock, FakeProvider, make_job
 from tests.unit.test_generation import claimed, make_generation
 

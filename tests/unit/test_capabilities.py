@@ -4,12 +4,12 @@ from typing import Any, get_args
 
 import pytest
 
-from dropreel.capabilities import CAPABILITIES, choose
-from dropreel.choices import AspectRatio, Duration, ProviderName, Resolution
+from dropreel.drops.selection import CAPABILITIES, choose
+from dropreel.drops.sidecar import Sidecar
 from dropreel.errors import Problem, RejectedError
-from dropreel.pricing import PriceList
+from dropreel.jobs.options import AspectRatio, Duration, ProviderName, Resolution
+from dropreel.money.pricing import PriceList
 from dropreel.providers.registry import NAMES
-from dropreel.sidecar import Sidecar
 
 ALL = ("luma", "fal", "eachlabs", "oxen")
 

@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from dropreel.clip import ClipInfo
-from dropreel.delivery import Ending, TellingBusyError
 from dropreel.errors import LedgerConflictError
-from dropreel.jobs import ClipSettings, Source, State
-from dropreel.notices import Notifier
+from dropreel.jobs.job import ClipInfo, ClipSettings, Source, State
+from dropreel.mail.once import LEASE_S
+from dropreel.mail.publisher import Notifier
 from dropreel.observability import metrics
 from dropreel.providers.base import (
     Failed,
@@ -24,7 +23,7 @@ from dropreel.providers.base import (
     Ready,
     StatusOutcome,
 )
-from dropreel.telling import LEASE_S
+from dropreel.steps.finalize import Ending, TellingBusyError
 from tests.unit.stage import (
     CLIP_KEY,
     EXECUTIONS,

@@ -11,16 +11,15 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropreel.clip import ClipInfo
-from dropreel.digest_mail import digest
-from dropreel.digests import Digests, ResultMails
 from dropreel.errors import Problem
-from dropreel.jobs import Source, State
-from dropreel.mail import Line, Mail, Place
-from dropreel.notices import Notifier
-from dropreel.result_mail import clip_delivered, clip_not_delivered, drop_rejected
-from dropreel.telling import LEASE_S
-from dropreel.windows import Window
+from dropreel.jobs.job import ClipInfo, Source, State
+from dropreel.mail.digest import Digests, ResultMails
+from dropreel.mail.digest_text import digest
+from dropreel.mail.message import Line, Mail, Place
+from dropreel.mail.once import LEASE_S
+from dropreel.mail.publisher import Notifier
+from dropreel.mail.results import clip_delivered, clip_not_delivered, drop_rejected
+from dropreel.mail.windows import Window
 from tests.unit.support import Aws, Clock, Mailbox, make_job
 
 PLACE = Place("us-east-1", "clips", "arn:aws:states:us-east-1:1:execution:render:x")

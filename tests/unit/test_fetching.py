@@ -13,11 +13,9 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from dropreel.bookmarks import Bookmarks
-from dropreel.clip import ClipInfo
-from dropreel.download import CHUNK
-from dropreel.errors import ClipInvalidError, DownloadError
-from dropreel.fetching import (
+from dropreel.clips.bookmarks import Bookmarks
+from dropreel.clips.download import CHUNK
+from dropreel.clips.transfer import (
     MARGIN_S,
     MAX_ROUNDS,
     MAX_STARTS,
@@ -26,10 +24,11 @@ from dropreel.fetching import (
     Fetching,
     Paused,
 )
-from dropreel.jobs import Job, State
+from dropreel.clips.upload import PART_SIZE
+from dropreel.errors import ClipInvalidError, DownloadError
+from dropreel.jobs.job import ClipInfo, Job, State
 from dropreel.providers.base import Ready
-from dropreel.providers.http import new_client
-from dropreel.upload import PART_SIZE
+from dropreel.providers.client import new_client
 from tests.unit.media.samples import box, mp4
 from tests.unit.support import Aws, make_job
 

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from dropreel.breaker import Breaker
-from dropreel.budget import Caps
-from dropreel.generation import Generation
-from dropreel.jobs import Job, State
-from dropreel.limits import Limit
-from dropreel.orders import MAX_TRIES
-from dropreel.pricing import PriceList
+from dropreel.jobs.job import Job, State
+from dropreel.ledger.breaker import Breaker
+from dropreel.ledger.runtimes import Timings
+from dropreel.ledger.slots import Slots
+from dropreel.mail.alerts import Warnings
+from dropreel.money.budget import Caps
+from dropreel.money.policy import SpendingRules
+from dropreel.money.pricing import PriceList
 from dropreel.providers.base import (
     Accepted,
     Busy,
@@ -23,11 +24,10 @@ from dropreel.providers.base import (
     SubmitOutcome,
     Unknown,
 )
-from dropreel.rules import SpendingRules
-from dropreel.runtimes import Kind
-from dropreel.slots import Slots
-from dropreel.timings import Timings
-from dropreel.warnings import Warnings
+from dropreel.providers.limits import Limit
+from dropreel.steps.generate import Generation
+from dropreel.steps.orders import MAX_TRIES
+from dropreel.waiting.runtimes import Kind
 from tests.unit.support import Aws, Clock, FakeProvider, make_job
 
 BUSY = Busy(Failure(FailureKind.THROTTLED, "too many jobs", http_status=429), retry_after=7.0)

@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from dropreel.operator_mail import RUNBOOK
+from dropreel.mail.operators import RUNBOOK
 from tests.conftest import ROOT
 from tests.golden import cases
 

@@ -20,9 +20,9 @@ import pytest
 from botocore.loaders import Loader
 
 from dropreel.errors import SettingsError
-from dropreel.jobs import Job, State
+from dropreel.jobs.job import Job, State
 from dropreel.observability import logger, metrics
-from dropreel.providers.http import new_client
+from dropreel.providers.client import new_client
 from dropreel.providers.registry import NAMES
 from local.metrics import emitted
 from tests.metrics import catalogue
@@ -182,7 +182,7 @@ def functions(aws: Aws, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Iterator
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    for place in ("dropreel.providers.http", "functions.finalize.handler"):
+    for place in ("dropreel.providers.client", "functions.finalize.handler"):
         client = new_client(httpx.MockTransport(wire))
         monkeypatch.setattr(importlib.import_module(place), "new_client", lambda made=client: made)
     log = io.StringIO()

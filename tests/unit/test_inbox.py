@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from dropreel.inbox import Dropped, Inbox
-from dropreel.sidecar import MAX_SIDECAR_BYTES
+from dropreel.drops.inbox import Dropped, Inbox
+from dropreel.drops.sidecar import MAX_SIDECAR_BYTES
 from tests.unit.support import NOW
 
 KEY = "campaign/lighthouse.jpg"

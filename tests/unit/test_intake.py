@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from dropreel.intake import Intake
-from dropreel.jobs import Attempt, State
+from dropreel.dashboard.thumbnails import ThumbnailOrders
+from dropreel.jobs.job import Attempt, State
+from dropreel.mail.once import LEASE_S
 from dropreel.settings import SubmitSettings
-from dropreel.telling import LEASE_S
-from dropreel.thumbnails import ThumbnailOrders
+from dropreel.steps.submit import Intake
 from tests.unit.pictures import animation, picture
 from tests.unit.support import Aws, Clock
 
@@ -347,7 +347,7 @@ def test_awkward_keys_start_exactly_one_job(aws: Aws, intake: Intake, name: str)
 
 def _uploaded(aws: Aws, key: str) -> str:
     head = aws.s3.head_object(Bucket="inbox", Key=key)
-    from dropreel.jobs import utc_iso
+    from dropreel.jobs.job import utc_iso
 
     return utc_iso(head["LastModified"])
 

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropreel.jobs import execution_name, job_id, output_folder
+from dropreel.jobs.naming import execution_name, job_id, output_folder
 
 keys = st.text(min_size=1).filter(lambda key: 0 < len(key.encode(errors="ignore")) <= 1024)
 settings = {"prompt": "x", "take": 1}

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from moto import mock_aws
 
 from dropreel.errors import SettingsError
-from dropreel.keys import ProviderKeys
+from dropreel.providers.keys import ProviderKeys
 
 SECRET = "provider-keys"
 FIVE_MINUTES = timedelta(minutes=5)

@@ -7,10 +7,9 @@ from itertools import product
 
 import pytest
 
-from dropreel.clip import ClipInfo
 from dropreel.errors import LedgerConflictError
-from dropreel.jobs import ENDS, Job, State
-from dropreel.ledger import TRANSITIONS
+from dropreel.jobs.job import ENDS, ClipInfo, Job, State
+from dropreel.ledger.jobs import TRANSITIONS
 from tests.unit.support import Aws, make_job
 
 PATHS = {

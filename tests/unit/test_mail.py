@@ -14,15 +14,14 @@ from botocore.exceptions import ClientError
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dropreel.clip import ClipInfo
+from dropreel.drops.sidecar import parse_sidecar
 from dropreel.errors import Problem, RejectedError
-from dropreel.jobs import Attempt, ClipSettings, Job, Source, State
-from dropreel.mail import Mail, Place, legal_subject
-from dropreel.notices import Notifier
-from dropreel.operator_mail import operator_note
+from dropreel.jobs.job import Attempt, ClipInfo, ClipSettings, Job, Source, State
+from dropreel.mail.message import Mail, Place, legal_subject
+from dropreel.mail.operators import operator_note
+from dropreel.mail.publisher import Notifier
+from dropreel.mail.results import clip_delivered, clip_not_delivered, drop_rejected
 from dropreel.providers.base import FailureKind
-from dropreel.result_mail import clip_delivered, clip_not_delivered, drop_rejected
-from dropreel.sidecar import parse_sidecar
 from tests.unit.support import make_job
 
 PLACE = Place("eu-central-1", "clips", "arn:aws:states:eu-central-1:1:execution:render:photo-1")

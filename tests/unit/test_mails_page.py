@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from dropreel.mail import Mail
-from dropreel.notices import Notifier
+from dropreel.mail.message import Mail
+from dropreel.mail.publisher import Notifier
 from tests.conftest import ROOT
 from tests.golden import cases
 from tests.unit.support import Aws, Mailbox

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from dropreel.budget import CapReachedError, Caps, Reservation, Spending
 from dropreel.errors import LedgerConflictError
-from dropreel.jobs import Job, State
-from dropreel.pricing import PriceList
+from dropreel.jobs.job import Job, Reservation, State
+from dropreel.ledger.table import ContentionError, Table, Update
+from dropreel.money.budget import CapReachedError, Caps, Spending
+from dropreel.money.policy import SpendingRules
+from dropreel.money.pricing import PriceList
 from dropreel.providers.base import Accepted, Busy, Failure, FailureKind, Refused, Unknown
-from dropreel.rules import SpendingRules
-from dropreel.table import ContentionError, Table, Update
 from tests.unit.support import NOW, Aws, Clock, FakeProvider, make_job
 from tests.unit.test_generation import CAPS, RULES, claimed, make_generation
 

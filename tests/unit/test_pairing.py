@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropreel.pairing import images_of, is_image, is_sidecar, listing_prefix, sidecar_of
+from dropreel.drops.pairing import images_of, is_image, is_sidecar, listing_prefix, sidecar_of
 
 names = st.text(min_size=1, max_size=40).filter(lambda name: "/" not in name)
 folders = st.lists(names, max_size=3).map(lambda parts: "".join(f"{part}/" for part in parts))

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from dropreel.errors import ResumeError
-from dropreel.jobs import Attempt, Job, State
-from dropreel.orders import MAX_TRIES
-from dropreel.polling import Polling
+from dropreel.jobs.job import Attempt, Job, State
+from dropreel.ledger.table import Update
 from dropreel.providers.base import (
     Failed,
     Failure,
@@ -20,7 +19,8 @@ from dropreel.providers.base import (
     Ready,
     StatusOutcome,
 )
-from dropreel.table import Update
+from dropreel.steps.orders import MAX_TRIES
+from dropreel.steps.poll import Polling
 from tests.unit.support import Aws, Clock, FakeProvider, make_job
 
 QUEUED = Pending(Phase.QUEUED, "queued")

@@ -9,9 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dropreel.runtimes import ENDS_S, MEMORY_JOBS, PROFILES, Kind, Runtimes, aged, edges, shares
-from dropreel.timings import Timings
-from dropreel.waiting import Schedule
+from dropreel.ledger.runtimes import Timings
+from dropreel.waiting.runtimes import (
+    ENDS_S,
+    MEMORY_JOBS,
+    PROFILES,
+    Kind,
+    Runtimes,
+    aged,
+    edges,
+    shares,
+)
+from dropreel.waiting.schedule import Schedule
 from tests.unit.support import Aws
 
 KIND = Kind("luma", "720p", "5s")

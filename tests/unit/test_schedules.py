@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dropreel.waiting import USUAL_PRICES
+from dropreel.waiting.schedule import USUAL_PRICES
 from local.bench.schedules import SHAPES, Best, Fixed, Oracle, play, rows_of
 
 JOBS = 300

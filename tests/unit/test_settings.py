@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from dropreel.budget import Caps
 from dropreel.errors import SettingsError
+from dropreel.money.budget import Caps
 from dropreel.settings import (
     FinalizeSettings,
     GenerateSettings,

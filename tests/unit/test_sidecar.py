@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dropreel.drops.sidecar import MAX_SIDECAR_BYTES, Sidecar, parse_sidecar
 from dropreel.errors import Problem, RejectedError
-from dropreel.sidecar import MAX_SIDECAR_BYTES, Sidecar, parse_sidecar
 from local.schema import PATH, schema
 
 json_values = st.recursive(

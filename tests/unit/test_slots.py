@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from dropreel.jobs import Job, State
-from dropreel.limits import Limit
-from dropreel.slots import BELIEVED_S, Slots, _waiting
+from dropreel.jobs.job import Job, State
+from dropreel.ledger.slots import BELIEVED_S, Slots, _waiting
+from dropreel.providers.limits import Limit
 from tests.unit.support import Aws, Clock, make_job
 
 MADE = [State.SUBMITTED, State.READY]

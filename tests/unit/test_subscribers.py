@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from dropreel.mail.alerts import Warnings
+from dropreel.mail.subscribers import Subscribers
 from dropreel.observability import metrics
-from dropreel.subscribers import Subscribers
-from dropreel.warnings import Warnings
 from tests.unit.support import Aws, Clock
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from dropreel.budget import Caps, Reservation
-from dropreel.jobs import ENDS, Job, State, workflow_input
+from dropreel.jobs.job import ENDS, Job, Reservation, State, workflow_input
+from dropreel.ledger.table import Update
+from dropreel.money.budget import Caps
 from dropreel.observability import metrics
 from dropreel.providers.base import Failed, Failure, FailureKind, NoAnswer, Pending, Phase, Ready
-from dropreel.sweeping import Sweep
-from dropreel.table import Update
+from dropreel.steps.sweep import Sweep
 from local.metrics import emitted
 from tests.unit.support import NOW, Aws, Clock, FakeProvider, make_job
 from tests.unit.test_ledger import PATHS

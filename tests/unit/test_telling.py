@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dropreel.telling import LEASE_S, Notices, Telling
+from dropreel.mail.once import LEASE_S, Notices, Telling
 from tests.unit.support import Aws
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
-from dropreel import thumbnails
-from dropreel.thumbnails import MAX_PIXELS, SIDE, make_thumbnail, store_thumbnail
+from dropreel.dashboard import thumbnails
+from dropreel.dashboard.thumbnails import MAX_PIXELS, SIDE, make_thumbnail, store_thumbnail
 from tests.conftest import EVENTS
 from tests.unit.pictures import animation, picture
 from tests.unit.support import Aws

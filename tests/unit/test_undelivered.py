@@ -9,9 +9,9 @@ from decimal import Decimal
 import httpx
 import pytest
 
-from dropreel.delivery import MAX_FETCHES, Ending
-from dropreel.download import CHUNK
-from dropreel.jobs import ENDS, State
+from dropreel.clips.download import CHUNK
+from dropreel.clips.upload import PART_SIZE
+from dropreel.jobs.job import ENDS, State
 from dropreel.providers.base import (
     Failed,
     Failure,
@@ -21,7 +21,7 @@ from dropreel.providers.base import (
     Phase,
     Ready,
 )
-from dropreel.upload import PART_SIZE
+from dropreel.steps.finalize import MAX_FETCHES, Ending
 from tests.unit.media.samples import box, mp4
 from tests.unit.stage import (
     EXECUTIONS,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dropreel.runtimes import ENDS_S, PROFILES, Kind, Runtimes, shares
-from dropreel.waiting import (
+from dropreel.waiting.runtimes import ENDS_S, PROFILES, Kind, Runtimes, shares
+from dropreel.waiting.schedule import (
     LONGEST_WATCH_S,
     USUAL_PRICES,
     Schedule,

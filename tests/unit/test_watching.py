@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from dropreel.errors import LedgerConflictError
-from dropreel.jobs import Job, State, utc_iso
-from dropreel.polling import Polling
+from dropreel.jobs.job import Job, State, utc_iso
+from dropreel.ledger.runtimes import Timings
 from dropreel.providers.base import (
     Failed,
     Failure,
@@ -20,9 +20,9 @@ from dropreel.providers.base import (
     Ready,
     StatusOutcome,
 )
-from dropreel.runtimes import shares
-from dropreel.timings import Timings
-from dropreel.watching import SLOW_ANSWER_S, kind_of
+from dropreel.steps.poll import Polling
+from dropreel.steps.watch import SLOW_ANSWER_S, kind_of
+from dropreel.waiting.runtimes import shares
 from tests.unit.support import NOW, Aws, Clock, FakeProvider, make_job
 
 PACE_S = 5  # Luma's

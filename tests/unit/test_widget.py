@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropreel.gallery import MOST_ROWS, Gallery
-from dropreel.jobs import ENDS, Job, State, utc_iso
-from dropreel.widget import _WORDS, DESCRIPTION, Shown
+from dropreel.dashboard.gallery import MOST_ROWS, Gallery
+from dropreel.dashboard.page import _WORDS, DESCRIPTION, Shown
+from dropreel.jobs.job import ENDS, Job, State, utc_iso
 from tests.unit.pictures import picture
 from tests.unit.support import NOW, Aws, Clock, make_job
 from tests.unit.test_ledger import PATHS
@@ -224,9 +224,9 @@ def test_hostile_names_are_only_names(aws: Aws, gallery: Gallery) -> None:
 
 @given(st.text(min_size=1, max_size=60))
 def test_no_name_can_change_the_page(name: str) -> None:
-    from dropreel.jobs import JobSummary
-    from dropreel.mail import Place
-    from dropreel.widget import Entry, page
+    from dropreel.dashboard.page import Entry, page
+    from dropreel.jobs.job import JobSummary
+    from dropreel.mail.message import Place
 
     job = JobSummary(
         job_id="0" * 24,

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from dropreel.providers import history, reading
+from dropreel.providers import parse as reading
+from dropreel.providers import search as history
 from dropreel.providers.base import (
     CancelOutcome,
     ClipRequest,
@@ -27,11 +28,11 @@ from dropreel.providers.base import (
     StatusOutcome,
     SubmitOutcome,
 )
-from dropreel.providers.http import LIST_CAP, Answer, Api, bearer, tracing
-from dropreel.providers.verdicts import NO_OUTPUT, cancelled, pending, row_of, submitted
+from dropreel.providers.classify import NO_OUTPUT, cancelled, pending, row_of, submitted
+from dropreel.providers.client import LIST_CAP, Answer, Api, bearer, tracing
 
 if TYPE_CHECKING:
-    from dropreel.providers.options import EachlabsOptions
+    from dropreel.providers.config import EachlabsOptions
 
 PHASES = {"created": Phase.QUEUED, "starting": Phase.QUEUED, "processing": Phase.RUNNING}
 FAILED_WORDS = frozenset({"error", "failed"})

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from dropreel.providers import history, reading
+from dropreel.providers import parse as reading
+from dropreel.providers import search as history
 from dropreel.providers.base import (
     CancelOutcome,
     ClipRequest,
@@ -29,8 +30,7 @@ from dropreel.providers.base import (
     StatusOutcome,
     SubmitOutcome,
 )
-from dropreel.providers.http import LIST_CAP, Answer, Api, Reply
-from dropreel.providers.verdicts import (
+from dropreel.providers.classify import (
     NO_OUTPUT,
     cancelled,
     http_failure,
@@ -40,9 +40,10 @@ from dropreel.providers.verdicts import (
     row_of,
     submitted,
 )
+from dropreel.providers.client import LIST_CAP, Answer, Api, Reply
 
 if TYPE_CHECKING:
-    from dropreel.providers.options import FalOptions
+    from dropreel.providers.config import FalOptions
 
 PHASES = {"IN_QUEUE": Phase.QUEUED, "IN_PROGRESS": Phase.RUNNING}
 

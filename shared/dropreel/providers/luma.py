@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from dropreel.providers import reading
+from dropreel.providers import parse as reading
 from dropreel.providers.base import (
     CancelOutcome,
     ClipRequest,
@@ -26,8 +26,7 @@ from dropreel.providers.base import (
     StatusOutcome,
     SubmitOutcome,
 )
-from dropreel.providers.http import Answer, Api, bearer, tracing
-from dropreel.providers.verdicts import (
+from dropreel.providers.classify import (
     NO_OUTPUT,
     http_failure,
     pending,
@@ -35,9 +34,10 @@ from dropreel.providers.verdicts import (
     row_of,
     submitted,
 )
+from dropreel.providers.client import Answer, Api, bearer, tracing
 
 if TYPE_CHECKING:
-    from dropreel.providers.options import LumaOptions
+    from dropreel.providers.config import LumaOptions
 
 PHASES = {"queued": Phase.QUEUED, "processing": Phase.RUNNING}
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from dropreel.providers import history, reading
+from dropreel.providers import parse as reading
+from dropreel.providers import search as history
 from dropreel.providers.base import (
     CancelOutcome,
     ClipRequest,
@@ -26,8 +27,7 @@ from dropreel.providers.base import (
     StatusOutcome,
     SubmitOutcome,
 )
-from dropreel.providers.http import LIST_CAP, Answer, Api, bearer
-from dropreel.providers.verdicts import (
+from dropreel.providers.classify import (
     NO_OUTPUT,
     cancelled,
     http_failure,
@@ -35,9 +35,10 @@ from dropreel.providers.verdicts import (
     row_of,
     submitted,
 )
+from dropreel.providers.client import LIST_CAP, Answer, Api, bearer
 
 if TYPE_CHECKING:
-    from dropreel.providers.options import OxenOptions
+    from dropreel.providers.config import OxenOptions
 
 PHASES = {"queued": Phase.QUEUED, "processing": Phase.RUNNING}
 ENDS = ("succeeded", "failed", "cancelled")

@@ -10,7 +10,7 @@ from dropreel.errors import SettingsError
 from dropreel.providers.base import KeySource, Provider
 
 if TYPE_CHECKING:
-    from dropreel.providers.options import ProviderOptions
+    from dropreel.providers.config import ProviderOptions
 
 NAMES = ("eachlabs", "oxen", "fal", "luma")
 

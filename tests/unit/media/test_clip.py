@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dropreel.clip import ClipChecker, ClipInfo, check_matches
+from dropreel.clips.mp4 import ClipChecker, check_matches
 from dropreel.errors import ClipInvalidError
+from dropreel.jobs.job import ClipInfo
 from tests.unit.media.samples import box, boxes, encoded, exif, mp4
 
 PLAIN = mp4()

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from dropreel.download import (
+from dropreel.clips.download import (
     CHUNK,
     MAX_REDIRECTS,
     MAX_RESUMES,

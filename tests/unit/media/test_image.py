@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from dropreel.drops.image import FIRST_READ, MAX_READS, MAX_SIZE, ImageInfo, inspect_image
 from dropreel.errors import RejectedError
-from dropreel.image import FIRST_READ, MAX_READS, MAX_SIZE, ImageInfo, inspect_image
 from tests.unit.media.samples import (
     Ranges,
     chunk,

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from dropreel.upload import MAX_METADATA, PART_SIZE, ClipUpload, StoredClip, ascii_metadata
+from dropreel.clips.upload import MAX_METADATA, PART_SIZE, ClipUpload, StoredClip, ascii_metadata
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -13,8 +13,8 @@ import httpx
 from dropreel.errors import SettingsError
 from dropreel.providers import registry
 from dropreel.providers.base import ClipRequest, Provider
-from dropreel.providers.http import new_client
-from dropreel.providers.options import ProviderOptions
+from dropreel.providers.client import new_client
+from dropreel.providers.config import ProviderOptions
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"
 KEY = "test-key-0123456789"

@@ -29,8 +29,8 @@ from dropreel.providers.base import (
     Refused,
     Unknown,
 )
+from dropreel.providers.classify import KINDS, PROVES_NOTHING
 from dropreel.providers.registry import NAMES
-from dropreel.providers.verdicts import KINDS, PROVES_NOTHING
 from tests.unit.providers.support import CLIPS, Case, adapter, answer, contract
 
 SINCE = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from dropreel.providers import history
-from dropreel.providers.history import Search, same_image
+from dropreel.providers import search as history
+from dropreel.providers.search import Search, same_image
 from tests.unit.providers.support import CLIPS, Step, adapter, fault, says
 
 SINCE = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

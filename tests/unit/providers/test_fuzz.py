@@ -23,8 +23,8 @@ from dropreel.providers.base import (
     Refused,
     Unknown,
 )
-from dropreel.providers.http import new_client
-from dropreel.providers.options import ProviderOptions
+from dropreel.providers.client import new_client
+from dropreel.providers.config import ProviderOptions
 from tests.unit.providers.support import CLIPS, KEY, Keys
 
 WINDOW = (datetime(2026, 11, 20, 12, tzinfo=UTC), datetime(2026, 11, 20, 13, tzinfo=UTC))

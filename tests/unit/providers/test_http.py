@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from dropreel.providers import http
+from dropreel.providers import client as http
 from dropreel.providers.base import FailureKind, NoAnswer
-from dropreel.providers.http import Answer, Api, Fault, bearer
+from dropreel.providers.client import Answer, Api, Fault, bearer
 from dropreel.providers.registry import NAMES
 from tests.unit.providers.support import (
     CLIPS,

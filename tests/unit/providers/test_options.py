@@ -12,8 +12,8 @@ from luma_agents.types import GenerationFailureCode
 
 from dropreel.errors import SettingsError
 from dropreel.providers import luma, registry
-from dropreel.providers.http import new_client
-from dropreel.providers.options import ProviderOptions
+from dropreel.providers.client import new_client
+from dropreel.providers.config import ProviderOptions
 from tests.unit.providers.support import CLIPS, Keys, adapter, says
 
 

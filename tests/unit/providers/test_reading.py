@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropreel.providers import reading
+from dropreel.providers import parse as reading
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 KEY = "luma-api-0123456789abcdef"

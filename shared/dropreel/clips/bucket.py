@@ -1,0 +1,79 @@
+"""The clips bucket: pinned sources, thumbnails, clips, and the JSON records beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from dropreel.drops.inbox import Dropped
+
+
+_CHUNK = 1024 * 1024  # bytes
+
+
+class Clips:
+    """One bucket. `sources/` and `thumbnails/` expire, `clips/` is what people keep."""
+
+    def __init__(self, client: S3Client, bucket: str) -> None:
+        self.client = client
+        self.bucket = bucket
+
+    def pin(self, inbox: str, image: Dropped, key: str, media_type: str) -> None:
+        """Copy `image` as it is now to `key`, under its true content type.
+
+        The copy outlives what the dropper does to the file, and its plain key and type suit
+        providers that stumble over odd ones. It takes no tags along: copying those asks for
+        permissions of their own.
+        """
+        self.client.copy_object(
+            Bucket=self.bucket,
+            Key=key,
+            CopySource={"Bucket": inbox, "Key": image.key},
+            CopySourceIfMatch=image.etag,
+            ContentType=media_type,
+            MetadataDirective="REPLACE",
+            TaggingDirective="REPLACE",
+        )
+
+    def source_url(self, key: str, seconds: int) -> str:
+        """A presigned address of a pinned source. Sign it as the last act before the POST."""
+        return self.client.generate_presigned_url(
+            "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
+        )
+
+    def read(self, key: str) -> Iterator[bytes]:
+        """The bytes of a stored clip."""
+        yield from self.client.get_object(Bucket=self.bucket, Key=key)["Body"].iter_chunks(_CHUNK)
+
+    def load(self, key: str) -> bytes:
+        return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
+    def put_thumbnail(self, job_id: str, body: bytes) -> None:
+        self.client.put_object(
+            Bucket=self.bucket, Key=thumbnail_key(job_id), Body=body, ContentType="image/jpeg"
+        )
+
+    def thumbnail(self, job_id: str) -> bytes | None:
+        """The thumbnail of a job, if there is one that can be read."""
+        try:
+            return self.load(thumbnail_key(job_id))
+        except (BotoCoreError, ClientError):
+            return None
+
+    def put_record(self, key: str, record: Mapping[str, Any]) -> None:
+        self.client.put_object(
+            Bucket=self.bucket,
+            Key=key,
+            Body=json.dumps(record, indent=2, ensure_ascii=False, default=str).encode(),
+            ContentType="application/json",
+        )
+
+
+def thumbnail_key(job_id: str) -> str:
+    return f"thumbnails/{job_id}.jpg"

@@ -1,0 +1,67 @@
+"""The newest jobs, as the dashboard's custom widget shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from dropreel.clips.bucket import Clips
+from dropreel.dashboard.page import DESCRIPTION, Entry, Shown, page
+from dropreel.jobs.job import JobSummary
+from dropreel.ledger.jobs import Ledger
+from dropreel.ledger.table import Table
+from dropreel.mail.message import Place
+
+MOST_ROWS = 20
+MOST_READ = 400  # of the newest jobs, when looking for those of one kind
+
+
+class Gallery:
+    """What the `widget` function shows."""
+
+    def __init__(
+        self,
+        *,
+        table: Table,
+        clips: Clips,
+        region: str,
+        machine_arn: str,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._ledger = Ledger(table)
+        self._clips = clips
+        self._region = region
+        self._machine_arn = machine_arn
+        self._now = now
+
+    def show(self, event: Mapping[str, Any], function_arn: str) -> str:
+        """The answer to CloudWatch: HTML, or this widget's manual when it asks for one."""
+        if event.get("describe"):
+            return DESCRIPTION
+        shown = Shown.of(event.get("show"))
+        jobs = islice((job for job in self._newest() if shown.includes(job.state)), MOST_ROWS)
+        entries = [self._entry(job) for job in jobs]
+        return page(entries, shown, function_arn=function_arn, now=self._now())
+
+    def _newest(self) -> Iterator[JobSummary]:
+        """The newest jobs of this month and the one before."""
+        this_month = self._now().replace(day=1)
+        months = (this_month, this_month - timedelta(days=1))
+        found = (job for month in months for job in self._ledger.newest(f"{month:%Y-%m}"))
+        return islice(found, MOST_READ)
+
+    def _entry(self, job: JobSummary) -> Entry:
+        place = Place(self._region, self._clips.bucket, job.execution or self._arn(job))
+        return Entry(
+            job,
+            thumbnail=self._clips.thumbnail(job.job_id),
+            execution_link=place.execution_link(),
+            clip_link=place.object_link(job.clip_key),
+        )
+
+    def _arn(self, job: JobSummary) -> str:
+        """Of the execution that a job has before any has taken charge of it."""
+        machine = self._machine_arn.replace(":stateMachine:", ":execution:")
+        return f"{machine}:{job.execution_name}"

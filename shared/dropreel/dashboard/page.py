@@ -1,0 +1,177 @@
+"""The HTML of the dashboard's custom widget: newest clips, with thumbnails and links.
+
+Names of files are other people's words: all of them are escaped, and links are only our own.
+Pictures are in the page itself, so that nothing has to be public.
+"""
+
+from __future__ import annotations
+
+import base64
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from html import escape
+
+from dropreel.jobs.job import ENDS, JobSummary, State, from_iso
+
+DESCRIPTION = """\
+## Newest clips
+
+Thumbnail, state, provider, cost and age of the newest jobs, with links to execution and clip.
+
+### Parameters
+
+```yaml
+show: all  # or: under way, made, not made, to look at
+```
+"""
+
+_WORDS = {
+    State.CLAIMED: "waiting",
+    State.SUBMITTING: "being ordered",
+    State.SUBMITTED: "ordered",
+    State.RUNNING: "being made",
+    State.READY: "being stored",
+    State.DELIVERED: "made",
+    State.REFUSED: "refused",
+    State.FAILED: "failed",
+    State.CANCELLED: "cancelled",
+    State.UNKNOWN: "payment unknown",
+    State.STALLED: "stalled",
+}
+_GREEN, _RED, _AMBER, _BLUE = "#1d8102", "#d13212", "#b7791f", "#0073bb"
+_LONGEST_NAME = 80
+
+
+class Shown(StrEnum):
+    """Which jobs are shown."""
+
+    ALL = "all"
+    UNDER_WAY = "under way"
+    MADE = "made"
+    NOT_MADE = "not made"
+    TO_LOOK_AT = "to look at"
+
+    @classmethod
+    def of(cls, asked: object) -> Shown:
+        return next((kind for kind in cls if kind == asked), cls.ALL)
+
+    def includes(self, state: State) -> bool:
+        return self is Shown.ALL or self is _kind(state)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One job, with what belongs to it."""
+
+    job: JobSummary
+    thumbnail: bytes | None
+    execution_link: str
+    clip_link: str
+
+
+def page(entries: Sequence[Entry], shown: Shown, *, function_arn: str, now: datetime) -> str:
+    """The whole widget."""
+    rows = "".join(_row(entry, now) for entry in entries)
+    body = f"<table>{_HEAD}{rows}</table>" if rows else "<p>Nothing here yet.</p>"
+    return f'{_STYLE}<div class="dropreel">{_filters(shown, function_arn)}{body}</div>'
+
+
+def _kind(state: State) -> Shown:
+    if state is State.DELIVERED:
+        return Shown.MADE
+    if state in (State.UNKNOWN, State.STALLED):
+        return Shown.TO_LOOK_AT
+    return Shown.NOT_MADE if state in ENDS else Shown.UNDER_WAY
+
+
+def _filters(shown: Shown, function_arn: str) -> str:
+    """CloudWatch turns each link and the action behind it into a call of this widget."""
+    endpoint = escape(function_arn)
+    return "".join(
+        f'<a class="btn{" btn-primary" if kind is shown else ""}">{kind.value.capitalize()}</a>'
+        f'<cwdb-action action="call" endpoint="{endpoint}">{{"show": "{kind.value}"}}</cwdb-action>'
+        for kind in Shown
+    )
+
+
+def _row(entry: Entry, now: datetime) -> str:
+    job = entry.job
+    links = [_link("execution", entry.execution_link)]
+    if job.state is State.DELIVERED:
+        links.append(_link("clip", entry.clip_link))
+    cells = (
+        _picture(entry.thumbnail),
+        f"<bdi>{_text(job.image_key)}</bdi>",
+        _state(job),
+        _text(job.provider),
+        _cost(job),
+        _age(now, job.created_at),
+        "<br>".join(links),
+    )
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _picture(thumbnail: bytes | None) -> str:
+    if not thumbnail:
+        return '<div class="none">no picture</div>'
+    return f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(thumbnail).decode()}">'
+
+
+def _state(job: JobSummary) -> str:
+    kind = _kind(job.state)
+    color = {
+        Shown.MADE: _GREEN,
+        Shown.UNDER_WAY: _BLUE,
+        Shown.TO_LOOK_AT: _AMBER,
+        Shown.NOT_MADE: _RED,
+    }[kind]
+    word = f'<b style="color:{color}">{_WORDS[job.state]}</b>'
+    reason = str(job.failure.get("kind", "")).replace("_", " ")
+    if kind in (Shown.MADE, Shown.UNDER_WAY) or not reason:
+        return word
+    return f"{word}<br><small>{_text(reason)}</small>"
+
+
+def _cost(job: JobSummary) -> str:
+    if job.state is State.REFUSED or job.failure.get("billed") is False:
+        return "nothing"
+    if job.cost_usd is not None:
+        return f"${job.cost_usd:.2f}"
+    return "unknown" if job.estimate_usd is None else f"about ${job.estimate_usd:.2f}"
+
+
+def _age(now: datetime, created_at: str) -> str:
+    seconds = max(0, int((now - from_iso(created_at)).total_seconds()))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _link(text: str, address: str) -> str:
+    return f'<a href="{escape(address)}" target="_blank" rel="noopener">{text}</a>'
+
+
+def _text(words: str) -> str:
+    """Other people's words: no markup, nothing that turns the reading direction, not too long."""
+    if len(words) > _LONGEST_NAME:
+        words = f"…{words[-_LONGEST_NAME:]}"
+    visible = (" " if unicodedata.category(letter)[0] == "C" else letter for letter in words)
+    return escape("".join(visible))
+
+
+_HEAD = (
+    "<tr><th></th><th>image</th><th>state</th><th>provider</th><th>cost</th><th>age</th><th></th>"
+    "</tr>"
+)
+_STYLE = """<style>
+.dropreel table { width: 100%; margin-top: 8px; border-collapse: collapse; }
+.dropreel td, .dropreel th { padding: 4px 8px; text-align: left; vertical-align: middle; }
+.dropreel td { border-top: 1px solid #8884; overflow-wrap: anywhere; }
+.dropreel img { display: block; max-width: 80px; max-height: 60px; border-radius: 3px; }
+.dropreel .none { width: 80px; color: #888; font-size: 11px; }
+.dropreel .btn { margin-right: 4px; }
+</style>"""

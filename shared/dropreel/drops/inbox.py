@@ -1,0 +1,103 @@
+"""The inbox bucket: reads what people dropped, never writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from dropreel.drops.pairing import listing_prefix
+from dropreel.drops.sidecar import MAX_SIDECAR_BYTES
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """One object as it lies in the inbox now. `prompt` is from its metadata, if it has one."""
+
+    key: str
+    etag: str
+    size: int
+    dropped_at: datetime
+    prompt: str = ""
+
+
+class Inbox:
+    """One bucket. Keys are plain, as S3 stores them: never form-decoded."""
+
+    def __init__(self, client: S3Client, bucket: str) -> None:
+        self._client = client
+        self.bucket = bucket
+
+    def find(self, key: str) -> Dropped | None:
+        """The object, or None if it is gone."""
+        try:
+            head = self._client.head_object(Bucket=self.bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"].get("Code") in ("404", "NoSuchKey", "NotFound"):
+                return None
+            raise
+        return Dropped(
+            key,
+            head["ETag"],
+            head["ContentLength"],
+            head["LastModified"],
+            _plain(head["Metadata"].get("prompt", "")),
+        )
+
+    def partners(self, key: str) -> list[str]:
+        """The keys around `key` among which its partner would be."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=listing_prefix(key)
+        )
+        return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+    def read_sidecar(self, sidecar: Dropped) -> bytes:
+        """The sidecar's bytes; of one that is too large just enough to see that it is."""
+        if sidecar.size == 0:
+            return b""
+        answer = self._client.get_object(
+            Bucket=self.bucket,
+            Key=sidecar.key,
+            Range=f"bytes=0-{MAX_SIDECAR_BYTES}",
+            IfMatch=sidecar.etag,
+        )
+        return answer["Body"].read()
+
+    def reader(self, image: Dropped) -> ImageReader:
+        return ImageReader(self._client, self.bucket, image)
+
+
+class ImageReader:
+    """Ranged reads of one image, all of the same version of it (`image.RangeReader`)."""
+
+    def __init__(self, client: S3Client, bucket: str, image: Dropped) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._image = image
+        self.size = image.size
+
+    def read(self, offset: int, length: int) -> bytes:
+        if offset >= self.size or length <= 0:
+            return b""
+        answer = self._client.get_object(
+            Bucket=self._bucket,
+            Key=self._image.key,
+            Range=f"bytes={offset}-{offset + length - 1}",
+            IfMatch=self._image.etag,
+        )
+        return answer["Body"].read()
+
+
+def _plain(value: str) -> str:
+    """S3 hands out metadata that is not ASCII as RFC 2047 words."""
+    try:
+        return str(make_header(decode_header(value)))
+    except (ValueError, LookupError, HeaderParseError):
+        return value

@@ -1,0 +1,127 @@
+"""What each provider can make from one image, as a table, and who gets the job.
+
+Checked before any money moves. `unconfirmed` names values that a provider's documents promise
+only in part or contradict: they are tried, and the record of the clip says so.
+Sources: the providers' model and API pages, 2026-11.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
+
+from dropreel.errors import Problem, RejectedError
+from dropreel.jobs.job import ClipSettings
+from dropreel.jobs.options import AspectRatio, Duration, Resolution
+
+if TYPE_CHECKING:
+    from dropreel.drops.sidecar import Sidecar
+
+_ALL_RATIOS = get_args(AspectRatio)
+_CORE_RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4", "21:9")
+_WIDER_RATIOS = frozenset(_ALL_RATIOS) - frozenset(_CORE_RATIOS)
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """What one provider can do with one start image."""
+
+    ratios: tuple[str, ...] = _CORE_RATIOS
+    resolutions: tuple[str, ...] = get_args(Resolution)
+    durations: tuple[str, ...] = get_args(Duration)
+    references: bool = False
+    unconfirmed: frozenset[str] = frozenset()
+
+
+CAPABILITIES = {
+    "eachlabs": Capability(
+        references=True, unconfirmed=frozenset({"10s", "loop", "reference_image_urls"})
+    ),
+    "oxen": Capability(
+        ratios=_ALL_RATIOS,
+        references=True,
+        unconfirmed=_WIDER_RATIOS | {"10s", "reference_image_urls"},
+    ),
+    "fal": Capability(),
+    "luma": Capability(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Who makes the clip and in which shape; `unconfirmed` lists what is not certain to work."""
+
+    provider: str
+    aspect_ratio: str
+    unconfirmed: tuple[str, ...] = ()
+
+
+def choose(sidecar: Sidecar, width: int, height: int, providers: Sequence[str]) -> Choice:
+    """Pick the provider and the ratio for an image of `width` x `height` pixels.
+
+    `providers` are those the stack may use, in order of preference. Raises RejectedError, naming
+    who could do it, when none of the wanted ones can.
+    """
+    wanted = [sidecar.provider] if sidecar.provider != "auto" else list(providers)
+    if not set(wanted) <= set(providers):
+        allowed = ", ".join((*providers, "auto"))
+        raise RejectedError([Problem("provider", sidecar.provider, f"{allowed} (in this stack)")])
+    complaints = {name: _problems(name, sidecar, providers) for name in wanted}
+    for name in wanted:
+        if not complaints[name]:
+            ratio = _ratio(sidecar, CAPABILITIES[name], width, height)
+            return Choice(name, ratio, unconfirmed(name, sidecar, ratio))
+    raise RejectedError(complaints[wanted[0]])
+
+
+def _problems(name: str, sidecar: Sidecar, providers: Sequence[str]) -> list[Problem]:
+    able = CAPABILITIES[name]
+    asked = {
+        "aspect_ratio": (sidecar.aspect_ratio, (*able.ratios, "auto")),
+        "resolution": (sidecar.resolution, able.resolutions),
+        "duration": (sidecar.duration, able.durations),
+    }
+    problems = [
+        Problem(field, value, f"{', '.join(allowed)} (at {name})", _others(field, value, providers))
+        for field, (value, allowed) in asked.items()
+        if value not in allowed
+    ]
+    if sidecar.reference_image_urls and not able.references:
+        hint = _others("reference_image_urls", "", providers)
+        problems.append(Problem("reference_image_urls", "images", f"none (at {name})", hint))
+    return problems
+
+
+def _others(field: str, value: str, providers: Sequence[str]) -> str:
+    able = [name for name in providers if _can(CAPABILITIES[name], field, value)]
+    return f"Providers that can: {', '.join(able)}" if able else "No provider of this stack can."
+
+
+def _can(able: Capability, field: str, value: str) -> bool:
+    if field == "reference_image_urls":
+        return able.references
+    return value in (*able.ratios, *able.resolutions, *able.durations)
+
+
+def _ratio(sidecar: Sidecar, able: Capability, width: int, height: int) -> str:
+    """The asked ratio, or for `auto` the nearest by factor among those certain to work."""
+    if sidecar.aspect_ratio != "auto":
+        return sidecar.aspect_ratio
+    certain = [ratio for ratio in able.ratios if ratio not in able.unconfirmed]
+    return min(certain, key=lambda ratio: abs(math.log(ratio_value(ratio) * height / width)))
+
+
+def unconfirmed(name: str, asked: Sidecar | ClipSettings, ratio: str) -> tuple[str, ...]:
+    """What is asked of the provider `name` that is not certain to work."""
+    used = {ratio, asked.resolution, asked.duration}
+    used |= {"loop"} if asked.loop else set()
+    used |= {"reference_image_urls"} if asked.reference_image_urls else set()
+    return tuple(sorted(used & CAPABILITIES[name].unconfirmed))
+
+
+def ratio_value(ratio: str) -> float:
+    """Width over height: `16:9` gives 1.777..."""
+    width, _, height = ratio.partition(":")
+    return int(width) / int(height)

@@ -1,0 +1,235 @@
+"""A job: one image with one set of settings on its way to one clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from dropreel.jobs.naming import clip_key, execution_name, output_folder
+
+BUSY = "busy"
+
+
+class State(StrEnum):
+    """Where a job stands. Allowed steps between states: `ledger.TRANSITIONS`."""
+
+    CLAIMED = "claimed"  # ours to submit; nothing was asked of a provider yet
+    SUBMITTING = "submitting"  # the one POST is under way, or its process died
+    SUBMITTED = "submitted"  # the provider has the job and we have its id
+    REFUSED = "refused"  # the answer proved that nothing was made
+    UNKNOWN = "unknown"  # a clip may or may not have been made and paid
+    RUNNING = "running"
+    READY = "ready"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    STALLED = "stalled"  # not done in time, or done but not fetched; the clip may still come
+    CANCELLED = "cancelled"
+
+
+# No step of the workflow follows on these. Others may: a sweep, an operator, a new drop.
+ENDS = frozenset(
+    {State.REFUSED, State.UNKNOWN, State.DELIVERED, State.FAILED, State.STALLED, State.CANCELLED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSettings:
+    """What the clip shall be: everything that changes the picture, and nothing else."""
+
+    prompt: str
+    aspect_ratio: str
+    resolution: str
+    duration: str
+    loop: bool = False
+    reference_image_urls: tuple[str, ...] = ()
+    take: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The dropped image as it was when the job was claimed, and where its pinned copy lies."""
+
+    bucket: str
+    key: str
+    etag: str
+    media_type: str
+    width: int
+    height: int
+    pinned_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Money set aside for one order, in the day and month in which it was asked."""
+
+    amount_usd: Decimal
+    day: str
+    month: str
+
+    @classmethod
+    def at(cls, now: datetime, amount: Decimal) -> Reservation:
+        moment = now.astimezone(UTC)
+        return cls(amount, moment.strftime("%Y-%m-%d"), moment.strftime("%Y-%m"))
+
+    def of(self, amount: Decimal) -> Reservation:
+        """The same order at another amount: released (0) or trued up."""
+        return Reservation(amount, self.day, self.month)
+
+
+@dataclass(frozen=True, slots=True)
+class ClipInfo:
+    """A whole clip: seconds, pixels as displayed, bytes, hex digest of all bytes.
+
+    `sha256` is empty where nobody has seen all bytes in one go.
+    """
+
+    duration_s: float
+    width: int
+    height: int
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One order at one provider. `outcome` is the state it led to, or `busy`."""
+
+    provider: str
+    asked_at: str
+    run: int = 1
+    estimate_usd: Decimal | None = None
+    provider_job_id: str = ""
+    outcome: str = ""
+    ended_at: str = ""
+    cost_usd: Decimal | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job as the ledger holds it. Times are ISO 8601 in UTC, money is US dollars.
+
+    `run` counts how often people dropped the same pair again after an end without a clip;
+    `dropped_at` is the upload time that started this run, `newest_drop_at` a newer one that
+    started nothing. They tell a new drop from an old event.
+    `provider`, `provider_job_id` and `asked_at` are those of the newest attempt. `first_provider`
+    is set when the job was handed on to another one. `reservation` is what the job holds of the
+    budget; amount 0 when it cannot cost anything any more. `execution` is the one that has taken
+    charge of the job last. `priority` orders those who wait for the same provider.
+    """
+
+    job_id: str
+    state: State
+    source: Source
+    settings: ClipSettings
+    provider: str
+    dropped_at: str
+    created_at: str
+    newest_drop_at: str = ""
+    priority: str = "normal"
+    run: int = 1
+    provider_job_id: str = ""
+    asked_at: str = ""
+    deadline_at: str = ""
+    execution: str = ""
+    first_provider: str = ""
+    attempts: tuple[Attempt, ...] = ()
+    estimate_usd: Decimal | None = None
+    cost_usd: Decimal | None = None
+    max_cost_usd: Decimal | None = None
+    reservation: Reservation | None = None
+    unconfirmed: tuple[str, ...] = ()
+    failure: dict[str, Any] = field(default_factory=dict)
+    clip: ClipInfo | None = None
+    delivered_at: str = ""
+
+    def asking(self, asked_at: str) -> tuple[Attempt, ...]:
+        """The attempts with a new one; a try at a busy provider is replaced, not kept."""
+        before = self.attempts
+        if before and before[-1].outcome == BUSY:
+            before = before[:-1]
+        return (*before, Attempt(self.provider, asked_at, self.run, self.estimate_usd))
+
+    def attempted(self, **changes: Any) -> tuple[Attempt, ...]:
+        """The attempts with `changes` to the newest."""
+        if not self.attempts:
+            return ()
+        return (*self.attempts[:-1], replace(self.attempts[-1], **changes))
+
+    @property
+    def may_start_again(self) -> bool:
+        """Whether a new drop of the same files starts the job again: it is over, and unpaid."""
+        if self.state is State.REFUSED:
+            return True
+        return self.state in (State.FAILED, State.CANCELLED) and self.failure.get("billed") is False
+
+    @property
+    def orders(self) -> int:
+        """How many orders providers have taken in this run."""
+        taken = [attempt for attempt in self.attempts if attempt.provider_job_id]
+        return sum(1 for attempt in taken if attempt.run == self.run)
+
+    @property
+    def clip_key(self) -> str:
+        return clip_key(self.source.key, self.job_id)
+
+    @property
+    def record_key(self) -> str:
+        return f"{output_folder(self.source.key)}/{self.job_id}.json"
+
+    @property
+    def notice(self) -> str:
+        """The id of what people are told about the state this job is in."""
+        return f"{self.job_id}-{self.run}-{self.state}"
+
+    @property
+    def execution_name(self) -> str:
+        return execution_name(self.source.key, self.job_id, self.run)
+
+
+@dataclass(frozen=True, slots=True)
+class JobSummary:
+    """What lists tell of a job, and all that the ledger's index of the newest holds."""
+
+    job_id: str
+    state: State
+    image_key: str
+    provider: str
+    created_at: str
+    run: int
+    execution: str
+    failure: dict[str, Any]
+    estimate_usd: Decimal | None
+    cost_usd: Decimal | None
+
+    @property
+    def clip_key(self) -> str:
+        return clip_key(self.image_key, self.job_id)
+
+    @property
+    def execution_name(self) -> str:
+        return execution_name(self.image_key, self.job_id, self.run)
+
+
+def workflow_input(job: Job) -> dict[str, Any]:
+    """What an execution is started with: small, and what an operator wants to see first."""
+    settings = job.settings
+    return {
+        "job_id": job.job_id,
+        "image": job.source.key,
+        "provider": job.provider,
+        "settings": f"{settings.duration} {settings.resolution} {settings.aspect_ratio}",
+        "estimate_usd": "unknown" if job.estimate_usd is None else f"{job.estimate_usd:.2f}",
+        "run": job.run,
+    }
+
+
+def utc_iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def from_iso(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,64 @@
+"""Names that are made from an image's key: job id, execution, and where its clip lies."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from typing import Any
+
+MAX_KEY_BYTES = 1024  # of an S3 key, in UTF-8
+
+
+def stem(key: str) -> str:
+    """The key without its ending: `a/photo.tar.jpg` gives `a/photo.tar`."""
+    return split_ending(key)[0]
+
+
+def clip_key(image_key: str, job: str) -> str:
+    return f"{output_folder(image_key)}/{job}.mp4"
+
+
+def job_id(bucket: str, key: str, etag: str, asked: dict[str, Any]) -> str:
+    """24 hexadecimal digits: the same image with the same settings is the same job.
+
+    `asked` is the sidecar in full (with its defaults), not what the stack made of it, so that a
+    change of the operator's defaults does not turn an old event into a new job.
+    """
+    identity = json.dumps([bucket, key, etag, asked], sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(identity.encode()).hexdigest()[:24]
+
+
+def execution_name(key: str, job: str, run: int) -> str:
+    """A legal name (0-9 A-Z a-z - _, at most 80) in which people recognise their file."""
+    name = stem(key).rpartition("/")[2]
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    legible = re.sub(r"[^0-9A-Za-z_]+", "-", plain).strip("-")[:40].strip("-")
+    parts = [legible, job, str(run) if run > 1 else ""]
+    return "-".join(part for part in parts if part)
+
+
+def output_folder(image_key: str) -> str:
+    """`clips/<path>/<stem>` of an image, legal in S3, in URLs and on every desktop.
+
+    Parts that a path would swallow (empty, `.`, `..`) become `_`; what is too long for a key is
+    cut and marked with a hash of the whole, so that two long keys do not meet.
+    """
+    parts = ["_" if part in ("", ".", "..") else part for part in stem(image_key).split("/")]
+    folder = "clips/" + "/".join(parts)
+    room = MAX_KEY_BYTES - 64  # the file's own name follows
+    encoded = folder.encode()
+    if len(encoded) <= room:
+        return folder
+    mark = hashlib.sha256(image_key.encode()).hexdigest()[:16]
+    return encoded[: room - len(mark) - 1].decode(errors="ignore").rstrip("/") + f"~{mark}"
+
+
+def split_ending(key: str) -> tuple[str, str]:
+    """`a/photo.JPG` gives `a/photo` and `.jpg`; the ending is empty where there is none."""
+    folder, slash, name = key.rpartition("/")
+    base, dot, ending = name.rpartition(".")
+    if not dot:
+        return key, ""
+    return f"{folder}{slash}{base}", f".{ending.lower()}"

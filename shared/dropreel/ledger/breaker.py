@@ -1,0 +1,109 @@
+"""The circuit breaker of each provider: after repeated outages nobody asks it for a while.
+
+Item: BREAKER#<provider> with `failures` in a row, `open_until`, and who is probing. Closed: ask.
+Open: wait. Half-open, when the time is over: one asks (the probe), the others wait for it.
+Times are unix seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dropreel.ledger.table import ConditionFailedError, Item, Table, Update
+from dropreel.providers.base import (
+    Accepted,
+    Busy,
+    FailureKind,
+    Refused,
+    SubmitOutcome,
+)
+
+THRESHOLD = 3  # failures in a row
+OPEN_S = 120
+LONGEST_OPEN_S = 1800
+PROBE_S = 120  # after this a probe counts as dead
+
+# An account that is empty or locked out fails for everybody, like an outage.
+_OUTAGES = frozenset({FailureKind.UNREACHABLE, FailureKind.AUTH, FailureKind.NO_CREDIT})
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The breaker has just opened: tell the operator once."""
+
+    provider: str
+    failures: int
+    until: int
+    reason: str
+
+
+class Breaker:
+    """One breaker per provider."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def wait_s(self, provider: str, owner: str, now: float) -> int:
+        """0 to ask now, else the seconds until asking makes sense."""
+        item = self._table.get(_key(provider))
+        if not item or item.get("failures", 0) < THRESHOLD:
+            return 0
+        if now < item.get("open_until", 0):
+            return max(1, int(item["open_until"] - now))
+        return 0 if self._probe(provider, owner, now) else PROBE_S // 4
+
+    def note(self, provider: str, outcome: SubmitOutcome, now: float) -> Opened | None:
+        """Learn from an answer; returns Opened to the one whose failure opened the breaker."""
+        if not is_outage(outcome):
+            self._close(provider)
+            return None
+        reason = "" if isinstance(outcome, Accepted) else outcome.failure.message
+        item = self._table.update(
+            Update(_key(provider), sets={"last_failure": reason}, adds={"failures": 1})
+        )
+        return self._open(provider, item, reason, now)
+
+    def _open(self, provider: str, item: Item, reason: str, now: float) -> Opened | None:
+        failures = item["failures"]
+        if failures < THRESHOLD:
+            return None
+        pause = min(LONGEST_OPEN_S, OPEN_S * 2 ** min(failures - THRESHOLD, 10))
+        until = int(now + pause)
+        self._table.update(
+            Update(_key(provider), sets={"open_until": until}, removes=["probe", "probe_until"])
+        )
+        return Opened(provider, failures, until, reason) if failures == THRESHOLD else None
+
+    def _probe(self, provider: str, owner: str, now: float) -> bool:
+        update = Update(
+            _key(provider),
+            sets={"probe": owner, "probe_until": int(now + PROBE_S)},
+            condition="attribute_not_exists(#probe) OR #probe = :probe OR #probe_until < :now",
+            where={"now": int(now)},
+        )
+        try:
+            self._table.update(update)
+        except ConditionFailedError:
+            return False
+        return True
+
+    def _close(self, provider: str) -> None:
+        """Forget failures, if there are any: most answers cost no write."""
+        if self._table.get(_key(provider)):
+            reset = ["open_until", "probe", "probe_until", "last_failure"]
+            self._table.update(Update(_key(provider), sets={"failures": 0}, removes=reset))
+
+
+def is_outage(outcome: SubmitOutcome) -> bool:
+    """Whether this answer, or its absence, says that the provider cannot work for anybody."""
+    match outcome:
+        case Accepted():
+            return False
+        case Busy(failure) | Refused(failure):
+            return failure.kind in _OUTAGES
+        case _:
+            return True
+
+
+def _key(provider: str) -> str:
+    return f"BREAKER#{provider}"

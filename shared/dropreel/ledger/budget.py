@@ -1,0 +1,63 @@
+"""What is committed per day and month: the budget's side of the ledger.
+
+Items: BUDGET#<day> and BUDGET#<month> (UTC) with `committed_usd`, the sum of all reservations of
+jobs asked in that period: orders under way at their estimate, ended ones at what they cost.
+A reservation changes only together with its job, in one transaction (`ledger.Ledger.move`).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from dropreel.jobs.job import Reservation
+from dropreel.ledger.table import Table, Update
+from dropreel.money.budget import Caps, Spending
+
+
+def reserving(reservation: Reservation, caps: Caps) -> list[Update]:
+    """Updates that set `reservation` aside, day before month, if no cap is passed."""
+    return [
+        _adding(period, reservation.amount_usd, cap) for period, cap in _limits(reservation, caps)
+    ]
+
+
+def adjusting(old: Reservation, new: Reservation) -> list[Update]:
+    """Updates that bring an earlier reservation to a new amount. Never refused."""
+    change = new.amount_usd - old.amount_usd
+    if not change:
+        return []
+    return [Update(_key(period), adds={"committed_usd": change}) for period in (old.day, old.month)]
+
+
+def spending(table: Table, reservation: Reservation, caps: Caps) -> list[Spending]:
+    """How day and month of `reservation` stand now."""
+    limits = _limits(reservation, caps)
+    return [Spending(period, _committed(table, period), cap) for period, cap in limits]
+
+
+def _adding(period: str, amount: Decimal, cap: Decimal) -> Update:
+    room = cap - amount
+    if room < 0:  # the first order of a period finds no item to compare with
+        return Update(_key(period), adds={"committed_usd": amount}, condition=_NEVER)
+    return Update(
+        _key(period),
+        adds={"committed_usd": amount},
+        condition="attribute_not_exists(#committed_usd) OR #committed_usd <= :room",
+        where={"room": room},
+    )
+
+
+_NEVER = "attribute_exists(#pk) AND attribute_not_exists(#pk)"
+
+
+def _committed(table: Table, period: str) -> Decimal:
+    item = table.get(_key(period))
+    return Decimal(item["committed_usd"]) if item else Decimal(0)
+
+
+def _limits(reservation: Reservation, caps: Caps) -> tuple[tuple[str, Decimal], ...]:
+    return (reservation.day, caps.day), (reservation.month, caps.month)
+
+
+def _key(period: str) -> str:
+    return f"BUDGET#{period}"

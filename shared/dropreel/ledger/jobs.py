@@ -1,0 +1,237 @@
+"""The jobs in the ledger: who may do what with a job, and what it holds of the budget.
+
+Every write is conditional. `TRANSITIONS` is the whole truth about which step may follow which;
+a step that is not in it raises LedgerConflictError and changes nothing. A step that changes a
+job's reservation changes the budget in the same transaction.
+
+Item: JOB#<job id>, one job with its attempts. `unsettled` is there until the job is over and
+people know it, or the sweep has watched it long enough; the index of that name lists those jobs.
+`month` is when it was created: the index `newest` lists the jobs of a month for the dashboard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from dropreel.errors import LedgerConflictError
+from dropreel.jobs.job import (
+    Attempt,
+    ClipInfo,
+    ClipSettings,
+    Job,
+    JobSummary,
+    Reservation,
+    Source,
+    State,
+)
+from dropreel.ledger.budget import adjusting, reserving, spending
+from dropreel.ledger.table import ConditionFailedError, Item, Table, Update
+from dropreel.money.budget import CapReachedError, Caps, Spending
+
+TRANSITIONS: Mapping[State, frozenset[State]] = {
+    # To claimed itself when the job is handed on to another provider.
+    State.CLAIMED: frozenset({State.CLAIMED, State.SUBMITTING, State.REFUSED}),
+    # Back to claimed only on an answer that proves that nothing was made.
+    State.SUBMITTING: frozenset({State.CLAIMED, State.SUBMITTED, State.REFUSED, State.UNKNOWN}),
+    # Back to claimed only after a failure that is not billed and may pass.
+    State.SUBMITTED: frozenset(
+        {State.RUNNING, State.READY, State.CLAIMED, State.FAILED, State.STALLED, State.CANCELLED}
+    ),
+    State.RUNNING: frozenset(
+        {State.READY, State.CLAIMED, State.FAILED, State.STALLED, State.CANCELLED}
+    ),
+    State.READY: frozenset({State.DELIVERED, State.FAILED, State.STALLED}),
+    State.REFUSED: frozenset({State.CLAIMED}),
+    State.FAILED: frozenset({State.CLAIMED}),
+    State.CANCELLED: frozenset({State.CLAIMED}),
+    # A late answer, a search at the provider, or an operator settles what happened.
+    State.UNKNOWN: frozenset({State.SUBMITTED, State.REFUSED}),
+    # The sweep looks again, or an operator settles it.
+    State.STALLED: frozenset({State.SUBMITTED, State.REFUSED}),
+    State.DELIVERED: frozenset(),
+}
+
+# In these nothing is left to happen by itself.
+SETTLED = frozenset({State.REFUSED, State.DELIVERED, State.FAILED, State.CANCELLED})
+
+UNSETTLED_INDEX = "unsettled"
+NEWEST_INDEX = "newest"
+# What that index holds besides its keys.
+SUMMARY_FIELDS = (
+    *("job_id", "state", "source", "provider", "run", "execution"),
+    *("failure", "estimate_usd", "cost_usd"),
+)
+# Nobody has moved the job since it was read, nor has it come back to this state with another order.
+_SAME = "#state = :was AND #run = :same_run AND #asked_at = :same_order"
+
+
+class Ledger:
+    """All reads and writes of jobs."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def get(self, job_id: str) -> Job | None:
+        item = self._table.get(_key(job_id))
+        return _job(item) if item else None
+
+    def require(self, job_id: str) -> Job:
+        job = self.get(job_id)
+        if job is None:
+            raise LedgerConflictError(f"job {job_id} is not in the ledger")
+        return job
+
+    def claim(self, job: Job) -> Job:
+        """Write a new job, or start the same one again after an end without a clip.
+
+        Returns the job as the ledger now holds it: ours if we were first, else the other one.
+        Only a drop that is newer than all before it starts a job again, and only while it has
+        nothing to wait for: an old event never does, however late it comes.
+        """
+        existing = self.get(job.job_id)
+        if existing is None:
+            if self._table.put_new(_key(job.job_id), _item(job)):
+                return job
+        elif job.dropped_at > max(existing.dropped_at, existing.newest_drop_at):
+            again = replace(job, run=existing.run + 1, attempts=existing.attempts)
+            if not existing.may_start_again:
+                self._note_drop(job)
+            elif self._table.put(_key(job.job_id), _item(again), _SAME, _as_read(existing)):
+                return again
+        return self.require(job.job_id)
+
+    def _note_drop(self, job: Job) -> None:
+        condition = "attribute_exists(#pk) AND #newest_drop_at < :newest_drop_at"
+        with suppress(ConditionFailedError):  # a still newer one was
+            self._table.update(
+                Update(
+                    _key(job.job_id), sets={"newest_drop_at": job.dropped_at}, condition=condition
+                )
+            )
+
+    def move(self, job: Job, to: State, **facts: Any) -> Job:
+        """Take `job` from the state it was read in to `to`, and note `facts` (fields of Job).
+
+        A `reservation` among the facts brings the budget to its amount. Raises
+        LedgerConflictError if the step is not allowed or somebody else moved the job.
+        """
+        old, new = job.reservation, facts.get("reservation", job.reservation)
+        changes = adjusting(old, new) if old and new else []
+        return self._move(job, to, facts, changes)
+
+    def move_reserving(
+        self, job: Job, to: State, reservation: Reservation, caps: Caps, **facts: Any
+    ) -> Job:
+        """Take the step and set money aside for it, or neither; raises CapReachedError."""
+        if job.reservation and job.reservation.amount_usd:
+            raise LedgerConflictError(f"job {job.job_id} has money set aside already")
+        try:
+            return self._move(
+                job, to, {**facts, "reservation": reservation}, reserving(reservation, caps)
+            )
+        except ConditionFailedError as error:
+            periods = ((reservation.day, caps.day), (reservation.month, caps.month))
+            period, cap = periods[error.index - 1]
+            committed = error.item.get("committed_usd", 0 * cap)
+            raise CapReachedError(
+                Spending(period, committed, cap), reservation.amount_usd
+            ) from None
+
+    def take_charge(self, job: Job, execution: str) -> Job:
+        """Note that `execution` answers for the job from now on, whatever its state."""
+        if job.execution == execution:
+            return job
+        sets = {"execution": execution}
+        update = Update(_key(job.job_id), sets=sets, condition=_SAME, where=_as_read(job))
+        return _job(self._update(job, update))
+
+    def spending(self, reservation: Reservation, caps: Caps) -> list[Spending]:
+        """How the day and the month of `reservation` stand now."""
+        return spending(self._table, reservation, caps)
+
+    def unsettled(self, most: int) -> list[str]:
+        """Ids of up to `most` jobs that are not settled, oldest first."""
+        items = self._table.query_index(UNSETTLED_INDEX, UNSETTLED_INDEX, "yes")
+        return [item["pk"].removeprefix("JOB#") for item in islice(items, most)]
+
+    def newest(self, month: str) -> Iterator[JobSummary]:
+        """The jobs created in `month` (`2026-11`), newest first."""
+        items = self._table.query_index(NEWEST_INDEX, "month", month, newest_first=True)
+        return (_summary(item) for item in items)
+
+    def settle(self, job: Job) -> None:
+        """People know how the job ended: if nothing can follow by itself, watch it no longer."""
+        if job.state in SETTLED:
+            with suppress(LedgerConflictError):  # dropped again meanwhile
+                self.give_up_watching(job)
+
+    def give_up_watching(self, job: Job) -> None:
+        removes = [UNSETTLED_INDEX]
+        update = Update(_key(job.job_id), removes=removes, condition=_SAME, where=_as_read(job))
+        self._update(job, update)
+
+    def _move(
+        self, job: Job, to: State, facts: Mapping[str, Any], changes: Sequence[Update]
+    ) -> Job:
+        if to not in TRANSITIONS[job.state]:
+            raise LedgerConflictError(f"job {job.job_id} cannot go from {job.state} to {to}")
+        update = Update(
+            _key(job.job_id),
+            sets={"state": to, UNSETTLED_INDEX: "yes", **facts},
+            condition=_SAME,
+            where=_as_read(job),
+        )
+        if not changes:
+            return _job(self._update(job, update))
+        try:
+            self._table.write_all([update, *changes])
+        except ConditionFailedError as error:
+            if error.index == 0:
+                raise _moved_on(job) from None
+            raise
+        return replace(job, state=to, **facts)
+
+    def _update(self, job: Job, update: Update) -> Item:
+        try:
+            return self._table.update(update)
+        except ConditionFailedError:
+            raise _moved_on(job) from None
+
+
+def _as_read(job: Job) -> dict[str, Any]:
+    return {"was": job.state, "same_run": job.run, "same_order": job.asked_at}
+
+
+def _moved_on(job: Job) -> LedgerConflictError:
+    return LedgerConflictError(f"job {job.job_id} is no longer {job.state} (run {job.run})")
+
+
+def _key(job_id: str) -> str:
+    return f"JOB#{job_id}"
+
+
+def _item(job: Job) -> Item:
+    fields = {name: getattr(job, name) for name in Job.__slots__}
+    return {**fields, UNSETTLED_INDEX: "yes", "month": job.created_at[:7]}
+
+
+def _summary(item: Item) -> JobSummary:
+    fields = {name: item[name] for name in JobSummary.__slots__ if name in item}
+    state, image_key = State(fields["state"]), item["source"]["key"]
+    return JobSummary(**{**fields, "state": state, "image_key": image_key})
+
+
+def _job(item: Item) -> Job:
+    fields = {name: item[name] for name in Job.__slots__ if name in item}
+    fields["state"] = State(fields["state"])
+    fields["source"] = Source(**fields["source"])
+    fields["settings"] = ClipSettings(**fields["settings"])
+    fields["attempts"] = tuple(Attempt(**attempt) for attempt in fields["attempts"])
+    for name, kind in (("clip", ClipInfo), ("reservation", Reservation)):
+        if fields.get(name):
+            fields[name] = kind(**fields[name])
+    return Job(**fields)

@@ -1,0 +1,265 @@
+"""Who may order at a provider now, and who waits: a provider takes only so many jobs at once.
+
+A job waits in its provider's line with the task token of its execution, and is woken when it is
+first and a slot is free. Whoever joins the line looks for a free slot afterwards, and whoever
+leaves hands its slot over, or frees it and looks at the line afterwards: so nobody sleeps beside
+a free slot.
+
+Items: SLOTS#<provider>, who holds a slot (`hold_<job id>`: until when), with a version for
+optimistic locking of grants; WAITING#<provider> <place>, one job in line, first place first;
+PARKED#<job id>, its task token and the one before. A hold that outlives its lease is free again.
+Times are unix seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dropreel.jobs.job import ENDS, Job, State
+from dropreel.ledger.jobs import Ledger
+from dropreel.ledger.table import ConditionFailedError, ContentionError, Delete, Item, Table, Update
+from dropreel.observability import gauge, logger
+from dropreel.providers.limits import Limit, limit_of
+
+BELIEVED_S = 600  # how long a provider's "too many" counts before more jobs are tried again
+WINDOW_S = 60  # of the limit of orders per minute
+PLACES = {"high": 1, "normal": 5, "low": 9}
+_HOLD = "hold_"
+_TRIES = 20
+_MOST_AT_ONCE = 90  # jobs woken by one transaction, which takes 100 writes
+
+# Wakes the execution that waits with a task token; False if none waits with it any longer.
+Wake = Callable[[str, Mapping[str, Any]], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The state of one provider's slots, as read."""
+
+    provider: str
+    item: Item
+    limit: Limit
+    now: float
+
+    @property
+    def holds(self) -> dict[str, int]:
+        named = {name: until for name, until in self.item.items() if name.startswith(_HOLD)}
+        return {name.removeprefix(_HOLD): until for name, until in named.items()}
+
+    @property
+    def free(self) -> int:
+        allowed = self.limit.jobs
+        if self.now < self.item.get("shrunk_until", 0):
+            allowed = min(allowed, self.item["shrunk_to"])
+        return allowed - len(self.holds)
+
+    @property
+    def orders(self) -> list[float]:
+        """When the newest orders were, or will be, made: as many as one minute allows."""
+        return list(self.item.get("orders", ()))[-(self.limit.orders_per_minute or 1) :]
+
+    def turns(self, count: int) -> list[float]:
+        """When each of the next `count` orders may be made."""
+        most, orders = self.limit.orders_per_minute, self.orders
+        for _ in range(count):
+            crowded = most is not None and len(orders) >= most
+            orders.append(max(self.now, orders[-most] + WINDOW_S) if crowded and most else self.now)
+        return orders[-count:]
+
+
+class Slots:
+    """The slots of all providers."""
+
+    def __init__(
+        self,
+        table: Table,
+        limits: Mapping[str, Limit],
+        wake: Wake,
+        *,
+        lease_s: int,
+        now: Callable[[], float],
+    ) -> None:
+        self._table = table
+        self._limits = limits
+        self._wake = wake
+        self._lease_s = lease_s
+        self._now = now
+
+    def wait(self, job: Job, token: str) -> None:
+        """Put the job in line; its execution is woken through `token`, at once if a slot is free.
+
+        May be repeated: a job has one place in line, and its newest token counts.
+        """
+        self._park(job.job_id, token)
+        line = self._read(job.provider)
+        if job.job_id in line.holds:
+            self._wake_up(job.job_id)
+            return
+        if line.item.get("closed_by") == job.job_id:
+            self._try_one_more(line)
+        self._table.put(_waiting(job), {"job_id": job.job_id})
+        self.serve(job.provider)
+
+    def release(self, job: Job) -> None:
+        """The provider does not work on the job any longer: the next may go. May be repeated."""
+        if not self._hand_over(job.provider, job.job_id):
+            self._free(job.provider, job.job_id)
+        # Also when repeated: the first time may not have come so far.
+        self.serve(job.provider)
+
+    def back_off(self, job: Job, seconds: float, *, full: bool) -> None:
+        """Give the slot back, and let fewer jobs go for a while.
+
+        `full`: the provider takes no more jobs than it has, which are at most those of the other
+        holders. Else nobody goes before `seconds` have passed. When this job is back in line, one
+        more may try.
+        """
+        self._free(job.provider, job.job_id)
+        line = self._read(job.provider)
+        others = len(line.holds) if full else 0
+        logger.warning("fewer jobs at once for a while", allowed=others)
+        until = int(line.now + (BELIEVED_S if others else seconds))
+        sets = {"shrunk_to": others, "shrunk_until": until, "closed_by": job.job_id}
+        self._table.update(Update(_slots(job.provider), sets=sets, adds={"version": 1}))
+
+    def serve(self, provider: str) -> None:
+        """Wake who is first in line for as long as slots are free."""
+        for _ in range(_TRIES):
+            line = self._read(provider)
+            first = self._first(line, line.free)
+            if not first:
+                break
+            if line.free > 0:
+                self._grant(line, first)
+            elif not self._end_leases(line):
+                break
+        gauge("JobsWaiting", provider, self._table.count(_line(provider)) if first else 0)
+        gauge("SlotsHeld", provider, len(line.holds))
+
+    def heal(self, provider: str, needs_slot: Callable[[str], bool]) -> int:
+        """Free the slots of jobs that need none, and wake again who may have been woken in vain.
+
+        Returns how many slots were freed.
+        """
+        freed = 0
+        for job_id in self._read(provider).holds:
+            if needs_slot(job_id):
+                self._wake_up(job_id)
+            else:
+                freed += self._free(provider, job_id)
+        self.serve(provider)
+        return freed
+
+    def _read(self, provider: str) -> _Line:
+        item = self._table.get(_slots(provider)) or {}
+        return _Line(provider, item, limit_of(provider, self._limits), self._now())
+
+    def _first(self, line: _Line, room: int) -> list[Item]:
+        """Who may go, if there is room; else the first one, to see whether anybody waits."""
+        return self._table.query(_line(line.provider), max(1, min(room, _MOST_AT_ONCE)))
+
+    def _hand_over(self, provider: str, job_id: str) -> bool:
+        """Give the job's slot to the first in line in one write. False if that cannot be."""
+        for _ in range(_TRIES):
+            line = self._read(provider)
+            room = line.free + 1
+            first = self._first(line, room) if room > 0 and job_id in line.holds else []
+            # Who stands in line and holds a slot has to give that back before it gets one.
+            if not first or any(item["job_id"] == job_id for item in first):
+                return False
+            if self._grant(line, first, leaving=job_id):
+                return True
+        return False
+
+    def _grant(self, line: _Line, first: list[Item], leaving: str = "") -> bool:
+        """Give slots to these, and wake them. False if somebody else was quicker."""
+        ids = [item["job_id"] for item in first]
+        turns = line.turns(len(ids))
+        until = int(line.now + self._lease_s)
+        sets: dict[str, Any] = {f"{_HOLD}{job_id}": until for job_id in ids}
+        if line.limit.orders_per_minute:
+            sets["orders"] = [*line.orders, *turns][-line.limit.orders_per_minute :]
+        seen = line.item.get("version")
+        same = "#version = :seen" if seen is not None else "attribute_not_exists(#version)"
+        where = {} if seen is None else {"seen": seen}
+        slots = Update(
+            _slots(line.provider),
+            sets=sets,
+            adds={"version": 1},
+            removes=[f"{_HOLD}{leaving}"] if leaving else (),
+            condition=same,
+            where=where,
+        )
+        gone = [Delete(f"{item['pk']} {item['sk']}") for item in first]
+        try:
+            self._table.write_all([slots, *gone])
+        except ConditionFailedError:
+            return False
+        for job_id, turn in zip(ids, turns, strict=True):
+            if not self._wake_up(job_id, turn) and self._is_over(job_id):
+                self._free(line.provider, job_id)
+        return True
+
+    def _park(self, job_id: str, token: str) -> None:
+        """Keeps the token before as well: whoever brings an old one may come after the new one."""
+        for _ in range(_TRIES):
+            last = (self._table.get(_parked(job_id)) or {}).get("token", "")
+            item = {"token": token, "token_before": last, "parked_at": int(self._now())}
+            same = "attribute_not_exists(#token) OR #token = :last"
+            if token == last or self._table.put(_parked(job_id), item, same, {"last": last}):
+                return
+        raise ContentionError(f"too many wait for a slot for job {job_id}")
+
+    def _wake_up(self, job_id: str, ask_at: float = 0) -> bool:
+        parked = self._table.get(_parked(job_id)) or {}
+        tokens = (parked.get("token"), parked.get("token_before"))
+        return any(self._wake(token, {"ask_at": ask_at}) for token in tokens if token)
+
+    def _is_over(self, job_id: str) -> bool:
+        """Else who waits no longer may have been woken already, and keeps its slot."""
+        job = Ledger(self._table).get(job_id)
+        return job is None or job.state in ENDS or job.state is State.READY
+
+    def _free(self, provider: str, job_id: str) -> bool:
+        """Leaves the version as it is: more room does not spoil what others are granting."""
+        hold = f"{_HOLD}{job_id}"
+        update = Update(_slots(provider), removes=[hold], condition=f"attribute_exists(#{hold})")
+        try:
+            self._table.update(update)
+        except ConditionFailedError:
+            return False
+        return True
+
+    def _try_one_more(self, line: _Line) -> None:
+        """One more job than the provider has now; all, if it has none of ours."""
+        held = len(line.holds)
+        sets = {"shrunk_to": held + 1} if held else {"shrunk_until": 0}
+        update = Update(
+            _slots(line.provider), sets=sets, adds={"version": 1}, removes=["closed_by"]
+        )
+        self._table.update(update)
+
+    def _end_leases(self, line: _Line) -> bool:
+        over = [job_id for job_id, until in line.holds.items() if until < line.now]
+        if over:
+            logger.error("slots were never given back", jobs=over)
+        return sum(self._free(line.provider, job_id) for job_id in over) > 0
+
+
+def _slots(provider: str) -> str:
+    return f"SLOTS#{provider}"
+
+
+def _line(provider: str) -> str:
+    return f"WAITING#{provider}"
+
+
+def _waiting(job: Job) -> str:
+    """Whose priority is higher comes first, then who was dropped first."""
+    return f"{_line(job.provider)} {PLACES[job.priority]}#{job.created_at}#{job.job_id}"
+
+
+def _parked(job_id: str) -> str:
+    return f"PARKED#{job_id}"

@@ -1,0 +1,75 @@
+"""What the operator is told before it is too late, once per cause. Never a reason to fail a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from dropreel.jobs.job import utc_iso
+from dropreel.ledger.breaker import Opened
+from dropreel.mail.message import Mail
+from dropreel.mail.once import Notices, Telling
+from dropreel.mail.operators import (
+    budget_warning,
+    cap_warning,
+    provider_warning,
+    subscriber_warning,
+)
+from dropreel.mail.publisher import Notifier
+from dropreel.money.budget import Spending
+from dropreel.observability import MetricUnit, logger, measure, metrics
+
+WARN_AT = Decimal("0.8")
+
+
+def report_spending(spendings: Sequence[Spending]) -> None:
+    """Note how the budget stands, for dashboard and alarm: first the day, then the month."""
+    measure("SpentToday", float(spendings[0].committed))
+    measure("BudgetUsed", float(100 * max(one.share for one in spendings)), MetricUnit.Percent)
+
+
+class Warnings:
+    """Sends warnings to the operators' topic."""
+
+    def __init__(
+        self,
+        notices: Notices,
+        operators: Notifier,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._notices = notices
+        self._operators = operators
+        self._now = now
+
+    def check_budget(self, spendings: Sequence[Spending]) -> None:
+        """Warn once per period when 80 % of its cap are committed."""
+        report_spending(spendings)
+        for spending in spendings:
+            if spending.share >= WARN_AT:
+                self._warn(f"budget-{spending.period}-80", budget_warning(spending))
+
+    def cap_reached(self, spending: Spending) -> None:
+        """Warn once per period that jobs are being refused."""
+        self._warn(f"budget-{spending.period}-100", cap_warning(spending))
+
+    def breaker_opened(self, opened: Opened) -> None:
+        """Warn that a provider is not asked for a while."""
+        mail = provider_warning(opened.provider, opened.failures, opened.reason)
+        self._warn(f"breaker-{opened.provider}-{opened.until}", mail)
+        metrics.add_metric("ProviderStopped", MetricUnit.Count, 1)
+
+    def nobody_subscribed(self) -> None:
+        """Warn once a week that nobody gets the results."""
+        year, week, _ = self._now().isocalendar()
+        self._warn(f"unsubscribed-{year}-{week:02}", subscriber_warning())
+
+    def _warn(self, notice: str, mail: Mail) -> None:
+        try:
+            if self._notices.begin(notice, self._now().timestamp()) is Telling.MINE:
+                self._operators.send(mail)
+                self._notices.end(notice, utc_iso(self._now()))
+        except (BotoCoreError, ClientError):
+            logger.exception("a warning could not be sent", notice=notice)

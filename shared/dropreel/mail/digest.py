@@ -1,0 +1,175 @@
+"""Results above so many per window: machines get each of them, mailboxes one mail together.
+
+Items, under MAILS#<window>: a counter (`mails`, and `asked` once a digest is asked for), and one
+per result above the limit, under its notice. Such a result is in the index `unsettled` under
+"mails" from before it is published until a digest has told it: what is lost on the way is told
+by the sweep.
+
+Mail subscriptions of the template take only messages with the attribute `mail` = yes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from dropreel.jobs.job import utc_iso
+from dropreel.ledger.jobs import UNSETTLED_INDEX
+from dropreel.ledger.table import Item, Table, Update
+from dropreel.mail.digest_text import digest
+from dropreel.mail.message import Line, Mail, Place
+from dropreel.mail.once import Notices, Telling
+from dropreel.mail.publisher import Notifier
+from dropreel.mail.windows import Window
+from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.settings import DigestSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+_UNTOLD = "mails"
+_MARGIN = timedelta(seconds=15)  # for results that were counted just before the window's end
+_OVERDUE = timedelta(minutes=5)
+_MOST_UNTOLD = 5000  # in one sweep
+_CHUNK = 50  # DynamoDB writes at most 100 items at once
+
+
+class ResultMails:
+    """Sends results: to mailboxes one by one up to `above` per window (0: always)."""
+
+    def __init__(
+        self,
+        notifier: Notifier,
+        *,
+        table: Table,
+        queue: SQSClient,
+        queue_url: str,
+        above: int,
+        minutes: int,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._notifier = notifier
+        self._table = table
+        self._queue = queue
+        self._queue_url = queue_url
+        self._above = above
+        self._minutes = minutes
+        self._now = now
+
+    def send(self, mail: Mail) -> None:
+        """Publish `mail`; above the limit it is noted for a digest before."""
+        line = mail.line
+        if line is None or not self._above:
+            self._notifier.send(mail)
+            return
+        window = Window.at(self._now(), self._minutes)
+        counted = self._table.update(Update(_key(window), adds={"mails": 1}))
+        if counted["mails"] <= self._above:
+            self._notifier.send(mail)
+            return
+        self._note(window, line)
+        if "asked" not in counted:
+            self._ask(window)
+        self._notifier.send(mail, to_mailboxes=False)
+
+    def _note(self, window: Window, line: Line) -> None:
+        facts = {name: value for name, value in asdict(line).items() if value is not None}
+        untold = {UNSETTLED_INDEX: _UNTOLD, "created_at": utc_iso(self._now())}
+        self._table.update(Update(_key(window, line.notice), sets={**facts, **untold}))
+
+    def _ask(self, window: Window) -> None:
+        """Ask for the digest at the window's end. Two may ask: it is told once."""
+        wait = (window.end + _MARGIN - self._now()).total_seconds()
+        self._queue.send_message(
+            QueueUrl=self._queue_url,
+            MessageBody=json.dumps({"digest": window.name}),
+            DelaySeconds=max(0, min(900, int(wait))),
+        )
+        self._table.update(Update(_key(window), sets={"asked": True}))
+
+
+def result_mails(
+    settings: DigestSettings, notifier: Notifier, table: Table, queue: SQSClient
+) -> ResultMails:
+    return ResultMails(
+        notifier,
+        table=table,
+        queue=queue,
+        queue_url=settings.ingest_queue_url,
+        above=settings.digest_above,
+        minutes=settings.digest_minutes,
+    )
+
+
+class Digests:
+    """Tells the results that mailboxes did not get one by one."""
+
+    def __init__(
+        self,
+        table: Table,
+        notifier: Notifier,
+        place: Place,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._table = table
+        self._notices = Notices(table)
+        self._notifier = notifier
+        self._place = place
+        self._now = now
+
+    def tell(self, window: Window) -> None:
+        """Send one mail about everything untold of `window`, once."""
+        lines = [_line(item) for item in self._table.query(_key(window)) if _is_untold(item)]
+        if not lines:
+            return
+        notice = f"digest-{window.name}-{_fingerprint(lines)}"
+        telling = self._notices.begin(notice, self._now().timestamp())
+        if telling is Telling.BUSY:
+            return  # if that one dies, the sweep sees what is left
+        if telling is Telling.MINE:
+            self._notifier.send(digest(window, lines, self._place))
+            self._notices.end(notice, utc_iso(self._now()))
+            metrics.add_metric("DigestSent", MetricUnit.Count, 1)
+            logger.info("digest sent", extra={"results": len(lines)})
+        self._settle(window, lines)
+
+    def tell_overdue(self) -> None:
+        """Tell what a digest should have told before: it was lost, or came too early."""
+        found = self._table.query_index(UNSETTLED_INDEX, UNSETTLED_INDEX, _UNTOLD)
+        names = {item["pk"].partition("#")[2] for item in islice(found, _MOST_UNTOLD)}
+        for window in map(Window.named, sorted(names)):
+            if self._now() > window.end + _OVERDUE:
+                self.tell(window)
+
+    def _settle(self, window: Window, lines: Sequence[Line]) -> None:
+        told = {"told_at": utc_iso(self._now())}
+        for first in range(0, len(lines), _CHUNK):
+            self._table.write_all(
+                [
+                    Update(_key(window, line.notice), sets=told, removes=[UNSETTLED_INDEX])
+                    for line in lines[first : first + _CHUNK]
+                ]
+            )
+
+
+def _key(window: Window, notice: str = "") -> str:
+    return f"MAILS#{window.name} {notice}".strip()
+
+
+def _is_untold(item: Item) -> bool:
+    return item.get(UNSETTLED_INDEX) == _UNTOLD
+
+
+def _line(item: Item) -> Line:
+    return Line(**{field.name: item[field.name] for field in fields(Line) if field.name in item})
+
+
+def _fingerprint(lines: Sequence[Line]) -> str:
+    """Late results make another digest; the same ones are told once."""
+    names = "\n".join(sorted(line.notice for line in lines))
+    return hashlib.sha256(names.encode()).hexdigest()[:24]

@@ -1,0 +1,235 @@
+"""What a mail is: plain text for a phone, a JSON document for machines, attributes for filters.
+
+What the mails say is in `result_mail`, `operator_mail` and `digest_mail`; nothing in them talks
+to AWS. `notices` sends what they return.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+from dropreel.jobs.job import Job, State
+
+MAX_SUBJECT = 99  # SNS: fewer than 100 characters
+# SNS takes 256 KiB with both bodies and all attributes: what others wrote is cut long before.
+_MAX_REASON = 600
+_MAX_PROMPT = 400
+
+# What the value of an attribute may not hold: the characters that XML does not know.
+_ILLEGAL = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One result as a digest tells it. `notice` names it; `text` is empty for a clip.
+
+    `cost_usd` is the price, `real` where the provider has named it; None where nothing was paid
+    or nobody knows a price.
+    """
+
+    notice: str
+    file: str
+    outcome: str
+    text: str = ""
+    cost_usd: Decimal | None = None
+    real: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One message. `document` is the JSON body that every protocol but e-mail gets.
+
+    `line` is there where many such mails may become one.
+    """
+
+    subject: str
+    text: str
+    document: Mapping[str, Any]
+    attributes: Mapping[str, str]
+    line: Line | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where things lie: for `s3://` names and console links."""
+
+    region: str
+    clips_bucket: str
+    execution_arn: str = ""
+
+    def uri(self, key: str) -> str:
+        return f"s3://{self.clips_bucket}/{key}"
+
+    def object_link(self, key: str) -> str:
+        place = f"{self.clips_bucket}?region={self.region}&prefix={quote(key, safe='')}"
+        return f"{self._console}/s3/object/{place}"
+
+    def folder_link(self, prefix: str) -> str:
+        place = f"{self.clips_bucket}?region={self.region}&prefix={quote(prefix, safe='')}"
+        return f"{self._console}/s3/buckets/{place}"
+
+    def resume_command(self, job_id: str, word: str) -> str:
+        """What an operator types (or gives to "Start execution" in the console) to go on."""
+        machine = self.execution_arn.replace(":execution:", ":stateMachine:").rpartition(":")[0]
+        given = f'{{"job_id": "{job_id}", "resume": {word}}}'
+        return (
+            f"aws stepfunctions start-execution --region {self.region} \\\n"
+            f"  --state-machine-arn {machine} \\\n"
+            f"  --input '{given}'"
+        )
+
+    def execution_link(self) -> str:
+        arn = quote(self.execution_arn, safe=":")
+        return f"{self._console}/states/home?region={self.region}#/v2/executions/details/{arn}"
+
+    @property
+    def _console(self) -> str:
+        if self.region.startswith("cn-"):
+            return f"https://{self.region}.console.amazonaws.cn"
+        if self.region.startswith("us-gov-"):
+            return "https://console.amazonaws-us-gov.com"
+        return f"https://{self.region}.console.aws.amazon.com"
+
+
+def compose(
+    subject: str,
+    parts: Sequence[str],
+    document: Mapping[str, Any],
+    attributes: Mapping[str, str],
+    line: Line | None = None,
+) -> Mail:
+    """A mail of these paragraphs; the document tells subject and text, too."""
+    text = "\n\n".join(parts) + "\n"
+    legal = legal_subject(subject)
+    return Mail(legal, text, {**document, "subject": legal, "text": text}, attributes, line)
+
+
+def compose_about(
+    job: Job,
+    subject: str,
+    parts: Sequence[str],
+    place: Place,
+    facts: Mapping[str, Any],
+    line: Line | None = None,
+) -> Mail:
+    """A mail about a job, with everything that machines may want to know of it."""
+    settings = job.settings
+    document = {
+        "outcome": job.state.value,
+        "job_id": job.job_id,
+        "image": job.source.key,
+        "provider": job.provider,
+        "provider_job_id": job.provider_job_id,
+        "settings": {
+            "aspect_ratio": settings.aspect_ratio,
+            "resolution": settings.resolution,
+            "duration": settings.duration,
+            "loop": settings.loop,
+            "take": settings.take,
+        },
+        "clip": place.uri(job.clip_key) if job.state is State.DELIVERED else None,
+        "record": place.uri(job.record_key),
+        "execution": place.execution_arn,
+        "estimate_usd": str(job.estimate_usd) if job.estimate_usd is not None else None,
+        "cost_usd": str(job.cost_usd) if job.cost_usd is not None else None,
+        "failure": _short_failure(job) or None,
+        **facts,
+    }
+    attributes = {
+        "outcome": job.state.value,
+        "provider": job.provider,
+        "folder": folder_attribute(job.source.key),
+    }
+    return compose(subject, parts, document, attributes, line)
+
+
+def _short_failure(job: Job) -> dict[str, Any]:
+    if "message" not in job.failure:
+        return job.failure
+    return {**job.failure, "message": reason_of(job)}
+
+
+def legal_subject(text: str) -> str:
+    """Printable ASCII, no leading blank, at most 99 characters: what SNS never refuses.
+
+    A long file name is cut in its middle, so that the outcome behind it stays readable.
+    """
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "replace").decode()
+    plain = re.sub(r"\?+", "?", re.sub(r"[^ -~]", " ", plain))
+    plain = " ".join(plain.split()) or "dropreel"
+    if len(plain) <= MAX_SUBJECT:
+        return plain
+    name, colon, outcome = plain.rpartition(": ")
+    room = max(10, MAX_SUBJECT - len(colon + outcome) - 3)
+    return f"{name[: room // 2]}...{name[-(room - room // 2) :]}{colon}{outcome}"[:MAX_SUBJECT]
+
+
+def folder_attribute(key: str) -> str:
+    """The folder of a file with its last slash, `/` for the bucket's top, as an attribute."""
+    folder = key.rpartition("/")[0]
+    return _ILLEGAL.sub("?", f"{folder}/")
+
+
+def rows(given: Mapping[str, str]) -> str:
+    return "\n".join(f"{label}: {one_line(value)}" for label, value in given.items())
+
+
+def file_name(key: str) -> str:
+    """The file's own name, on one line whatever the key holds."""
+    return one_line(key.rstrip("/").rpartition("/")[2] or key)
+
+
+def one_line(text: str) -> str:
+    """Nothing in it breaks the line, moves the cursor or turns the writing round."""
+    return "".join(char if _harmless(char) else "?" for char in text)
+
+
+def _harmless(char: str) -> bool:
+    # All kinds of blanks stay: macOS puts narrow ones into the names of screenshots.
+    return char.isprintable() or unicodedata.category(char) == "Zs"
+
+
+def shortened(text: str, most: int) -> str:
+    """One line of at most `most` characters, blanks for what separates words."""
+    line = one_line(" ".join(text.split()))
+    return line if len(line) <= most else f"{line[: most - 4]} ..."
+
+
+def reason_of(job: Job) -> str:
+    return shortened(str(job.failure.get("message") or ""), _MAX_REASON)
+
+
+def prompt_of(job: Job) -> str:
+    return shortened(job.settings.prompt, _MAX_PROMPT)
+
+
+def about_usd(amount: Decimal | None) -> str:
+    return f"about ${amount:.2f}" if amount is not None else "at an unknown price"
+
+
+_MONEY_SURE = {
+    State.UNKNOWN: "It is not known whether this clip was ordered and paid ({usd}).",
+    State.STALLED: "The clip is ordered; it may be or become paid ({usd}).",
+}
+_MONEY_ENDED = {
+    False: "Nothing was paid: {provider} does not charge for this.",
+    None: "It may have been paid ({usd}): {provider} does not say whether it charges for this.",
+    True: "It was paid ({usd}): {provider} charges for this.",
+}
+
+
+def money(job: Job) -> str:
+    """Whether a job that has ended without a clip has cost anything, as far as is known."""
+    if job.state is State.REFUSED:
+        if job.orders:
+            return "Nothing was paid: what was ordered came to nothing and is not charged."
+        return "Nothing was paid: no clip was ordered."
+    words = _MONEY_SURE.get(job.state) or _MONEY_ENDED[job.failure.get("billed")]
+    price = f"${job.cost_usd:.2f}" if job.cost_usd is not None else about_usd(job.estimate_usd)
+    return words.format(provider=job.provider, usd=price)

@@ -1,0 +1,161 @@
+"""What the operator is told: ends that only an operator can mend, and warnings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dropreel.jobs.job import Job, State
+from dropreel.mail.message import (
+    Mail,
+    Place,
+    compose,
+    compose_about,
+    file_name,
+    money,
+    prompt_of,
+    reason_of,
+    rows,
+    shortened,
+)
+from dropreel.money.budget import Spending
+
+RUNBOOK = "docs/operations.md"
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What to do, and the runbook's section that says more."""
+
+    what: str
+    section: str
+
+
+_STEPS = {
+    "auth": _Step("Check this provider's key in the stack's secret.", "A provider does not work"),
+    "no_credit": _Step("Add credit to the account at this provider.", "A provider does not work"),
+    "lost_answer": _Step(
+        "Look at the provider for a job of this time and prompt before anything else: "
+        "a second order would be paid twice.",
+        "Payment unknown",
+    ),
+    "deadline": _Step(
+        "Nothing yet: the sweep looks every half hour for three days. Look at the provider if "
+        "it has not come by then.",
+        "Stalled jobs",
+    ),
+    "download": _Step(
+        "Nothing yet: the sweep tries again every half hour for three days. Until then the clip "
+        "can also be fetched at the provider.",
+        "Stalled jobs",
+    ),
+    "not_a_clip": _Step(
+        "Look at the provider for this job: it is made, and may have been paid.", "Jobs fail"
+    ),
+    "unsafe_result": _Step(
+        "The provider gave an address that must not be fetched. Ask them why.", "Jobs fail"
+    ),
+    "accident": _Step("Read the execution's history and the functions' logs.", "Jobs fail"),
+}
+
+
+def needs_operator(job: Job) -> bool:
+    return job.failure.get("kind") in _STEPS
+
+
+def operator_note(job: Job, place: Place) -> Mail | None:
+    """What the operator has to look at after this end, or None when it is the dropper's turn."""
+    if not needs_operator(job):
+        return None
+    kind = str(job.failure.get("kind"))
+    name, step = file_name(job.source.key), _STEPS[kind]
+    facts = {
+        "Image": job.source.key,
+        "Job": job.job_id,
+        "Provider's job": job.provider_job_id or "none",
+        "Asked at": job.asked_at or "never",
+        "Record": place.uri(job.record_key),
+    }
+    parts = [
+        f"{name} at {job.provider} has ended as {job.state.value} ({kind}).",
+        f"What to do: {step.what}",
+        f"Reason given: {reason_of(job) or 'none'}",
+        f"Money: {money(job)}",
+        rows(facts),
+        f"Prompt:\n{prompt_of(job)}",
+        *_ways_on(job, place),
+        f"Execution:\n{place.execution_link()}",
+        _runbook(step.section),
+    ]
+    return compose_about(job, f"{name}: operator needed ({kind})", parts, place, {})
+
+
+def operator_warning(kind: str, subject: str, text: str, what_to_do: str, section: str) -> Mail:
+    """Something that is not about one job; `kind` is a word for machines."""
+    parts = [text, f"What to do: {what_to_do}", _runbook(section)]
+    document = {"outcome": "warning", "warning": kind}
+    return compose(f"dropreel: {subject}", parts, document, {"outcome": "warning"})
+
+
+def budget_warning(spending: Spending) -> Mail:
+    return operator_warning(
+        "budget",
+        f"{int(100 * spending.share)}% of the budget of {spending.period} is used",
+        f"${spending.committed:.2f} of the ${spending.cap:.2f} allowed for {spending.period} "
+        "(UTC) are used or reserved.",
+        "Raise the cap with the stack's parameters, or let jobs be refused when it is reached.",
+        "The budget",
+    )
+
+
+def cap_warning(spending: Spending) -> Mail:
+    return operator_warning(
+        "cap",
+        f"the budget of {spending.period} is used up",
+        f"Of the ${spending.cap:.2f} allowed for {spending.period} (UTC), "
+        f"${spending.committed:.2f} are used or reserved. Jobs that would pass it are refused.",
+        "Raise the cap with the stack's parameters, or wait for the next period. Then the "
+        "refused files have to be dropped again.",
+        "The budget",
+    )
+
+
+def provider_warning(provider: str, failures: int, reason: str) -> Mail:
+    return operator_warning(
+        "provider",
+        f"{provider} does not work",
+        f"{failures} orders in a row failed at {provider}. "
+        f"Last reason: {shortened(reason, 300) or 'none'}",
+        "Check key, credit and status of this provider. Jobs wait; one of them tries again "
+        "every few minutes.",
+        "A provider does not work",
+    )
+
+
+def subscriber_warning() -> Mail:
+    return operator_warning(
+        "subscribers",
+        "nobody gets the mails about clips",
+        "The topic of the results has no confirmed subscriber: either nobody has confirmed yet, "
+        "or somebody (or a scanner of links) has unsubscribed.",
+        "Subscribe the address again, and confirm it with `make confirm`, so that one click "
+        "cannot end it.",
+        "Nobody is subscribed",
+    )
+
+
+def _runbook(section: str) -> str:
+    return f'More: {RUNBOOK}, section "{section}".'
+
+
+def _ways_on(job: Job, place: Place) -> list[str]:
+    """Commands that take an unsettled job further without ordering anything."""
+    if job.state is State.STALLED:
+        return [f"To look again, without ordering:\n{place.resume_command(job.job_id, '{}')}"]
+    if job.state is not State.UNKNOWN:
+        return []
+    found = place.resume_command(job.job_id, '{"provider_job_id": "..."}')
+    nothing = place.resume_command(job.job_id, '{"nothing_made": true}')
+    return [
+        f"If the provider has the job, go on with it by its number:\n{found}",
+        f"If the provider has no such job, say so; then the files can be dropped again:\n{nothing}",
+    ]

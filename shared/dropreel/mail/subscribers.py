@@ -1,0 +1,35 @@
+"""Whether anybody gets the mails: people unsubscribe by accident, and link scanners for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from dropreel.mail.alerts import Warnings
+from dropreel.observability import gauge, logger
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+
+RESULTS = "results"
+
+
+class Subscribers:
+    """Counts the confirmed subscribers of each topic. `topics` holds ARNs by name."""
+
+    def __init__(self, client: SNSClient, topics: Mapping[str, str], warnings: Warnings) -> None:
+        self._client = client
+        self._topics = topics
+        self._warnings = warnings
+
+    def check(self) -> None:
+        """Publish how many there are; warn the operator when nobody hears of results."""
+        for topic, arn in self._topics.items():
+            found = self._client.get_topic_attributes(TopicArn=arn)["Attributes"]
+            confirmed = int(found["SubscriptionsConfirmed"])
+            gauge("ConfirmedSubscribers", topic, confirmed, dimension="topic")
+            if confirmed:
+                continue
+            logger.warning("nobody is subscribed", topic=topic)
+            if topic == RESULTS:  # where nobody reads the other one, only its alarm is left
+                self._warnings.nobody_subscribed()

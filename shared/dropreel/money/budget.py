@@ -1,0 +1,41 @@
+"""Caps on spending, and money set aside for one order. Days and months are those of UTC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from dropreel.errors import DropreelError
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """The most that may be committed, in US dollars."""
+
+    job: Decimal
+    day: Decimal
+    month: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """How much of a cap is committed."""
+
+    period: str
+    committed: Decimal
+    cap: Decimal
+
+    @property
+    def share(self) -> Decimal:
+        return self.committed / self.cap if self.cap else Decimal(1)
+
+
+class CapReachedError(DropreelError):
+    """The order would pass a cap. Nothing was reserved."""
+
+    def __init__(self, spending: Spending, amount: Decimal) -> None:
+        super().__init__(
+            f"this clip costs about ${amount:.2f}; of the ${spending.cap:.2f} allowed for "
+            f"{spending.period} (UTC), ${spending.committed:.2f} are used or reserved"
+        )
+        self.spending = spending

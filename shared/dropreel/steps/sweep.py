@@ -1,0 +1,199 @@
+"""The sweep: looks at jobs that the workflow has left behind, and lets it go on with them.
+
+It tells nobody anything itself: the workflow does. A job that was asked for before is resumed,
+which never orders; one whose execution was never started gets its first one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from dropreel.clips.bucket import Clips
+from dropreel.drops.selection import CAPABILITIES
+from dropreel.jobs.job import ENDS, Job, Reservation, State, from_iso, workflow_input
+from dropreel.ledger.jobs import SETTLED, Ledger
+from dropreel.ledger.slots import Slots
+from dropreel.ledger.table import Table
+from dropreel.mail.alerts import report_spending
+from dropreel.mail.once import Notices
+from dropreel.mail.operators import needs_operator
+from dropreel.money.budget import Caps
+from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.providers.base import Failed, Provider, Ready
+from dropreel.steps.finalize import operators_notice
+from dropreel.steps.poll import find_order
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+MOST_JOBS = 2000  # in one sweep: most of them are under way and need one read each
+WATCH = timedelta(days=3)  # after this a provider has forgotten the job, or bills it for good
+_RESUMED = ("late", "found", "stuck", "started", "untold")
+_LEFT_BEHIND = ("stuck", "started", "untold", "failed")  # no execution cared for these
+_UNDER_WAY = frozenset({State.SUBMITTING, State.SUBMITTED, State.RUNNING, State.READY})
+
+
+class Sweep:
+    """What the `sweep` function does, every now and then."""
+
+    def __init__(
+        self,
+        *,
+        table: Table,
+        slots: Slots,
+        clips: Clips,
+        provider: Callable[[str], Provider],
+        workflow: SFNClient,
+        machine_arn: str,
+        deadline: timedelta,
+        cancel_stalled: bool,
+        caps: Caps,
+        chores: Sequence[Callable[[], object]] = (),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._ledger = Ledger(table)
+        self._slots = slots
+        self._notices = Notices(table)
+        self._clips = clips
+        self._provider = provider
+        self._workflow = workflow
+        self._machine_arn = machine_arn
+        self._deadline = deadline
+        self._cancel_stalled = cancel_stalled
+        self._chores = chores
+        self._caps = caps
+        self._now = now
+
+    def run(self) -> dict[str, int]:
+        """Look at every unsettled job. Returns how many of them got which treatment."""
+        done: Counter[str] = Counter()
+        for job_id in self._ledger.unsettled(MOST_JOBS):
+            job = self._ledger.get(job_id)
+            if job is None:
+                continue
+            try:
+                done[self._look_at(job)] += 1
+            except Exception:
+                # One odd job must not keep the others from being looked at.
+                logger.exception("not swept", job_id=job_id)
+                done["failed"] += 1
+        for provider in CAPABILITIES:
+            done.update(self._heal_slots(provider))
+        self._report(done)
+        today = Reservation.at(self._now(), Decimal(0))
+        report_spending(self._ledger.spending(today, self._caps))
+        self._do_chores()
+        return dict(done)
+
+    def _do_chores(self) -> None:
+        """What else has to be looked at now and then."""
+        for chore in self._chores:
+            try:
+                chore()
+            except Exception:
+                logger.exception("a chore was not done")
+
+    def _look_at(self, job: Job) -> str:
+        if job.state in ENDS and not self._told(job):
+            return "under way" if self._is_running(job) else self._resume(job, {}, "untold")
+        if job.state in SETTLED:
+            self._ledger.settle(job)
+            return "settled"
+        if job.state is State.STALLED:
+            return self._stalled(job)
+        if job.state is State.UNKNOWN:
+            return self._unknown(job)
+        due = job.deadline_at if job.state in _UNDER_WAY else job.created_at
+        if self._now() < from_iso(due) + self._deadline or self._is_running(job):
+            return "under way"
+        return self._stuck(job)
+
+    def _heal_slots(self, provider: str) -> dict[str, int]:
+        def needs_slot(job_id: str) -> bool:
+            job = self._ledger.get(job_id)
+            if job is None or job.provider != provider:
+                return False
+            if job.state in (State.CLAIMED, State.UNKNOWN):
+                return self._is_running(job)
+            return job.state in (State.SUBMITTING, State.SUBMITTED, State.RUNNING)
+
+        try:
+            freed = self._slots.heal(provider, needs_slot)
+        except Exception:
+            logger.exception("slots not healed", provider=provider)
+            return {"failed": 1}
+        return {"slots freed": freed} if freed else {}
+
+    def _told(self, job: Job) -> bool:
+        """Whether everybody knows of this end who should."""
+        if not self._notices.told(job.notice):
+            return False
+        return not needs_operator(job) or self._notices.told(operators_notice(job))
+
+    def _stalled(self, job: Job) -> str:
+        if self._too_old(job):
+            self._ledger.give_up_watching(job)
+            return "given up"
+        status = self._provider(job.provider).status(job.provider_job_id)
+        if isinstance(status, Ready | Failed):
+            return self._resume(job, {}, "late")
+        if self._cancel_stalled:
+            self._provider(job.provider).cancel(job.provider_job_id)
+            return "asked to cancel"
+        return "still stalled"
+
+    def _unknown(self, job: Job) -> str:
+        """Only an order that is found settles anything: a list without it proves nothing."""
+        if self._too_old(job):
+            self._ledger.give_up_watching(job)
+            return "given up"
+        found = find_order(job, self._provider(job.provider), self._clips)
+        if found and len(found) == 1:
+            return self._resume(job, {"provider_job_id": found[0]}, "found")
+        return "still unknown"
+
+    def _stuck(self, job: Job) -> str:
+        """Nothing runs for this job although it has not ended: let the workflow end it."""
+        if job.state is State.CLAIMED and self._start(job.execution_name, workflow_input(job)):
+            return "started"
+        return self._resume(job, {}, "stuck")
+
+    def _resume(self, job: Job, word: dict[str, Any], why: str) -> str:
+        stamp = self._now().strftime("%Y%m%d%H")
+        name = f"{job.execution_name[:60]}-{why}-{stamp}"
+        return why if self._start(name, {**workflow_input(job), "resume": word}) else "under way"
+
+    def _start(self, name: str, given: dict[str, Any]) -> bool:
+        try:
+            self._workflow.start_execution(
+                stateMachineArn=self._machine_arn, name=name, input=json.dumps(given)
+            )
+        except self._workflow.exceptions.ExecutionAlreadyExists:
+            return False
+        return True
+
+    def _is_running(self, job: Job) -> bool:
+        arn = job.execution or self._arn(job.execution_name)
+        try:
+            described = self._workflow.describe_execution(executionArn=arn)
+        except self._workflow.exceptions.ExecutionDoesNotExist:
+            return False
+        return described["status"] == "RUNNING"
+
+    def _arn(self, name: str) -> str:
+        return f"{self._machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
+
+    def _too_old(self, job: Job) -> bool:
+        return self._now() > from_iso(job.asked_at) + WATCH
+
+    def _report(self, done: Counter[str]) -> None:
+        swept = sum(done.values())
+        logger.info("sweep done", extra={"swept": swept, "treated": dict(done)})
+        metrics.add_metric("JobsSwept", MetricUnit.Count, swept)
+        metrics.add_metric("JobsResumed", MetricUnit.Count, sum(done[why] for why in _RESUMED))
+        metrics.add_metric("JobsStuck", MetricUnit.Count, sum(done[why] for why in _LEFT_BEHIND))

@@ -1,0 +1,112 @@
+"""One call's watch over one job: looks, again and again while that pays, and what it learns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cached_property
+
+from dropreel.jobs.job import Job, from_iso, utc_iso
+from dropreel.ledger.runtimes import Timings
+from dropreel.providers.base import Pending, Provider, StatusOutcome
+from dropreel.waiting.runtimes import Kind
+from dropreel.waiting.schedule import Schedule
+
+SLOW_ANSWER_S = 40  # the function must have this much time left when it looks again
+_LOOSE_S = 1800  # a job that nobody looked at for longer tells nothing
+
+
+def kind_of(job: Job) -> Kind:
+    return Kind(job.provider, job.settings.resolution, job.settings.duration)
+
+
+class Watcher:
+    """Makes watches. `longest_s`: how long one call may watch; 0 looks once."""
+
+    def __init__(
+        self,
+        timings: Timings,
+        *,
+        longest_s: float,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.timings = timings
+        self.longest_s = longest_s
+        self.now = now
+        self.sleep = sleep
+
+    def over(self, job: Job, pending_at: str = "") -> Watch:
+        """`pending_at`: when the job was seen pending by an earlier look; empty if never."""
+        return Watch(self, job, pending_at)
+
+
+class Watch:
+    """The watch over one job. `pending_at` is when it was seen pending last, or empty."""
+
+    def __init__(self, watcher: Watcher, job: Job, pending_at: str) -> None:
+        self.pending_at = pending_at
+        self._watcher = watcher
+        self._job = job
+
+    def look(self, provider: Provider, time_left: Callable[[], float] | None) -> StatusOutcome:
+        """The job's status: that of the first look, or a later one if the plan is to watch.
+
+        Watching stops at whatever is not a plain "pending", and while `time_left` (seconds of
+        the function's time) still lasts for a slow answer.
+        """
+        status = self._look(provider)
+        if not self._goes_on(status):
+            return status
+        until = self._waited_s() + self._schedule.watch_s(self._waited_s())
+        pace = self._pace_s
+        enough = pace + SLOW_ANSWER_S
+        while (
+            self._goes_on(status)
+            and self._waited_s() + pace / 2 < until
+            and (time_left is None or time_left() > enough)
+        ):
+            self._watcher.sleep(pace)
+            status = self._look(provider)
+        return status
+
+    def wait_s(self, retry_after: float | None = None) -> int:
+        """How long to sleep before the next look."""
+        return self._schedule.wait_s(self._waited_s(), retry_after)
+
+    def learn(self) -> None:
+        """The job was found ready just now: that tells how long such jobs take."""
+        asked_at = from_iso(self._job.asked_at)
+        pending_at = from_iso(self.pending_at) if self.pending_at else asked_at
+        after_s = max(0.0, (pending_at - asked_at).total_seconds())  # else of an earlier order
+        until_s = self._waited_s()
+        if until_s - after_s < _LOOSE_S:
+            self._watcher.timings.note(kind_of(self._job), after_s, until_s)
+
+    def _look(self, provider: Provider) -> StatusOutcome:
+        asked_at = utc_iso(self._watcher.now())
+        status = provider.status(self._job.provider_job_id)
+        if isinstance(status, Pending):
+            self.pending_at = asked_at
+        return status
+
+    def _goes_on(self, status: StatusOutcome) -> bool:
+        return isinstance(status, Pending) and (status.retry_after or 0) <= self._pace_s
+
+    def _waited_s(self) -> float:
+        return (self._watcher.now() - from_iso(self._job.asked_at)).total_seconds()
+
+    @property
+    def _pace_s(self) -> int:
+        return kind_of(self._job).profile.pace_s
+
+    @cached_property
+    def _schedule(self) -> Schedule:
+        asked_at, deadline_at = from_iso(self._job.asked_at), from_iso(self._job.deadline_at)
+        return Schedule(
+            self._watcher.timings.of(kind_of(self._job)),
+            now_s=self._waited_s(),
+            deadline_s=(deadline_at - asked_at).total_seconds(),
+            longest_watch_s=self._watcher.longest_s,
+        )
