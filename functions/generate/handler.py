@@ -10,13 +10,13 @@ from dropreel.container import clips, new_session, providers, slots, table
 from dropreel.lazy import lazy
 from dropreel.ledger.breaker import Breaker
 from dropreel.ledger.jobs import Ledger
-from dropreel.ledger.runtimes import Timings
-from dropreel.mail.alerts import Warnings
-from dropreel.mail.once import Notices
-from dropreel.mail.publisher import Notifier
+from dropreel.ledger.runtimes import MeasuredRuntimes
+from dropreel.mail.alerts import Alerts
+from dropreel.mail.once import SendOnce
+from dropreel.mail.publisher import Publisher
 from dropreel.observability import bind, logger, metrics
 from dropreel.settings import GenerateSettings
-from dropreel.steps.generate import Generation
+from dropreel.steps.generate import Generate
 from dropreel.steps.watch import Watcher
 
 if TYPE_CHECKING:
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 
 @cache
-def generation() -> Generation:
+def generation() -> Generate:
     settings = GenerateSettings.from_environment()
     session = new_session()
     items = table(settings, session)
-    operators = Notifier(lazy(lambda: session.client("sns")), settings.operators_topic_arn)
-    return Generation(
+    operators = Publisher(lazy(lambda: session.client("sns")), settings.operators_topic_arn)
+    return Generate(
         ledger=Ledger(items),
         clips=clips(settings, session),
         provider=providers(lambda: settings, session),
-        watcher=Watcher(Timings(items), longest_s=settings.watch_seconds),
+        watcher=Watcher(MeasuredRuntimes(items), longest_s=settings.watch_seconds),
         rules=settings.rules(),
         breaker=Breaker(items),
-        warnings=Warnings(Notices(items), operators),
+        alerts=Alerts(SendOnce(items), operators),
         slots=slots(settings, items, session),
         deadline=timedelta(minutes=settings.job_deadline_minutes),
         source_url_seconds=settings.source_url_seconds,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from dropreel.container import clips, new_session, providers, slots, table
 from dropreel.ledger.jobs import Ledger
-from dropreel.ledger.runtimes import Timings
+from dropreel.ledger.runtimes import MeasuredRuntimes
 from dropreel.observability import bind, logger, metrics
 from dropreel.settings import PollSettings
-from dropreel.steps.poll import Polling
+from dropreel.steps.poll import Poll
 from dropreel.steps.watch import Watcher
 
 if TYPE_CHECKING:
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 @cache
-def polling() -> Polling:
+def polling() -> Poll:
     settings = PollSettings.from_environment()
     session = new_session()
     items = table(settings, session)
-    return Polling(
+    return Poll(
         ledger=Ledger(items),
         slots=slots(settings, items, session),
         clips=clips(settings, session),
         provider=providers(lambda: settings, session),
-        watcher=Watcher(Timings(items), longest_s=settings.watch_seconds),
+        watcher=Watcher(MeasuredRuntimes(items), longest_s=settings.watch_seconds),
         max_orders=settings.max_orders_per_job,
         deadline=timedelta(minutes=settings.job_deadline_minutes),
     )

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from dropreel.container import new_session, table
 from dropreel.mail.digest import Digests
-from dropreel.mail.message import Place
-from dropreel.mail.publisher import Notifier
+from dropreel.mail.message import Links
+from dropreel.mail.publisher import Publisher
 from dropreel.mail.windows import Window
 from dropreel.observability import logger, metrics
 from dropreel.settings import SubmitSettings
-from dropreel.steps.submit import Intake
+from dropreel.steps.submit import Submit
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
 @cache
-def intake() -> Intake:
-    return Intake.build(SubmitSettings.from_environment(), new_session())
+def intake() -> Submit:
+    return Submit.build(SubmitSettings.from_environment(), new_session())
 
 
 @cache
@@ -32,8 +32,8 @@ def digests() -> Digests:
     settings, session = SubmitSettings.from_environment(), new_session()
     return Digests(
         table(settings, session),
-        Notifier(session.client("sns"), settings.results_topic_arn),
-        Place(settings.aws_region, settings.clips_bucket),
+        Publisher(session.client("sns"), settings.results_topic_arn),
+        Links(settings.aws_region, settings.clips_bucket),
     )
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from dropreel.container import clips, new_session, providers, slots, table
 from dropreel.lazy import lazy
-from dropreel.mail.alerts import Warnings
+from dropreel.mail.alerts import Alerts
 from dropreel.mail.digest import Digests
-from dropreel.mail.message import Place
-from dropreel.mail.once import Notices
-from dropreel.mail.publisher import Notifier
+from dropreel.mail.message import Links
+from dropreel.mail.once import SendOnce
+from dropreel.mail.publisher import Publisher
 from dropreel.mail.subscribers import RESULTS, Subscribers
 from dropreel.observability import logger, metrics
 from dropreel.settings import SweepSettings
@@ -27,9 +27,9 @@ def sweep() -> Sweep:
     settings = SweepSettings.from_environment()
     session = new_session()
     items, sns = table(settings, session), session.client("sns")
-    warnings = Warnings(Notices(items), Notifier(sns, settings.operators_topic_arn))
-    place = Place(settings.aws_region, settings.clips_bucket)
-    digests = Digests(items, Notifier(sns, settings.results_topic_arn), place)
+    alerts = Alerts(SendOnce(items), Publisher(sns, settings.operators_topic_arn))
+    links = Links(settings.aws_region, settings.clips_bucket)
+    digests = Digests(items, Publisher(sns, settings.results_topic_arn), links)
     topics = {RESULTS: settings.results_topic_arn, "operators": settings.operators_topic_arn}
     return Sweep(
         table=items,
@@ -40,7 +40,7 @@ def sweep() -> Sweep:
         machine_arn=settings.state_machine_arn,
         deadline=timedelta(minutes=settings.job_deadline_minutes),
         cancel_stalled=settings.cancel_stalled_orders,
-        chores=[digests.tell_overdue, Subscribers(sns, topics, warnings).check],
+        chores=[digests.tell_overdue, Subscribers(sns, topics, alerts).check],
         caps=settings.caps(),
     )
 

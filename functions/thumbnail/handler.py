@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from dropreel.clips.bucket import Clips
+from dropreel.clips.bucket import ClipsBucket
 from dropreel.container import new_session
 from dropreel.dashboard.thumbnails import store_thumbnail
 from dropreel.observability import logger
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 @cache
-def clips() -> Clips:
+def clips() -> ClipsBucket:
     settings = ThumbnailSettings.from_environment()
-    return Clips(new_session().client("s3"), settings.clips_bucket)
+    return ClipsBucket(new_session().client("s3"), settings.clips_bucket)
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from dropreel.clips.bucket import Clips
+from dropreel.clips.bucket import ClipsBucket
 from dropreel.container import new_session
 from dropreel.dashboard.gallery import Gallery
 from dropreel.ledger.table import Table
@@ -22,7 +22,7 @@ def gallery() -> Gallery:
     session = new_session()
     return Gallery(
         table=Table(session.client("dynamodb"), settings.ledger_table),
-        clips=Clips(session.client("s3"), settings.clips_bucket),
+        clips=ClipsBucket(session.client("s3"), settings.clips_bucket),
         region=settings.aws_region,
         machine_arn=settings.state_machine_arn,
     )

@@ -26,7 +26,7 @@ from typing import Any
 
 from dropreel.jobs.job import Job, from_iso
 from dropreel.ledger.jobs import Ledger
-from dropreel.ledger.runtimes import Timings
+from dropreel.ledger.runtimes import MeasuredRuntimes
 from dropreel.ledger.table import Table
 from dropreel.providers.limits import limit_of
 from dropreel.waiting.runtimes import PROFILES, Kind
@@ -185,10 +185,10 @@ class _Bench:
         client, name = self.stack.aws.client("dynamodb"), self.stack.outputs["LedgerTableName"]
         known = f"RUNTIMES#{provider}#{_RESOLUTION}#{_DURATION}"
         client.delete_item(TableName=name, Key={"pk": {"S": known}, "sk": {"S": "RUNTIMES"}})
-        timings = Timings(Table(client, name))
+        measured = MeasuredRuntimes(Table(client, name))
         for runtime in runtimes:
             kind = Kind(provider, _RESOLUTION, _DURATION)
-            timings.note(kind, 0.97 * runtime, 1.03 * runtime)
+            measured.note(kind, 0.97 * runtime, 1.03 * runtime)
 
     def _drop(self, drops: Sequence[Drop]) -> dict[str, float]:
         """Upload all pairs; returns when each image was there."""

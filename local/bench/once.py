@@ -12,8 +12,8 @@ from pathlib import Path
 import boto3
 from botocore.config import Config
 
-from dropreel.clips.bucket import Clips
-from dropreel.clips.transfer import Fetching
+from dropreel.clips.bucket import ClipsBucket
+from dropreel.clips.transfer import Transfer
 from dropreel.jobs.job import ClipInfo, ClipSettings, Job, Source, State
 from dropreel.ledger.table import Table
 from dropreel.providers.base import Ready
@@ -26,9 +26,11 @@ TABLE = "bench"
 def fetch(source: str, clips: str, address: str) -> Callable[[], None]:
     """What `finalize` does with a clip that is ready, without record and mail."""
     origin = "/".join(address.split("/")[:3])
-    fetching = Fetching(
+    transfer = Transfer(
         table=Table(boto3.client("dynamodb"), TABLE),
-        clips=Clips(boto3.client("s3", config=Config(s3={"addressing_style": "path"})), clips),
+        clips=ClipsBucket(
+            boto3.client("s3", config=Config(s3={"addressing_style": "path"})), clips
+        ),
         http=new_client(),
         trusted_origins=frozenset({origin}),
         max_bytes=5000 * MIB,
@@ -44,7 +46,7 @@ def fetch(source: str, clips: str, address: str) -> Callable[[], None]:
     )
 
     def run() -> None:
-        came = fetching.fetch(job, Ready(address), lambda: 840)
+        came = transfer.fetch(job, Ready(address), lambda: 840)
         assert isinstance(came, ClipInfo)  # noqa: S101  nothing was measured otherwise
 
     return run

@@ -22,16 +22,16 @@ import httpx
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
 from dropreel import observability
-from dropreel.clips.bucket import Clips
+from dropreel.clips.bucket import ClipsBucket
 from dropreel.drops.inbox import Inbox
 from dropreel.ledger.breaker import Breaker
 from dropreel.ledger.jobs import Ledger
-from dropreel.ledger.runtimes import Timings
+from dropreel.ledger.runtimes import MeasuredRuntimes
 from dropreel.ledger.slots import Slots
 from dropreel.ledger.table import Table
-from dropreel.mail.alerts import Warnings
-from dropreel.mail.once import Notices
-from dropreel.mail.publisher import Notifier
+from dropreel.mail.alerts import Alerts
+from dropreel.mail.once import SendOnce
+from dropreel.mail.publisher import Publisher
 from dropreel.money.budget import Caps
 from dropreel.money.policy import SpendingRules
 from dropreel.money.pricing import PriceList
@@ -42,10 +42,10 @@ from dropreel.providers.client import new_client
 from dropreel.providers.keys import ProviderKeys
 from dropreel.providers.limits import Limit
 from dropreel.settings import SubmitSettings
-from dropreel.steps.finalize import Delivery
-from dropreel.steps.generate import Generation
-from dropreel.steps.poll import Polling
-from dropreel.steps.submit import Intake
+from dropreel.steps.finalize import Finalize
+from dropreel.steps.generate import Generate
+from dropreel.steps.poll import Poll
+from dropreel.steps.submit import Submit
 from dropreel.steps.sweep import Sweep
 from dropreel.steps.watch import Watcher
 from dropreel.waiting.schedule import LONGEST_WATCH_S
@@ -185,11 +185,11 @@ class Functions:
         client = self._tap("dynamodb", self._clients.dynamo)
         return Table(client, "ledger", sleep=lambda _: None)
 
-    def _clips(self) -> Clips:
-        return Clips(self._tap("s3", self._clients.s3), "clips")
+    def _clips(self) -> ClipsBucket:
+        return ClipsBucket(self._tap("s3", self._clients.s3), "clips")
 
-    def _notifier(self, topic: str) -> Notifier:
-        return Notifier(self._tap("sns", self._clients.sns), topic)
+    def _publisher(self, topic: str) -> Publisher:
+        return Publisher(self._tap("sns", self._clients.sns), topic)
 
     def _providers(self) -> Callable[[str], Provider]:
         secrets = self._tap("secretsmanager", self._clients.secrets)
@@ -221,42 +221,42 @@ class Functions:
         lease_s = 2 * int(DEADLINE.total_seconds())
         return Slots(table, self.limits, wake, lease_s=lease_s, now=self._clock.now)
 
-    def _intake(self) -> Intake:
-        return Intake(
+    def _intake(self) -> Submit:
+        return Submit(
             _SUBMIT,
             inbox=Inbox(self._tap("s3", self._clients.s3), "inbox"),
             clips=self._clips(),
             table=self._table(),
-            notifier=self._notifier(RESULTS),
+            publisher=self._publisher(RESULTS),
             queue=self._tap("sqs", self._clients.sqs),
             workflow=self._tap("stepfunctions", self._clients.workflow),
             now=self._clock.moment,
         )
 
     def _watcher(self, table: Table) -> Watcher:
-        timings, moment = Timings(table), self._clock.moment
-        return Watcher(timings, longest_s=LONGEST_WATCH_S, now=moment, sleep=self._sleep)
+        measured, moment = MeasuredRuntimes(table), self._clock.moment
+        return Watcher(measured, longest_s=LONGEST_WATCH_S, now=moment, sleep=self._sleep)
 
-    def _generation(self) -> Generation:
+    def _generation(self) -> Generate:
         table = self._table()
-        operators = self._notifier(OPERATORS)
-        return Generation(
+        operators = self._publisher(OPERATORS)
+        return Generate(
             ledger=Ledger(table),
             clips=self._clips(),
             provider=self._providers(),
             watcher=self._watcher(table),
             rules=replace(_RULES, failover=self.failover),
             breaker=Breaker(table),
-            warnings=Warnings(Notices(table), operators, self._clock.moment),
+            alerts=Alerts(SendOnce(table), operators, self._clock.moment),
             slots=self._slots(table),
             deadline=DEADLINE,
             source_url_seconds=21600,
             now=self._clock.moment,
         )
 
-    def _polling(self) -> Polling:
+    def _polling(self) -> Poll:
         table = self._table()
-        return Polling(
+        return Poll(
             ledger=Ledger(table),
             slots=self._slots(table),
             clips=self._clips(),
@@ -267,14 +267,14 @@ class Functions:
             now=self._clock.moment,
         )
 
-    def _delivery(self) -> Delivery:
-        return Delivery(
+    def _delivery(self) -> Finalize:
+        return Finalize(
             table=self._table(),
             clips=self._clips(),
             provider=self._providers(),
             http=self._http,
-            results=self._notifier(RESULTS),
-            operators=self._notifier(OPERATORS),
+            results=self._publisher(RESULTS),
+            operators=self._publisher(OPERATORS),
             region="us-east-1",
             trusted_origins=self._trusted,
             max_clip_bytes=1 << 26,

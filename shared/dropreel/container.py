@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.session import Session
 from botocore.config import Config
 
-from dropreel.clips.bucket import Clips
+from dropreel.clips.bucket import ClipsBucket
 from dropreel.lazy import lazy
 from dropreel.ledger.slots import Slots
 from dropreel.ledger.table import Table
@@ -34,7 +34,7 @@ def table(settings: TableSettings, session: Session) -> Table:
     return Table(session.client("dynamodb"), settings.ledger_table)
 
 
-def clips(settings: LedgerSettings, session: Session) -> Clips:
+def clips(settings: LedgerSettings, session: Session) -> ClipsBucket:
     """SigV4 and the bucket's own host name by force: providers refuse what boto3 signs by default
     in old regions. An endpoint given from outside has no host names for buckets."""
     embedded = "AWS_ENDPOINT_URL" in os.environ
@@ -42,7 +42,7 @@ def clips(settings: LedgerSettings, session: Session) -> Clips:
         signature_version="s3v4", s3={"addressing_style": "path" if embedded else "virtual"}
     )
     client = lazy(lambda: session.client("s3", config=config))
-    return Clips(client, settings.clips_bucket)
+    return ClipsBucket(client, settings.clips_bucket)
 
 
 def slots(settings: SlotSettings, items: Table, session: Session) -> Slots:

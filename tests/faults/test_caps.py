@@ -15,23 +15,23 @@ from typing import Any
 
 import pytest
 
-from dropreel.clips.bucket import Clips
+from dropreel.clips.bucket import ClipsBucket
 from dropreel.errors import LedgerConflictError
 from dropreel.jobs.job import Job, State
 from dropreel.ledger import budget as accounts
 from dropreel.ledger.breaker import Breaker
 from dropreel.ledger.jobs import Ledger
-from dropreel.ledger.runtimes import Timings
+from dropreel.ledger.runtimes import MeasuredRuntimes
 from dropreel.ledger.slots import Slots
 from dropreel.ledger.table import ContentionError, Table, Update, plain
-from dropreel.mail.alerts import Warnings
-from dropreel.mail.once import Notices
-from dropreel.mail.publisher import Notifier
+from dropreel.mail.alerts import Alerts
+from dropreel.mail.once import SendOnce
+from dropreel.mail.publisher import Publisher
 from dropreel.money.budget import Caps
 from dropreel.money.policy import SpendingRules
 from dropreel.money.pricing import PriceList
 from dropreel.providers.base import Accepted, ClipRequest, Failure, FailureKind, Refused
-from dropreel.steps.generate import Generation
+from dropreel.steps.generate import Generate
 from dropreel.steps.watch import Watcher
 from local.faults.dynamo import Dynamo, conflict
 from local.faults.expressions import Item
@@ -86,19 +86,19 @@ class Account:
             self.asked[request.job_id] += 1
         return self.answer(request.job_id)
 
-    def generation(self) -> Generation:
+    def generation(self) -> Generate:
         s3: Any = S3(lambda: self.now)
         sns: Any = Sns(lambda: self.now)
-        warnings = Warnings(Notices(self.table), Notifier(sns, OPERATORS), lambda: self.now)
+        alerts = Alerts(SendOnce(self.table), Publisher(sns, OPERATORS), lambda: self.now)
         provider: Any = self
-        return Generation(
+        return Generate(
             ledger=self.ledger,
-            clips=Clips(s3, "clips"),
+            clips=ClipsBucket(s3, "clips"),
             provider=lambda _: provider,
-            watcher=Watcher(Timings(self.table), longest_s=0, now=lambda: self.now),
+            watcher=Watcher(MeasuredRuntimes(self.table), longest_s=0, now=lambda: self.now),
             rules=SpendingRules(caps=self.caps, prices=PriceList()),
             breaker=Breaker(self.table),
-            warnings=warnings,
+            alerts=alerts,
             slots=Slots(self.table, {}, lambda *_: True, lease_s=7200, now=self.now.timestamp),
             deadline=timedelta(minutes=60),
             source_url_seconds=600,

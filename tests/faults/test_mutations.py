@@ -16,15 +16,15 @@ from dropreel.ledger import jobs as ledger
 from dropreel.ledger import slots
 from dropreel.ledger.slots import Slots
 from dropreel.ledger.table import Delete, Item, Table, Update
-from dropreel.mail.once import Notices, Telling
+from dropreel.mail.once import SendOnce, Turn
 from dropreel.providers import oxen
 from dropreel.providers.base import Failure, Provider
 from dropreel.providers.limits import Limit
 from dropreel.steps import poll as polling
 from dropreel.steps import sweep as sweeping
-from dropreel.steps.generate import Generation
+from dropreel.steps.generate import Generate
 from dropreel.steps.orders import clip_request, released
-from dropreel.steps.poll import Polling
+from dropreel.steps.poll import Poll
 from dropreel.steps.submit import Pair
 from local.faults.faults import END, Cell, Kind
 from local.faults.matrix import play
@@ -38,9 +38,9 @@ _transact = Table.write_all
 _update = Table.update
 _put = Table.put
 _ask = Transport.handle_request
-_lost = Generation._lost
-_resume = Generation._resume
-_failed = Polling._failed
+_lost = Generate._lost
+_resume = Generate._resume
+_failed = Poll._failed
 
 
 def bare(update: Update) -> Update:
@@ -69,13 +69,13 @@ def moves_without_condition(patch: Patch) -> None:
 
 
 def orders_again_what_is_being_submitted(patch: Patch) -> None:
-    def resume(self: Generation, job: Job) -> dict[str, Any]:
+    def resume(self: Generate, job: Job) -> dict[str, Any]:
         if job.state is not State.SUBMITTING:
             return _resume(self, job)
         request = clip_request(job, self._clips, 3600)
         return self._settle(job, self._provider(job.provider).submit(request), 0)
 
-    patch.setattr(Generation, "_resume", resume)
+    patch.setattr(Generate, "_resume", resume)
 
 
 def drops_the_stale_check(patch: Patch) -> None:
@@ -93,15 +93,15 @@ def repeats_orders_without_answer(patch: Patch) -> None:
 
 
 def tells_without_lease(patch: Patch) -> None:
-    patch.setattr(Notices, "begin", lambda *_: Telling.MINE)
+    patch.setattr(SendOnce, "begin", lambda *_: Turn.OURS)
 
 
 def forgets_that_it_told(patch: Patch) -> None:
-    patch.setattr(Notices, "end", lambda *_: None)
+    patch.setattr(SendOnce, "end", lambda *_: None)
 
 
 def frees_the_money_of_lost_orders(patch: Patch) -> None:
-    def lost(self: Generation, job: Job, failure: Failure) -> dict[str, Any]:
+    def lost(self: Generate, job: Job, failure: Failure) -> dict[str, Any]:
         free = self._ledger.move
 
         def move(moved: Job, to: State, **facts: Any) -> Job:
@@ -110,15 +110,15 @@ def frees_the_money_of_lost_orders(patch: Patch) -> None:
         patch.setattr(self._ledger, "move", move)
         return _lost(self, job, failure)
 
-    patch.setattr(Generation, "_lost", lost)
+    patch.setattr(Generate, "_lost", lost)
 
 
 def hands_lost_orders_on(patch: Patch) -> None:
-    def lost(self: Generation, job: Job, failure: Failure) -> dict[str, Any]:
+    def lost(self: Generate, job: Job, failure: Failure) -> dict[str, Any]:
         moved = self._rules.next_provider(job, "unreachable")
         return self._hand_on(job, moved, released(job)) if moved else _lost(self, job, failure)
 
-    patch.setattr(Generation, "_lost", lost)
+    patch.setattr(Generate, "_lost", lost)
 
 
 def never_trues_up(patch: Patch) -> None:
@@ -146,17 +146,17 @@ def starts_what_may_be_billed_again(patch: Patch) -> None:
 
 
 def lets_resumed_executions_order(patch: Patch) -> None:
-    def failed(self: Polling, job: Job, failure: Failure, *_: bool) -> dict[str, Any]:
+    def failed(self: Poll, job: Job, failure: Failure, *_: bool) -> dict[str, Any]:
         return _failed(self, job, failure, True)
 
-    patch.setattr(Polling, "_failed", failed)
+    patch.setattr(Poll, "_failed", failed)
 
 
 def finds_orders_it_knows(patch: Patch) -> None:
     def find(job: Job, provider: Provider, clips: Any) -> list[str] | None:
         return find_order(replace(job, attempts=()), provider, clips)
 
-    find_order = polling.find_order
+    find_order = polling.find_lost_orders
     for place in (polling, sweeping):
         patch.setattr(place, "find_order", find)
 

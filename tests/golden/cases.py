@@ -21,13 +21,13 @@ from dropreel.drops.sidecar import Sidecar, parse_sidecar
 from dropreel.errors import RejectedError
 from dropreel.jobs.job import Attempt, ClipInfo, Job, Source, State
 from dropreel.mail.digest_text import digest
-from dropreel.mail.message import Mail, Place
+from dropreel.mail.message import Links, Mail
 from dropreel.mail.operators import (
-    budget_warning,
-    cap_warning,
-    operator_note,
-    provider_warning,
-    subscriber_warning,
+    budget_alert,
+    cap_alert,
+    job_alert,
+    provider_alert,
+    subscriber_alert,
 )
 from dropreel.mail.results import clip_delivered, clip_not_delivered, drop_rejected
 from dropreel.mail.windows import Window
@@ -36,7 +36,7 @@ from dropreel.steps.submit import NO_IMAGE, NO_SIDECAR, made_before
 from tests.unit.support import make_job
 
 FOLDER = Path(__file__).parent
-PLACE = Place(
+PLACE = Links(
     "eu-central-1",
     "dropreel-clips",
     "arn:aws:states:eu-central-1:111122223333:execution:render:photo-0123456789abcdef01234567",
@@ -189,14 +189,14 @@ def rejections() -> Iterator[tuple[str, str, RejectedError]]:
         yield f"rejected already {state}", image, RejectedError([made_before(job(state))])
 
 
-def warnings() -> Iterator[tuple[str, Mail]]:
+def alerts() -> Iterator[tuple[str, Mail]]:
     day = Spending("2026-11-20", Decimal("20.40"), Decimal(25))
     month = Spending("2026-11", Decimal("249.90"), Decimal(250))
-    yield "warning budget of the day", budget_warning(day)
-    yield "warning budget of the month", budget_warning(month)
-    yield "warning cap reached", cap_warning(month)
-    yield "warning nobody subscribed", subscriber_warning()
-    yield "warning provider", provider_warning("luma", 3, "Insufficient credits")
+    yield "alert budget of the day", budget_alert(day)
+    yield "alert budget of the month", budget_alert(month)
+    yield "alert cap reached", cap_alert(month)
+    yield "alert nobody subscribed", subscriber_alert()
+    yield "alert provider", provider_alert("luma", 3, "Insufficient credits")
 
 
 def digests() -> Iterator[tuple[str, Mail]]:
@@ -213,7 +213,7 @@ def digests() -> Iterator[tuple[str, Mail]]:
     bad = problems_of(partial(parse_sidecar, SIDECARS["many problems"]))
     record = "clips/campaign/dog/rejected-1.json"
     mails.append(drop_rejected("campaign/dog.jpg", bad.problems, record, PLACE))
-    lines = [mail.line for mail in mails if mail.line]
+    lines = [mail.entry for mail in mails if mail.entry]
     yield "digest", digest(window, lines, PLACE)
     yield "digest of clips alone", digest(window, lines[:3], PLACE)
 
@@ -230,13 +230,13 @@ def mails() -> dict[str, Mail]:
         found[name] = clip_delivered(done, done.clip, PLACE)
     for name, end in ends():
         found[name] = clip_not_delivered(end, PLACE)
-        note = operator_note(end, PLACE)
+        note = job_alert(end, PLACE)
         if note:
             found[f"operator {name}"] = note
     for name, key, error in rejections():
         record = f"clips/campaign/photo/rejected-{'0' * 24}.json"
         found[name] = drop_rejected(key, error.problems, record, PLACE)
-    return found | dict(warnings()) | dict(digests())
+    return found | dict(alerts()) | dict(digests())
 
 
 def files() -> dict[str, str]:
@@ -251,7 +251,7 @@ def files() -> dict[str, str]:
 # One of each shape that a document can have.
 DOCUMENTS = (
     *("delivered estimate", "delivered real price", "failed transient perhaps paid"),
-    *("refused over_cap", "rejected sidecar many problems", "warning provider", "digest"),
+    *("refused over_cap", "rejected sidecar many problems", "alert provider", "digest"),
 )
 
 

@@ -18,7 +18,7 @@ from dropreel.dashboard.page import Entry, Shown
 from dropreel.dashboard.page import page as widget_page
 from dropreel.dashboard.thumbnails import make_thumbnail
 from dropreel.jobs.job import JobSummary, State
-from dropreel.mail.message import Place
+from dropreel.mail.message import Links
 from local import control_room
 from local.control_room import browser, page, run_browser
 from local.metrics import emitted
@@ -93,7 +93,7 @@ def entry(name: str) -> Entry:
         cost_usd=None,
     )
     arn = f"arn:aws:states:us-east-1:111122223333:execution:render:{job.execution_name}"
-    place = Place("us-east-1", "clips", arn)
+    place = Links("us-east-1", "clips", arn)
     small = make_thumbnail((EVENTS / "lighthouse.jpg").read_bytes())
     return Entry(job, small, place.execution_link(), place.object_link(job.clip_key))
 

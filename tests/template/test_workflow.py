@@ -17,10 +17,10 @@ from dropreel.mail.once import LEASE_S
 from dropreel.steps import finalize as delivery
 from dropreel.steps import generate as generation
 from dropreel.steps import poll as polling
-from dropreel.steps.finalize import MAX_FETCHES, Ending
-from dropreel.steps.generate import Generation
+from dropreel.steps.finalize import MAX_FETCHES, FinalizeEvent
+from dropreel.steps.generate import Generate
 from dropreel.steps.orders import MAX_TRIES
-from dropreel.steps.poll import MAX_SEARCHES, Polling
+from dropreel.steps.poll import MAX_SEARCHES, Poll
 from dropreel.waiting.runtimes import PROFILES
 from dropreel.waiting.schedule import SEARCH_FIRST_S, busy_wait, least_gap
 from tests.template.stack import GONE, Document, Rule, functions, names_in, spoilt
@@ -155,9 +155,9 @@ def passing_other_things(workflow: Document) -> list[str]:
     """Each function gets what it reads, by name."""
     taken = {
         "Wait for a slot": {"job_id", "execution_id", "token"},
-        "Ask provider": _arguments(Generation.run),
-        "Look at the clip": _arguments(Polling.run),
-        "Finish": {field.name for field in fields(Ending)} - {"late"},  # EventBridge's alone
+        "Ask provider": _arguments(Generate.run),
+        "Look at the clip": _arguments(Poll.run),
+        "Finish": {field.name for field in fields(FinalizeEvent)} - {"late"},  # EventBridge's alone
     }
     given = {name: set(workflow["States"][name]["Arguments"]["Payload"]) for name in TASKS}
     return [name for name in TASKS if given[name] != taken[name]]

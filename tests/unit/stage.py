@@ -10,13 +10,13 @@ from typing import Any
 import httpx
 
 from dropreel.jobs.job import Job, Reservation, State
-from dropreel.mail.publisher import Notifier
+from dropreel.mail.publisher import Publisher
 from dropreel.money.budget import Caps
 from dropreel.providers.base import (
     Ready,
 )
 from dropreel.providers.client import new_client
-from dropreel.steps.finalize import Delivery, Ending
+from dropreel.steps.finalize import Finalize, FinalizeEvent
 from tests.unit.support import Aws, Clock, FakeProvider, make_job
 
 CDN = "http://127.0.0.1:8090"
@@ -53,25 +53,25 @@ class Stage:
         self.cdn = Cdn(lambda: file(clip))
         self.delivery = self.build()
 
-    def build(self, **parts: Any) -> Delivery:
+    def build(self, **parts: Any) -> Finalize:
         fields: dict[str, Any] = {
             "table": self.aws.table,
             "clips": self.aws.clips,
             "provider": lambda _: self.provider,
             "http": new_client(httpx.MockTransport(self.cdn)),
-            "results": self.aws.notifier(self.aws.results),
-            "operators": self.aws.notifier(self.aws.operators),
+            "results": self.aws.publisher(self.aws.results),
+            "operators": self.aws.publisher(self.aws.operators),
             "region": "us-east-1",
             "trusted_origins": frozenset({CDN}),
             "max_clip_bytes": LIMIT,
             "now": self.clock,
         }
-        return Delivery(**{**fields, **parts})
+        return Finalize(**{**fields, **parts})
 
-    def without_mail(self) -> Delivery:
+    def without_mail(self) -> Finalize:
         """As if SNS refused every message."""
         gone = f"{self.aws.results.topic_arn}-gone"
-        return self.build(results=Notifier(self.aws.results.sns, gone))
+        return self.build(results=Publisher(self.aws.results.sns, gone))
 
     def job(self, state: State, **facts: Any) -> Job:
         """A job that came to `state` the way jobs do; `facts` are noted with the last step."""
@@ -110,7 +110,7 @@ class Stage:
 
     def finish(self, job: Job, **knowledge: Any) -> dict[str, Any]:
         """One call by the workflow."""
-        return self.delivery.run(Ending(job.job_id, execution_of(job), job.run, **knowledge))
+        return self.delivery.run(FinalizeEvent(job.job_id, execution_of(job), job.run, **knowledge))
 
     def held(self) -> Job:
         return self.aws.ledger.require(make_job().job_id)

@@ -12,15 +12,15 @@ from typing import Any
 
 import boto3
 
-from dropreel.clips.bucket import Clips
+from dropreel.clips.bucket import ClipsBucket
 from dropreel.drops.inbox import Inbox
 from dropreel.jobs.job import ClipSettings, Job, Source, State
 from dropreel.ledger.jobs import SUMMARY_FIELDS, Ledger
-from dropreel.ledger.runtimes import Timings
+from dropreel.ledger.runtimes import MeasuredRuntimes
 from dropreel.ledger.slots import Slots
 from dropreel.ledger.table import Table
-from dropreel.mail.once import Notices
-from dropreel.mail.publisher import Notifier
+from dropreel.mail.once import SendOnce
+from dropreel.mail.publisher import Publisher
 from dropreel.providers.base import CancelOutcome, ClipRequest, StatusOutcome, SubmitOutcome
 from dropreel.providers.limits import Limit
 from dropreel.steps.watch import Watcher
@@ -128,9 +128,9 @@ class Aws:
     s3: Any
     table: Table
     ledger: Ledger
-    notices: Notices
+    send_once: SendOnce
     inbox: Inbox
-    clips: Clips
+    clips: ClipsBucket
     results: Mailbox
     operators: Mailbox
     sqs: Any
@@ -144,10 +144,10 @@ class Aws:
     def watcher(self, clock: Clock, longest_s: float = 0) -> Watcher:
         """Watches on `clock`: sleeping passes its time."""
         sleep = lambda seconds: clock.pass_time(seconds=seconds)  # noqa: E731
-        return Watcher(Timings(self.table), longest_s=longest_s, now=clock, sleep=sleep)
+        return Watcher(MeasuredRuntimes(self.table), longest_s=longest_s, now=clock, sleep=sleep)
 
-    def notifier(self, mailbox: Mailbox) -> Notifier:
-        return Notifier(mailbox.sns, mailbox.topic_arn)
+    def publisher(self, mailbox: Mailbox) -> Publisher:
+        return Publisher(mailbox.sns, mailbox.topic_arn)
 
     def slots(self, clock: Clock, **limits: Limit) -> Slots:
         """The slots; whoever is woken is noted in `woken`, unless its token is `gone`."""
@@ -240,9 +240,9 @@ def resources() -> Aws:
         s3=s3,
         table=table,
         ledger=Ledger(table),
-        notices=Notices(table),
+        send_once=SendOnce(table),
         inbox=Inbox(s3, "inbox"),
-        clips=Clips(s3, "clips"),
+        clips=ClipsBucket(s3, "clips"),
         results=Mailbox(sns, sqs, "results"),
         operators=Mailbox(sns, sqs, "operators"),
         sqs=sqs,

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from dropreel.errors import LedgerConflictError
 from dropreel.jobs.job import ClipInfo, ClipSettings, Source, State
 from dropreel.mail.once import LEASE_S
-from dropreel.mail.publisher import Notifier
+from dropreel.mail.publisher import Publisher
 from dropreel.observability import metrics
 from dropreel.providers.base import (
     Failed,
@@ -23,7 +23,7 @@ from dropreel.providers.base import (
     Ready,
     StatusOutcome,
 )
-from dropreel.steps.finalize import Ending, TellingBusyError
+from dropreel.steps.finalize import FinalizeEvent, MailBusyError
 from tests.unit.stage import (
     CLIP_KEY,
     EXECUTIONS,
@@ -217,7 +217,7 @@ def test_after_a_crash_between_storing_and_noting_the_next_run_ends_well(
     job = stage.job(State.READY)
     stage.provider.status_answers = [READY, READY]
     with pytest.raises(ConnectionError):
-        stage.build(now=die).run(Ending(job.job_id, execution_of(job)))
+        stage.build(now=die).run(FinalizeEvent(job.job_id, execution_of(job)))
     assert stage.aws.stored("clips/") == [CLIP_KEY]
     assert (stage.held(), stage.mails()) == (job, ([], []))
     assert stage.finish(job)["outcome"] == "delivered"
@@ -229,7 +229,7 @@ def test_a_mail_that_could_not_be_sent_is_sent_by_the_next_run(stage: Stage) -> 
     job = stage.job(State.READY)
     stage.provider.status_answers = [READY]
     with pytest.raises(ClientError, match="NotFound"):
-        stage.without_mail().run(Ending(job.job_id, execution_of(job)))
+        stage.without_mail().run(FinalizeEvent(job.job_id, execution_of(job)))
     assert (stage.held().state, stage.mails()) == (State.DELIVERED, ([], []))
     stage.clock.pass_time(seconds=LEASE_S + 1)
     for _ in range(2):
@@ -240,10 +240,10 @@ def test_a_mail_that_could_not_be_sent_is_sent_by_the_next_run(stage: Stage) -> 
 
 def test_trouble_with_the_operators_topic_repeats_no_mail_to_the_droppers(stage: Stage) -> None:
     job = stage.job(State.STALLED, failure={"kind": "deadline", "message": "x"})
-    gone = Notifier(stage.aws.operators.sns, f"{stage.aws.operators.topic_arn}-gone")
+    gone = Publisher(stage.aws.operators.sns, f"{stage.aws.operators.topic_arn}-gone")
     for _ in range(2):
         with pytest.raises(ClientError, match="NotFound"):
-            stage.build(operators=gone).run(Ending(job.job_id, execution_of(job)))
+            stage.build(operators=gone).run(FinalizeEvent(job.job_id, execution_of(job)))
         stage.clock.pass_time(seconds=LEASE_S + 1)
     for _ in range(2):
         stage.finish(job)
@@ -254,8 +254,8 @@ def test_trouble_with_the_operators_topic_repeats_no_mail_to_the_droppers(stage:
 def test_while_another_run_is_telling_this_one_must_come_again(stage: Stage) -> None:
     job = stage.job(State.REFUSED, failure={"kind": "moderated", "message": "no"})
     with pytest.raises(ClientError, match="NotFound"):
-        stage.without_mail().run(Ending(job.job_id, f"{EXECUTIONS}:another"))
-    with pytest.raises(TellingBusyError, match=job.job_id):
+        stage.without_mail().run(FinalizeEvent(job.job_id, f"{EXECUTIONS}:another"))
+    with pytest.raises(MailBusyError, match=job.job_id):
         stage.finish(job)
     assert stage.mails() == ([], [])
     stage.clock.pass_time(seconds=LEASE_S + 1)  # the other one has died
@@ -273,7 +273,9 @@ def test_an_unknown_job_is_an_error(stage: Stage) -> None:
 
 def test_the_workflow_says_how_it_went() -> None:
     event = {"job_id": "j", "execution_id": "e", "run": 2, "polls": 3, "fetches": 1}
-    assert Ending.of({**event, "accident": "Oops"}) == Ending("j", "e", 2, 3, 1, "Oops", late=False)
+    assert FinalizeEvent.of({**event, "accident": "Oops"}) == FinalizeEvent(
+        "j", "e", 2, 3, 1, "Oops", late=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -291,15 +293,15 @@ def test_eventbridge_says_that_an_execution_is_over(
     event["detail"]["status"] = status
     execution = event["detail"]["executionArn"]
     job_id = "0123456789abcdef01234567"
-    assert Ending.of(event) == Ending(job_id, execution, accident=accident, late=True)
+    assert FinalizeEvent.of(event) == FinalizeEvent(job_id, execution, accident=accident, late=True)
     event["detail"]["input"] = json.dumps({"job_id": "j", "run": 2, "image": "a.jpg"})
-    assert Ending.of(event) == Ending("j", execution, 2, accident=accident, late=True)
+    assert FinalizeEvent.of(event) == FinalizeEvent("j", execution, 2, accident=accident, late=True)
 
 
 def test_an_aborted_execution_is_told_once_and_only_if_the_workflow_had_not_done_so(
     stage: Stage, events: Path
 ) -> None:
-    ending = Ending.of(json.loads((events / "execution-aborted.json").read_text()))
+    ending = FinalizeEvent.of(json.loads((events / "execution-aborted.json").read_text()))
     source = Source("inbox", "campaign/lighthouse.jpg", '"e"', "image/jpeg", 8, 8, "sources/x.jpg")
     job = stage.aws.ledger.claim(make_job(job_id=ending.job_id, source=source))
     assert ending.execution_id.endswith(f":{job.execution_name}")

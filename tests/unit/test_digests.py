@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 
 from dropreel.errors import Problem
 from dropreel.jobs.job import ClipInfo, Source, State
-from dropreel.mail.digest import Digests, ResultMails
+from dropreel.mail.digest import Digests, ResultMailer
 from dropreel.mail.digest_text import digest
-from dropreel.mail.message import Line, Mail, Place
+from dropreel.mail.message import DigestEntry, Links, Mail
 from dropreel.mail.once import LEASE_S
-from dropreel.mail.publisher import Notifier
+from dropreel.mail.publisher import Publisher
 from dropreel.mail.results import clip_delivered, clip_not_delivered, drop_rejected
 from dropreel.mail.windows import Window
 from tests.unit.support import Aws, Clock, Mailbox, make_job
 
-PLACE = Place("us-east-1", "clips", "arn:aws:states:us-east-1:1:execution:render:x")
+PLACE = Links("us-east-1", "clips", "arn:aws:states:us-east-1:1:execution:render:x")
 CLIP = ClipInfo(duration_s=5.0, width=960, height=540, size=1_234_567, sha256="ab" * 32)
 ABOVE = 3
 
@@ -35,13 +35,13 @@ class Stage:
         sns, sqs = aws.results.sns, aws.sqs
         self.mailbox = Mailbox(sns, sqs, "person", policy={"mail": ["yes"]})
         self.machine = Mailbox(sns, sqs, "machine", self.mailbox.topic_arn)
-        self.notifier = Notifier(sns, self.mailbox.topic_arn)
-        self.digests = self.teller(self.notifier)
+        self.publisher = Publisher(sns, self.mailbox.topic_arn)
+        self.digests = self.teller(self.publisher)
 
-    def teller(self, notifier: Notifier) -> Digests:
-        return Digests(self.aws.table, notifier, PLACE, self.clock)
+    def teller(self, publisher: Publisher) -> Digests:
+        return Digests(self.aws.table, publisher, PLACE, self.clock)
 
-    def sender(self, **changes: Any) -> ResultMails:
+    def sender(self, **changes: Any) -> ResultMailer:
         parts: dict[str, Any] = {
             "table": self.aws.table,
             "queue": self.aws.sqs,
@@ -50,11 +50,11 @@ class Stage:
             "minutes": 10,
             "now": self.clock,
         }
-        return ResultMails(self.notifier, **{**parts, **changes})
+        return ResultMailer(self.publisher, **{**parts, **changes})
 
-    def gone(self) -> Notifier:
+    def gone(self) -> Publisher:
         """As if SNS refused every message."""
-        return Notifier(self.aws.results.sns, f"{self.mailbox.topic_arn}-gone")
+        return Publisher(self.aws.results.sns, f"{self.mailbox.topic_arn}-gone")
 
     def asked(self) -> list[dict[str, Any]]:
         """The messages that wait in the ingest queue, at once."""
@@ -172,7 +172,7 @@ def test_a_digest_is_told_once_however_often_it_is_asked_for(stage: Stage) -> No
     stage.mailbox.take()
     for _ in range(2):
         stage.digests.tell(window)
-        stage.teller(stage.notifier).tell(window)
+        stage.teller(stage.publisher).tell(window)
     assert outcomes(stage.mailbox.take()) == ["digest"]
 
 
@@ -197,7 +197,7 @@ def test_who_dies_after_sending_the_digest_tells_nobody_twice(stage: Stage) -> N
     for number in range(6):
         sender.send(mail(number))
     stage.mailbox.take()
-    dying = stage.teller(stage.notifier)
+    dying = stage.teller(stage.publisher)
     dying._settle = lambda *_: None  # type: ignore[method-assign]
     dying.tell(window)
     assert stage.untold() == 3
@@ -226,16 +226,16 @@ def test_a_failed_publish_leaves_the_result_to_be_told(stage: Stage) -> None:
     for number in range(ABOVE):
         sender.send(mail(number))
     broken = stage.sender()
-    broken._notifier = stage.gone()
+    broken._publisher = stage.gone()
     with pytest.raises(ClientError, match="NotFound"):
         broken.send(mail(7))
     assert stage.untold() == 1
 
 
 def test_two_hundred_results_are_told_together(stage: Stage) -> None:
-    lines = [line for n in range(200) if (line := mail(n).line)]
-    for line in lines:
-        stage.sender()._note(stage.window(), line)
+    lines = [entry for n in range(200) if (entry := mail(n).entry)]
+    for entry in lines:
+        stage.sender()._note(stage.window(), entry)
     stage.digests.tell(stage.window())
     (told,) = stage.mailbox.take()
     assert told["counts"] == {"delivered": 200}
@@ -245,8 +245,8 @@ def test_two_hundred_results_are_told_together(stage: Stage) -> None:
 
 hostile = st.text(st.characters(codec="utf-8"), max_size=1024)
 line_of = st.builds(
-    Line,
-    notice=st.text(min_size=1),
+    DigestEntry,
+    mail_id=st.text(min_size=1),
     file=hostile.filter(bool),
     outcome=st.sampled_from(["delivered", "failed", "refused", "rejected", "unknown", "stalled"]),
     text=hostile,
@@ -256,7 +256,7 @@ line_of = st.builds(
 
 
 @given(st.lists(line_of, min_size=1, max_size=5), st.integers(1, 400))
-def test_no_digest_is_too_long_for_sns(lines: list[Line], times: int) -> None:
+def test_no_digest_is_too_long_for_sns(lines: list[DigestEntry], times: int) -> None:
     sent: list[dict[str, Any]] = []
 
     class Sns:
@@ -264,7 +264,7 @@ def test_no_digest_is_too_long_for_sns(lines: list[Line], times: int) -> None:
             sent.append(message)
 
     window = Window.at(datetime(2026, 11, 20, 9, 30, tzinfo=UTC), 10)
-    Notifier(Sns(), "arn").send(digest(window, lines * times, PLACE))  # type: ignore[arg-type]
+    Publisher(Sns(), "arn").send(digest(window, lines * times, PLACE))  # type: ignore[arg-type]
     (message,) = sent
     assert len(message["Message"].encode()) < 250 * 1024
     assert message["Subject"].startswith(f"{len(lines) * times:,} more file")
@@ -272,10 +272,10 @@ def test_no_digest_is_too_long_for_sns(lines: list[Line], times: int) -> None:
 
 def test_a_rejection_is_told_with_its_problems() -> None:
     problems = [Problem("prompt", "nothing", "a text"), Problem("take", "0", "1 to 999")]
-    line = drop_rejected("set/a.jpg", problems, "clips/set/a/rejected-1.json", PLACE).line
-    assert line
-    assert (line.notice, line.file, line.cost_usd) == ("rejected-1", "set/a.jpg", None)
-    text = digest(Window.at(datetime.now(UTC), 10), [line], PLACE).text
+    entry = drop_rejected("set/a.jpg", problems, "clips/set/a/rejected-1.json", PLACE).entry
+    assert entry
+    assert (entry.mail_id, entry.file, entry.cost_usd) == ("rejected-1", "set/a.jpg", None)
+    text = digest(Window.at(datetime.now(UTC), 10), [entry], PLACE).text
     assert "a.jpg: rejected. prompt: found nothing; take: found 0" in text
     assert "- a.jpg: " in text
     assert "Mend this and drop the changed file again." in text
@@ -284,17 +284,17 @@ def test_a_rejection_is_told_with_its_problems() -> None:
 
 
 def test_files_of_one_name_are_told_with_their_folders() -> None:
-    lines = [Line("1", "a/x.jpg", "delivered"), Line("2", "b/x.jpg", "delivered")]
+    lines = [DigestEntry("1", "a/x.jpg", "delivered"), DigestEntry("2", "b/x.jpg", "delivered")]
     text = digest(Window.at(datetime.now(UTC), 10), lines, PLACE).text
     assert "- a/x.jpg\n- b/x.jpg\n" in text
 
 
 def test_real_prices_estimates_and_unknown_ones_are_told_apart() -> None:
     window = Window.at(datetime.now(UTC), 10)
-    real = Line("1", "a.jpg", "delivered", cost_usd=Decimal("0.38"), real=True)
+    real = DigestEntry("1", "a.jpg", "delivered", cost_usd=Decimal("0.38"), real=True)
     guess = replace(real, real=False)
     unknown = replace(real, cost_usd=None, real=False)
-    failed = Line("2", "b.jpg", "failed", "why", Decimal("0.40"))
+    failed = DigestEntry("2", "b.jpg", "failed", "why", Decimal("0.40"))
     assert "Cost: $0.76 for 2 clips\n" in digest(window, [real, real], PLACE).text
     assert "Cost: about $0.76 for 2 clips\n" in digest(window, [real, guess], PLACE).text
     text = digest(window, [real, unknown, failed], PLACE).text

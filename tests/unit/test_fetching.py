@@ -21,8 +21,8 @@ from dropreel.clips.transfer import (
     MAX_STARTS,
     SAVE_EVERY_S,
     FetchEndedError,
-    Fetching,
     Paused,
+    Transfer,
 )
 from dropreel.clips.upload import PART_SIZE
 from dropreel.errors import ClipInvalidError, DownloadError
@@ -104,7 +104,7 @@ class Stage:
         self.aws = aws
         self.host = Host(large_clip())
         self.job = make_job(state=State.READY, provider_job_id="p-1")
-        self.fetching = Fetching(
+        self.transfer = Transfer(
             table=aws.table,
             clips=aws.clips,
             http=new_client(httpx.MockTransport(lambda request: self.host(request))),
@@ -113,7 +113,7 @@ class Stage:
         )
 
     def fetch(self, chunks: int = FOREVER, job: Job | None = None) -> ClipInfo | Paused:
-        return self.fetching.fetch(job or self.job, Ready(f"{CDN}/c.mp4"), for_chunks(chunks))
+        return self.transfer.fetch(job or self.job, Ready(f"{CDN}/c.mp4"), for_chunks(chunks))
 
     def stored(self) -> bytes:
         return bytes(self.aws.s3.get_object(Bucket="clips", Key=self.job.clip_key)["Body"].read())
@@ -199,7 +199,7 @@ def test_a_run_that_is_killed_loses_a_minute_at_most(
     stage.host.clip = large_clip(6.5)
     clock = Time(1_000)
     with pytest.raises(KeyboardInterrupt):
-        stage.fetching.fetch(stage.job, Ready(f"{CDN}/c.mp4"), die)
+        stage.transfer.fetch(stage.job, Ready(f"{CDN}/c.mp4"), die)
     assert len(stage.uploads()) == 1
     stage.assert_delivered(stage.fetch())
     assert stage.host.asked == ["", f"bytes={3 * PART_SIZE}-"]
@@ -358,7 +358,7 @@ def test_a_clip_that_cannot_be_read_again_in_time_has_no_digest(stage: Stage) ->
     def time_left() -> float:
         return 0 if stage.aws.stored() else FOREVER
 
-    came = stage.fetching.fetch(stage.job, Ready(f"{CDN}/c.mp4"), time_left)
+    came = stage.transfer.fetch(stage.job, Ready(f"{CDN}/c.mp4"), time_left)
     assert isinstance(came, ClipInfo)
     assert (came.size, came.sha256) == (len(stage.host.clip), "")
     assert stage.stored() == stage.host.clip

@@ -9,9 +9,9 @@ from botocore.exceptions import ClientError
 
 from dropreel.jobs.job import Job, State
 from dropreel.ledger.breaker import Breaker
-from dropreel.ledger.runtimes import Timings
+from dropreel.ledger.runtimes import MeasuredRuntimes
 from dropreel.ledger.slots import Slots
-from dropreel.mail.alerts import Warnings
+from dropreel.mail.alerts import Alerts
 from dropreel.money.budget import Caps
 from dropreel.money.policy import SpendingRules
 from dropreel.money.pricing import PriceList
@@ -25,7 +25,7 @@ from dropreel.providers.base import (
     Unknown,
 )
 from dropreel.providers.limits import Limit
-from dropreel.steps.generate import Generation
+from dropreel.steps.generate import Generate
 from dropreel.steps.orders import MAX_TRIES
 from dropreel.waiting.runtimes import Kind
 from tests.unit.support import Aws, Clock, FakeProvider, make_job
@@ -41,15 +41,15 @@ RULES = SpendingRules(caps=CAPS, prices=PriceList())
 
 def make_generation(
     aws: Aws, provider: FakeProvider, clock: Clock, rules: SpendingRules = RULES
-) -> Generation:
-    return Generation(
+) -> Generate:
+    return Generate(
         ledger=aws.ledger,
         clips=aws.clips,
         provider=lambda _: provider,
         watcher=aws.watcher(clock),
         rules=rules,
         breaker=Breaker(aws.table),
-        warnings=Warnings(aws.notices, aws.notifier(aws.operators), clock),
+        alerts=Alerts(aws.send_once, aws.publisher(aws.operators), clock),
         slots=aws.slots(clock, luma=Limit(jobs=2)),
         deadline=timedelta(minutes=60),
         source_url_seconds=600,
@@ -58,7 +58,7 @@ def make_generation(
 
 
 @pytest.fixture
-def generation(aws: Aws, provider: FakeProvider, clock: Clock) -> Generation:
+def generation(aws: Aws, provider: FakeProvider, clock: Clock) -> Generate:
     return make_generation(aws, provider, clock)
 
 
@@ -67,7 +67,7 @@ def claimed(aws: Aws) -> Job:
 
 
 def test_the_provider_is_asked_once_and_its_id_is_noted(
-    aws: Aws, generation: Generation, provider: FakeProvider
+    aws: Aws, generation: Generate, provider: FakeProvider
 ) -> None:
     job = claimed(aws)
     provider.submit_answers = [Accepted("p-1")]
@@ -78,16 +78,16 @@ def test_the_provider_is_asked_once_and_its_id_is_noted(
 
 
 def test_the_first_wait_follows_from_how_long_such_jobs_took(
-    aws: Aws, generation: Generation, provider: FakeProvider
+    aws: Aws, generation: Generate, provider: FakeProvider
 ) -> None:
     for _ in range(40):
-        Timings(aws.table).note(Kind("luma", "540p", "5s"), 295, 305)
+        MeasuredRuntimes(aws.table).note(Kind("luma", "540p", "5s"), 295, 305)
     provider.submit_answers = [Accepted("p-1")]
     assert 150 < generation.run(claimed(aws).job_id)["wait_seconds"] < 295
 
 
 def test_the_provider_gets_the_pinned_image_by_a_signed_address(
-    aws: Aws, generation: Generation, provider: FakeProvider
+    aws: Aws, generation: Generate, provider: FakeProvider
 ) -> None:
     provider.submit_answers = [Accepted("p-1")]
     generation.run(claimed(aws).job_id)
@@ -98,7 +98,7 @@ def test_the_provider_gets_the_pinned_image_by_a_signed_address(
 
 
 def test_asking_again_after_acceptance_asks_nobody(
-    aws: Aws, generation: Generation, provider: FakeProvider
+    aws: Aws, generation: Generate, provider: FakeProvider
 ) -> None:
     job = claimed(aws)
     provider.submit_answers = [Accepted("p-1")]
@@ -108,7 +108,7 @@ def test_asking_again_after_acceptance_asks_nobody(
 
 
 def test_a_busy_provider_is_asked_again_after_its_time(
-    aws: Aws, generation: Generation, provider: FakeProvider
+    aws: Aws, generation: Generate, provider: FakeProvider
 ) -> None:
     job = claimed(aws)
     provider.submit_answers = [BUSY, Accepted("p-1")]
@@ -122,7 +122,7 @@ def test_a_busy_provider_is_asked_again_after_its_time(
 
 
 def test_a_provider_that_stays_busy_ends_the_job_unpaid(
-    aws: Aws, generation: Generation, provider: FakeProvider
+    aws: Aws, generation: Generate, provider: FakeProvider
 ) -> None:
     job = claimed(aws)
     provider.submit_answers = [BUSY]
@@ -139,7 +139,7 @@ def test_a_provider_that_stays_busy_ends_the_job_unpaid(
 )
 def test_an_end_is_noted_with_its_reason_and_never_asked_again(
     aws: Aws,
-    generation: Generation,
+    generation: Generate,
     provider: FakeProvider,
     answer: SubmitOutcome,
     state: State,
@@ -156,7 +156,7 @@ def test_an_end_is_noted_with_its_reason_and_never_asked_again(
 
 
 def test_a_step_that_died_during_the_post_is_never_repeated(
-    aws: Aws, generation: Generation, provider: FakeProvider
+    aws: Aws, generation: Generate, provider: FakeProvider
 ) -> None:
     job = claimed(aws)
     provider.submit_answers = [RuntimeError("killed")]
@@ -168,7 +168,7 @@ def test_a_step_that_died_during_the_post_is_never_repeated(
 
 
 def test_a_late_answer_is_noted_even_after_the_job_was_given_up(
-    aws: Aws, generation: Generation, provider: FakeProvider
+    aws: Aws, generation: Generate, provider: FakeProvider
 ) -> None:
     job = claimed(aws)
 
@@ -184,7 +184,7 @@ def test_a_late_answer_is_noted_even_after_the_job_was_given_up(
 
 
 def test_a_slot_that_cannot_be_given_back_fails_no_job(
-    aws: Aws, generation: Generation, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+    aws: Aws, generation: Generate, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: Any, **__: Any) -> None:
         raise ClientError({"Error": {"Code": "ThrottlingException"}}, "UpdateItem")

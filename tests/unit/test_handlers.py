@@ -459,7 +459,7 @@ def test_the_queue_brings_the_word_to_tell_many_results_together(
 def test_the_sweep_also_looks_whether_anybody_gets_the_mails(functions: Functions) -> None:
     assert functions.call("sweep", {}) == {}
     (warning,) = functions.aws.operators.take()  # moto knows of no confirmed subscriber
-    assert warning["warning"] == "subscribers"
+    assert warning["alert"] == "subscribers"
 
 
 def test_a_thumbnail_is_made_and_shown_by_the_widget(functions: Functions, events: Path) -> None:

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from dropreel.drops.inbox import Dropped, Inbox
+from dropreel.drops.inbox import Drop, Inbox
 from dropreel.drops.sidecar import MAX_SIDECAR_BYTES
 from tests.unit.support import NOW
 
@@ -34,7 +34,7 @@ def bucket() -> Iterator[Bucket]:
         yield Bucket(s3, Inbox(s3, "inbox"))
 
 
-def put(bucket: Bucket, body: bytes = b"x", key: str = KEY, **options: Any) -> Dropped:
+def put(bucket: Bucket, body: bytes = b"x", key: str = KEY, **options: Any) -> Drop:
     bucket.s3.put_object(Bucket="inbox", Key=key, Body=body, **options)
     found = bucket.inbox.find(key)
     assert found is not None
@@ -150,7 +150,7 @@ def test_an_image_is_read_in_pieces(bucket: Bucket) -> None:
 def test_where_there_is_nothing_to_read_nobody_is_asked(offset: int, length: int) -> None:
     client = boto3.client("s3")
     with Stubber(client):  # any request would fail
-        image = Dropped(KEY, '"e"', 10, NOW)
+        image = Drop(KEY, '"e"', 10, NOW)
         assert Inbox(client, "inbox").reader(image).read(offset, length) == b""
 
 

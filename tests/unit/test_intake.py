@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from dropreel.dashboard.thumbnails import ThumbnailOrders
+from dropreel.dashboard.thumbnails import ThumbnailRequests
 from dropreel.jobs.job import Attempt, State
 from dropreel.mail.once import LEASE_S
 from dropreel.settings import SubmitSettings
-from dropreel.steps.submit import Intake
+from dropreel.steps.submit import Submit
 from tests.unit.pictures import animation, picture
 from tests.unit.support import Aws, Clock
 
@@ -24,11 +24,11 @@ IMAGE, SIDECAR = "campaign/lighthouse.jpg", "campaign/lighthouse.json"
 
 
 @pytest.fixture
-def intake(aws: Aws, clock: Clock) -> Intake:
+def intake(aws: Aws, clock: Clock) -> Submit:
     return make_intake(aws, clock)
 
 
-def make_intake(aws: Aws, clock: Clock, **changes: Any) -> Intake:
+def make_intake(aws: Aws, clock: Clock, **changes: Any) -> Submit:
     fields: dict[str, Any] = {
         "ledger_table": "ledger",
         "clips_bucket": "clips",
@@ -43,15 +43,15 @@ def make_intake(aws: Aws, clock: Clock, **changes: Any) -> Intake:
         "digest_above": 10,
         "digest_minutes": 10,
     }
-    return Intake(
+    return Submit(
         SubmitSettings(**{**fields, **changes}),
         inbox=aws.inbox,
         clips=aws.clips,
         table=aws.table,
-        notifier=aws.notifier(aws.results),
+        publisher=aws.publisher(aws.results),
         queue=aws.sqs,
         workflow=aws.workflow,
-        thumbnails=ThumbnailOrders(aws.functions, "thumbnail"),
+        thumbnails=ThumbnailRequests(aws.functions, "thumbnail"),
         now=clock,
     )
 
@@ -84,7 +84,7 @@ def finish(aws: Aws, ended_at: str) -> None:
 
 @pytest.mark.parametrize("first", ["image", "sidecar"])
 def test_image_and_sidecar_start_one_job_in_either_order(
-    aws: Aws, intake: Intake, events: Path, first: str
+    aws: Aws, intake: Submit, events: Path, first: str
 ) -> None:
     second = "sidecar" if first == "image" else "image"
     bodies = {"image": picture(), "sidecar": sidecar()}
@@ -99,7 +99,7 @@ def test_image_and_sidecar_start_one_job_in_either_order(
 
 
 def test_a_started_job_is_claimed_with_its_settings_and_its_image_is_pinned(
-    aws: Aws, intake: Intake
+    aws: Aws, intake: Submit
 ) -> None:
     put(aws, SIDECAR, sidecar(duration=10, resolution="720p"))
     intake.handle(put(aws, IMAGE, picture(), ContentType="binary/octet-stream"))
@@ -120,7 +120,7 @@ def test_a_started_job_is_claimed_with_its_settings_and_its_image_is_pinned(
     assert (pinned["ContentType"], pinned["Body"].read()) == ("image/jpeg", picture())
 
 
-def test_the_same_event_many_times_at_once_starts_one_job(aws: Aws, intake: Intake) -> None:
+def test_the_same_event_many_times_at_once_starts_one_job(aws: Aws, intake: Submit) -> None:
     put(aws, SIDECAR, sidecar())
     event = put(aws, IMAGE, picture())
     with ThreadPoolExecutor(8) as pool:
@@ -128,7 +128,7 @@ def test_the_same_event_many_times_at_once_starts_one_job(aws: Aws, intake: Inta
     assert len(aws.executions()) == 1
 
 
-def test_a_changed_sidecar_image_or_take_is_another_job(aws: Aws, intake: Intake) -> None:
+def test_a_changed_sidecar_image_or_take_is_another_job(aws: Aws, intake: Submit) -> None:
     put(aws, SIDECAR, sidecar())
     intake.handle(put(aws, IMAGE, picture()))
     intake.handle(put(aws, SIDECAR, sidecar(resolution="720p")))
@@ -137,7 +137,7 @@ def test_a_changed_sidecar_image_or_take_is_another_job(aws: Aws, intake: Intake
     assert len(aws.executions()) == 4
 
 
-def test_the_same_files_dropped_again_are_the_same_job(aws: Aws, intake: Intake) -> None:
+def test_the_same_files_dropped_again_are_the_same_job(aws: Aws, intake: Submit) -> None:
     for _ in range(2):
         put(aws, SIDECAR, sidecar())
         intake.handle(put(aws, IMAGE, picture()))
@@ -145,7 +145,7 @@ def test_the_same_files_dropped_again_are_the_same_job(aws: Aws, intake: Intake)
 
 
 def test_who_drops_the_files_of_a_finished_clip_again_is_told_how_to_get_another(
-    aws: Aws, intake: Intake
+    aws: Aws, intake: Submit
 ) -> None:
     put(aws, SIDECAR, sidecar())
     intake.handle(put(aws, IMAGE, picture()))
@@ -160,7 +160,7 @@ def test_who_drops_the_files_of_a_finished_clip_again_is_told_how_to_get_another
 
 
 def test_who_dropped_the_files_again_before_the_clip_was_finished_is_told_nothing_more(
-    aws: Aws, intake: Intake
+    aws: Aws, intake: Submit
 ) -> None:
     put(aws, SIDECAR, sidecar())
     intake.handle(put(aws, IMAGE, picture()))
@@ -170,14 +170,14 @@ def test_who_dropped_the_files_again_before_the_clip_was_finished_is_told_nothin
     assert aws.results.take() == []
 
 
-def test_a_prompt_in_the_images_metadata_needs_no_sidecar(aws: Aws, intake: Intake) -> None:
+def test_a_prompt_in_the_images_metadata_needs_no_sidecar(aws: Aws, intake: Submit) -> None:
     intake.handle(put(aws, IMAGE, picture(), Metadata={"prompt": "slow push-in"}))
     (execution,) = aws.executions()
     job = aws.ledger.require(execution["name"].removeprefix("lighthouse-"))
     assert job.settings.prompt == "slow push-in"
 
 
-def test_an_image_alone_waits_and_is_told_once_after_its_grace(aws: Aws, intake: Intake) -> None:
+def test_an_image_alone_waits_and_is_told_once_after_its_grace(aws: Aws, intake: Submit) -> None:
     intake.handle(put(aws, IMAGE, picture()))
     assert aws.results.take() == []
     again = {"look_again": {"key": IMAGE, "since": _uploaded(aws, IMAGE)}}
@@ -189,7 +189,7 @@ def test_an_image_alone_waits_and_is_told_once_after_its_grace(aws: Aws, intake:
     assert aws.read_json(mail["record"].removeprefix("s3://clips/"))["file"] == IMAGE
 
 
-def test_a_sidecar_alone_is_told_after_its_grace(aws: Aws, intake: Intake) -> None:
+def test_a_sidecar_alone_is_told_after_its_grace(aws: Aws, intake: Submit) -> None:
     intake.handle(put(aws, SIDECAR, sidecar()))
     again = {"look_again": {"key": SIDECAR, "since": _uploaded(aws, SIDECAR)}}
     intake.handle(again)
@@ -205,7 +205,7 @@ def test_the_second_look_comes_through_the_queue_after_the_grace(aws: Aws, clock
     assert len(aws.results.take()) == 1
 
 
-def test_a_partner_that_comes_during_the_grace_starts_the_job(aws: Aws, intake: Intake) -> None:
+def test_a_partner_that_comes_during_the_grace_starts_the_job(aws: Aws, intake: Submit) -> None:
     intake.handle(put(aws, IMAGE, picture()))
     since = _uploaded(aws, IMAGE)
     intake.handle(put(aws, SIDECAR, sidecar()))
@@ -214,14 +214,14 @@ def test_a_partner_that_comes_during_the_grace_starts_the_job(aws: Aws, intake: 
     assert aws.results.take() == []
 
 
-def test_a_second_look_at_an_image_that_was_replaced_says_nothing(aws: Aws, intake: Intake) -> None:
+def test_a_second_look_at_an_image_that_was_replaced_says_nothing(aws: Aws, intake: Submit) -> None:
     put(aws, IMAGE, picture())
     intake.handle({"look_again": {"key": IMAGE, "since": "2020-01-01T00:00:00.000Z"}})
     assert aws.results.take() == []
 
 
 @pytest.mark.parametrize("key", [IMAGE, SIDECAR])
-def test_a_file_that_is_gone_is_nobodys_business(aws: Aws, intake: Intake, key: str) -> None:
+def test_a_file_that_is_gone_is_nobodys_business(aws: Aws, intake: Submit, key: str) -> None:
     event = put(aws, key, picture())
     aws.s3.delete_object(Bucket="inbox", Key=key)
     intake.handle(event)
@@ -229,7 +229,7 @@ def test_a_file_that_is_gone_is_nobodys_business(aws: Aws, intake: Intake, key: 
     assert delayed(aws) == []
 
 
-def test_other_files_are_left_alone(aws: Aws, intake: Intake) -> None:
+def test_other_files_are_left_alone(aws: Aws, intake: Submit) -> None:
     intake.handle(put(aws, "campaign/notes.txt", b"x"))
     assert aws.executions() == []
 
@@ -247,7 +247,7 @@ def test_other_files_are_left_alone(aws: Aws, intake: Intake) -> None:
     ids=["empty", "text", "gif", "webp-animation", "png-animation", "cut"],
 )
 def test_a_file_that_is_no_still_image_is_rejected(
-    aws: Aws, intake: Intake, body: bytes, says: str
+    aws: Aws, intake: Submit, body: bytes, says: str
 ) -> None:
     put(aws, SIDECAR, sidecar())
     intake.handle(put(aws, IMAGE, body))
@@ -257,7 +257,7 @@ def test_a_file_that_is_no_still_image_is_rejected(
     assert len(aws.stored("clips/campaign/lighthouse/rejected-")) == 1
 
 
-def test_problems_of_both_files_come_in_one_mail(aws: Aws, intake: Intake, events: Path) -> None:
+def test_problems_of_both_files_come_in_one_mail(aws: Aws, intake: Submit, events: Path) -> None:
     put(aws, SIDECAR, (events / "sidecars/misspelt.json").read_bytes())
     intake.handle(put(aws, IMAGE, b"just some text"))
     (mail,) = aws.results.take()
@@ -265,14 +265,14 @@ def test_problems_of_both_files_come_in_one_mail(aws: Aws, intake: Intake, event
     assert fields == {'"promt"', "prompt", "resolution", "image"}
 
 
-def test_what_no_provider_can_do_is_rejected(aws: Aws, intake: Intake) -> None:
+def test_what_no_provider_can_do_is_rejected(aws: Aws, intake: Submit) -> None:
     put(aws, SIDECAR, sidecar(provider="luma", aspect_ratio="3:1"))
     intake.handle(put(aws, IMAGE, picture()))
     (mail,) = aws.results.take()
     assert mail["problems"][0]["hint"] == "Providers that can: oxen"
 
 
-def test_a_rejection_is_told_once_however_often_the_events_come(aws: Aws, intake: Intake) -> None:
+def test_a_rejection_is_told_once_however_often_the_events_come(aws: Aws, intake: Submit) -> None:
     sidecar_event = put(aws, SIDECAR, b"{")
     image_event = put(aws, IMAGE, picture())
     for event in (sidecar_event, image_event, image_event):
@@ -288,7 +288,7 @@ def test_a_rejection_whose_mail_failed_is_told_by_the_retry(aws: Aws, clock: Clo
     put(aws, SIDECAR, b"{")
     event = put(aws, IMAGE, picture())
     broken = make_intake(aws, clock)
-    broken._notifier = Broken()
+    broken._publisher = Broken()
     with pytest.raises(RuntimeError):
         broken.handle(event)
     clock.pass_time(seconds=LEASE_S + 1)
@@ -296,14 +296,14 @@ def test_a_rejection_whose_mail_failed_is_told_by_the_retry(aws: Aws, clock: Clo
     assert len(aws.results.take()) == 1
 
 
-def test_mending_the_sidecar_starts_the_job(aws: Aws, intake: Intake) -> None:
+def test_mending_the_sidecar_starts_the_job(aws: Aws, intake: Submit) -> None:
     put(aws, SIDECAR, b"{")
     intake.handle(put(aws, IMAGE, picture()))
     intake.handle(put(aws, SIDECAR, sidecar()))
     assert len(aws.executions()) == 1
 
 
-def test_one_short_sidecar_starts_every_image_of_its_name(aws: Aws, intake: Intake) -> None:
+def test_one_short_sidecar_starts_every_image_of_its_name(aws: Aws, intake: Submit) -> None:
     put(aws, "a/photo.jpg", picture())
     put(aws, "a/photo.png", picture(form="PNG"))
     intake.handle(put(aws, "a/photo.json", sidecar()))
@@ -323,7 +323,7 @@ keys = st.text(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(name=keys)
-def test_any_key_that_s3_takes_starts_a_job(aws: Aws, intake: Intake, name: str) -> None:
+def test_any_key_that_s3_takes_starts_a_job(aws: Aws, intake: Submit, name: str) -> None:
     folder = f"drop-{uuid4().hex}"  # a new one for each example: the bucket outlives it
     before = {execution["name"] for execution in aws.executions()}
     put(aws, f"{folder}/{name}.json", sidecar())
@@ -336,7 +336,7 @@ def test_any_key_that_s3_takes_starts_a_job(aws: Aws, intake: Intake, name: str)
     "name",
     ["two words", "a+b", "100%", "a%20b", "a+b%20c", "Größe", "写真", "e\u0301", "..", "x" * 1015],
 )
-def test_awkward_keys_start_exactly_one_job(aws: Aws, intake: Intake, name: str) -> None:
+def test_awkward_keys_start_exactly_one_job(aws: Aws, intake: Submit, name: str) -> None:
     put(aws, f"{name}.json", sidecar())
     intake.handle(put(aws, f"{name}.jpg", picture()))
     (execution,) = aws.executions()
@@ -353,7 +353,7 @@ def _uploaded(aws: Aws, key: str) -> str:
 
 
 def test_a_thumbnail_is_asked_for_once_when_the_job_has_started(
-    aws: Aws, intake: Intake, clock: Clock
+    aws: Aws, intake: Submit, clock: Clock
 ) -> None:
     event = put(aws, "a/photo.jpg", picture())
     put(aws, "a/photo.json", sidecar())
@@ -366,7 +366,7 @@ def test_a_thumbnail_is_asked_for_once_when_the_job_has_started(
     assert aws.functions.invoked == [("thumbnail", order)]
 
 
-def test_a_thumbnail_that_cannot_be_asked_for_troubles_nobody(aws: Aws, intake: Intake) -> None:
+def test_a_thumbnail_that_cannot_be_asked_for_troubles_nobody(aws: Aws, intake: Submit) -> None:
     aws.functions.error = ClientError({"Error": {"Code": "TooManyRequestsException"}}, "Invoke")
     put(aws, "a/photo.json", sidecar())
     intake.handle(put(aws, "a/photo.jpg", picture()))

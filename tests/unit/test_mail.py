@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from dropreel.drops.sidecar import parse_sidecar
 from dropreel.errors import Problem, RejectedError
 from dropreel.jobs.job import Attempt, ClipInfo, ClipSettings, Job, Source, State
-from dropreel.mail.message import Mail, Place, legal_subject
-from dropreel.mail.operators import operator_note
-from dropreel.mail.publisher import Notifier
+from dropreel.mail.message import Links, Mail, legal_subject
+from dropreel.mail.operators import job_alert
+from dropreel.mail.publisher import Publisher
 from dropreel.mail.results import clip_delivered, clip_not_delivered, drop_rejected
 from dropreel.providers.base import FailureKind
 from tests.unit.support import make_job
 
-PLACE = Place("eu-central-1", "clips", "arn:aws:states:eu-central-1:1:execution:render:photo-1")
+PLACE = Links("eu-central-1", "clips", "arn:aws:states:eu-central-1:1:execution:render:photo-1")
 CLIP = ClipInfo(duration_s=5.0, width=960, height=540, size=1_234_567, sha256="ab" * 32)
 
 
@@ -46,7 +46,7 @@ def ended(state: State, kind: str, **failure: Any) -> Job:
 def test_the_mail_of_a_clip_tells_where_it_is_how_long_it_took_and_what_it_cost() -> None:
     mail = clip_delivered(delivered(), CLIP, PLACE)
     assert mail.subject == "photo.jpg: your clip is ready"
-    for line in (
+    for entry in (
         "Clip: s3://clips/clips/campaign/photo/0123456789abcdef01234567.mp4",
         "Settings: 5s, 540p, 16:9",
         "Video: 960x540, 5.0 s, 1.2 MB",
@@ -55,7 +55,7 @@ def test_the_mail_of_a_clip_tells_where_it_is_how_long_it_took_and_what_it_cost(
         "slow push-in",
         "https://eu-central-1.console.aws.amazon.com/s3/object/clips",
     ):
-        assert line in mail.text
+        assert entry in mail.text
     assert mail.document["outcome"] == "delivered"
     assert mail.attributes == {
         "outcome": "delivered",
@@ -121,14 +121,14 @@ def test_an_order_that_came_to_nothing_is_not_called_no_order() -> None:
     ],
 )
 def test_links_lead_to_the_console_of_the_region(region: str, host: str) -> None:
-    place = replace(PLACE, region=region)
-    assert place.execution_link().startswith(host)
-    assert place.object_link("a").startswith(host)
+    links = replace(PLACE, region=region)
+    assert links.execution_link().startswith(host)
+    assert links.object_link("a").startswith(host)
 
 
 def test_the_operator_is_told_only_what_the_dropper_cannot_mend() -> None:
-    assert operator_note(ended(State.FAILED, "moderated"), PLACE) is None
-    note = operator_note(ended(State.UNKNOWN, "lost_answer"), PLACE)
+    assert job_alert(ended(State.FAILED, "moderated"), PLACE) is None
+    note = job_alert(ended(State.UNKNOWN, "lost_answer"), PLACE)
     assert note
     assert note.subject == "photo.jpg: operator needed (lost_answer)"
     assert "would be paid twice" in note.text
@@ -172,7 +172,7 @@ MAX_MESSAGE = 256 * 1024
 def sent(mail: Mail) -> dict[str, Any]:
     """What SNS would get, checked against its limits."""
     topic = Topic()
-    Notifier(topic, "arn").send(mail)  # type: ignore[arg-type]
+    Publisher(topic, "arn").send(mail)  # type: ignore[arg-type]
     (message,) = topic.taken
     for attribute in message["MessageAttributes"].values():
         value = attribute["StringValue"]
@@ -204,7 +204,7 @@ def test_hostile_names_prompts_and_reasons_change_no_line_of_a_mail(
         end = replace(
             end, source=source, settings=settings, failure={"kind": kind, "message": reason}
         )
-        note = operator_note(end, PLACE)
+        note = job_alert(end, PLACE)
         clip = clip_delivered(delivered(source=source, settings=settings), CLIP, PLACE)
         return [clip, clip_not_delivered(end, PLACE), *([note] if note else [])]
 
@@ -257,7 +257,7 @@ def test_a_mail_can_be_filtered_by_its_images_folder(key: str, folder: str) -> N
     source = Source("inbox", key, "e", "image/jpeg", 1, 1, "sources/x.jpg")
     end = replace(ended(State.UNKNOWN, "lost_answer"), source=source)
     problems = [Problem("prompt", "nothing", "a text")]
-    note = operator_note(end, PLACE)
+    note = job_alert(end, PLACE)
     assert note
     for mail in (
         clip_delivered(delivered(source=source), CLIP, PLACE),
@@ -286,7 +286,7 @@ MAIL = Mail("subject", "text", {"text": "text"}, {"outcome": "delivered"})
 
 def test_people_get_text_and_machines_get_json() -> None:
     topic = Topic()
-    Notifier(topic, "arn").send(MAIL)  # type: ignore[arg-type]
+    Publisher(topic, "arn").send(MAIL)  # type: ignore[arg-type]
     (message,) = topic.taken
     assert json.loads(message["Message"]) == {"default": '{"text": "text"}', "email": "text"}
     assert message["Subject"] == "subject"
@@ -295,10 +295,10 @@ def test_people_get_text_and_machines_get_json() -> None:
 
 def test_a_subject_that_sns_refuses_does_not_lose_the_mail() -> None:
     topic = Topic("InvalidParameter")
-    Notifier(topic, "arn").send(MAIL)  # type: ignore[arg-type]
+    Publisher(topic, "arn").send(MAIL)  # type: ignore[arg-type]
     assert "Subject" not in topic.taken[0]
 
 
 def test_another_refusal_is_not_swallowed() -> None:
     with pytest.raises(ClientError):
-        Notifier(Topic("AuthorizationError"), "arn").send(MAIL)  # type: ignore[arg-type]
+        Publisher(Topic("AuthorizationError"), "arn").send(MAIL)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dropreel.mail.message import Mail
-from dropreel.mail.publisher import Notifier
+from dropreel.mail.publisher import Publisher
 from tests.conftest import ROOT
 from tests.golden import cases
 from tests.unit.support import Aws, Mailbox
@@ -21,7 +21,7 @@ SHAPES = {
     "About a job": ("delivered estimate", "failed transient paid", "operator unknown"),
     "About a rejected drop": ("rejected gif",),
     "A digest": ("digest",),
-    "A warning": ("warning cap reached",),
+    "An alert": ("alert cap reached",),
 }
 
 
@@ -115,10 +115,10 @@ def test_every_policy_of_the_page_is_tried() -> None:
 def test_a_policy_of_the_page_lets_through_what_it_says(aws: Aws, who: str) -> None:
     topic = aws.results.topic_arn
     box = Mailbox(aws.results.sns, aws.sqs, "filtered", topic, policies()[who])
-    notifier = Notifier(aws.results.sns, topic)
+    publisher = Publisher(aws.results.sns, topic)
     for mail in SENT:
-        notifier.send(mail)
+        publisher.send(mail)
     digest, clip = MAILS["digest"], MAILS["delivered estimate"]
-    notifier.send(Mail("d", "", {"name": "digest"}, digest.attributes))
-    notifier.send(Mail("m", "", {"name": "muted"}, clip.attributes), to_mailboxes=False)
+    publisher.send(Mail("d", "", {"name": "digest"}, digest.attributes))
+    publisher.send(Mail("m", "", {"name": "muted"}, clip.attributes), to_mailboxes=False)
     assert {document["name"] for document in box.take()} == WANTED[who]

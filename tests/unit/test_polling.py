@@ -20,7 +20,7 @@ from dropreel.providers.base import (
     StatusOutcome,
 )
 from dropreel.steps.orders import MAX_TRIES
-from dropreel.steps.poll import Polling
+from dropreel.steps.poll import Poll
 from tests.unit.support import Aws, Clock, FakeProvider, make_job
 
 QUEUED = Pending(Phase.QUEUED, "queued")
@@ -29,8 +29,8 @@ ASKED_AT, NOTHING_SEEN = "2026-11-20T09:30:00.000Z", ""
 
 
 @pytest.fixture
-def polling(aws: Aws, provider: FakeProvider, clock: Clock) -> Polling:
-    return Polling(
+def polling(aws: Aws, provider: FakeProvider, clock: Clock) -> Poll:
+    return Poll(
         ledger=aws.ledger,
         clips=aws.clips,
         provider=lambda _: provider,
@@ -60,7 +60,7 @@ def submitted(aws: Aws, **fields: Any) -> Job:
     ],
 )
 def test_a_job_that_has_not_ended_is_looked_at_again(
-    aws: Aws, polling: Polling, provider: FakeProvider, status: StatusOutcome, state: State
+    aws: Aws, polling: Poll, provider: FakeProvider, status: StatusOutcome, state: State
 ) -> None:
     job = submitted(aws)
     provider.status_answers = [status]
@@ -71,14 +71,14 @@ def test_a_job_that_has_not_ended_is_looked_at_again(
     assert aws.ledger.require(job.job_id).state is state
 
 
-def test_retry_after_is_obeyed(aws: Aws, polling: Polling, provider: FakeProvider) -> None:
+def test_retry_after_is_obeyed(aws: Aws, polling: Poll, provider: FakeProvider) -> None:
     throttled = NoAnswer(Failure(FailureKind.THROTTLED, "slow down"), retry_after=61.5)
     provider.status_answers = [throttled]
     assert polling.run(submitted(aws).job_id)["wait_seconds"] == 62
 
 
 def test_a_ready_clip_is_noted_with_its_real_price(
-    aws: Aws, polling: Polling, provider: FakeProvider
+    aws: Aws, polling: Poll, provider: FakeProvider
 ) -> None:
     job = submitted(aws)
     provider.status_answers = [RUNNING, Ready("https://cdn.example/x", cost_usd=Decimal("0.5"))]
@@ -93,7 +93,7 @@ def test_a_ready_clip_is_noted_with_its_real_price(
     [(FailureKind.MODERATED, State.FAILED), (FailureKind.CANCELLED, State.CANCELLED)],
 )
 def test_a_job_that_ended_without_a_clip_is_over(
-    aws: Aws, polling: Polling, provider: FakeProvider, kind: FailureKind, state: State
+    aws: Aws, polling: Poll, provider: FakeProvider, kind: FailureKind, state: State
 ) -> None:
     job = submitted(aws)
     provider.status_answers = [Failed(Failure(kind, "no", billed=False))]
@@ -103,7 +103,7 @@ def test_a_job_that_ended_without_a_clip_is_over(
 
 
 def test_past_its_deadline_a_job_is_stalled_and_keeps_its_id(
-    aws: Aws, polling: Polling, provider: FakeProvider, clock: Clock
+    aws: Aws, polling: Poll, provider: FakeProvider, clock: Clock
 ) -> None:
     job = submitted(aws)
     clock.pass_time(minutes=61)
@@ -115,7 +115,7 @@ def test_past_its_deadline_a_job_is_stalled_and_keeps_its_id(
 
 
 def test_a_clip_that_is_ready_past_the_deadline_is_taken(
-    aws: Aws, polling: Polling, provider: FakeProvider, clock: Clock
+    aws: Aws, polling: Poll, provider: FakeProvider, clock: Clock
 ) -> None:
     job = submitted(aws)
     clock.pass_time(minutes=61)
@@ -134,7 +134,7 @@ def lost(aws: Aws) -> Job:
 
 
 def test_a_lost_order_that_is_found_is_followed(
-    aws: Aws, polling: Polling, provider: FakeProvider
+    aws: Aws, polling: Poll, provider: FakeProvider
 ) -> None:
     job = lost(aws)
     provider.find_answers = [[], ["p-7"]]
@@ -148,7 +148,7 @@ def test_a_lost_order_that_is_found_is_followed(
 
 @pytest.mark.parametrize("found", [[], ["p-7", "p-8"]])
 def test_a_search_that_does_not_settle_it_is_given_up_after_some_tries(
-    aws: Aws, polling: Polling, provider: FakeProvider, found: list[str]
+    aws: Aws, polling: Poll, provider: FakeProvider, found: list[str]
 ) -> None:
     job = lost(aws)
     provider.find_answers = [found] * 4
@@ -158,14 +158,14 @@ def test_a_search_that_does_not_settle_it_is_given_up_after_some_tries(
 
 
 def test_a_list_that_cannot_be_read_now_is_read_again(
-    aws: Aws, polling: Polling, provider: FakeProvider
+    aws: Aws, polling: Poll, provider: FakeProvider
 ) -> None:
     provider.find_answers = [None]
     assert polling.run(lost(aws).job_id)["outcome"] == "wait"
 
 
 def test_where_nothing_can_be_searched_the_job_stays_unknown_at_once(
-    aws: Aws, polling: Polling, provider: FakeProvider
+    aws: Aws, polling: Poll, provider: FakeProvider
 ) -> None:
     provider.has_history = False
     provider.find_answers = [None]
@@ -173,7 +173,7 @@ def test_where_nothing_can_be_searched_the_job_stays_unknown_at_once(
 
 
 def test_an_order_that_belongs_to_an_earlier_attempt_is_not_taken_for_the_lost_one(
-    aws: Aws, polling: Polling, provider: FakeProvider
+    aws: Aws, polling: Poll, provider: FakeProvider
 ) -> None:
     job = lost(aws)
     earlier = (Attempt("luma", "x", provider_job_id="p-old"), *job.attempts)
@@ -184,7 +184,7 @@ def test_an_order_that_belongs_to_an_earlier_attempt_is_not_taken_for_the_lost_o
 
 
 def test_a_post_that_may_still_be_under_way_is_waited_for_and_then_searched(
-    aws: Aws, polling: Polling, provider: FakeProvider, clock: Clock
+    aws: Aws, polling: Poll, provider: FakeProvider, clock: Clock
 ) -> None:
     job = aws.ledger.claim(make_job())
     aws.ledger.move(job, State.SUBMITTING, asked_at="2026-11-20T09:30:00.000Z")
@@ -198,7 +198,7 @@ def test_a_post_that_may_still_be_under_way_is_waited_for_and_then_searched(
 
 
 def test_an_unbilled_failure_that_may_pass_is_ordered_once_more(
-    aws: Aws, polling: Polling, provider: FakeProvider
+    aws: Aws, polling: Poll, provider: FakeProvider
 ) -> None:
     fault = Failed(Failure(FailureKind.TRANSIENT, "fault", retryable=True, billed=False))
     job = aws.ledger.claim(make_job())
@@ -226,15 +226,13 @@ def test_an_unbilled_failure_that_may_pass_is_ordered_once_more(
     ],
 )
 def test_what_may_be_billed_or_cannot_pass_is_not_ordered_again(
-    aws: Aws, polling: Polling, provider: FakeProvider, failure: Failure
+    aws: Aws, polling: Poll, provider: FakeProvider, failure: Failure
 ) -> None:
     provider.status_answers = [Failed(failure)]
     assert polling.run(submitted(aws).job_id)["outcome"] == "ended"
 
 
-def test_a_resumed_job_never_orders_again(
-    aws: Aws, polling: Polling, provider: FakeProvider
-) -> None:
+def test_a_resumed_job_never_orders_again(aws: Aws, polling: Poll, provider: FakeProvider) -> None:
     passing = Failure(FailureKind.TRANSIENT, "no", retryable=True, billed=False)
     provider.status_answers = [Failed(passing)]
     job = submitted(aws)
@@ -245,7 +243,7 @@ def test_a_resumed_job_never_orders_again(
 
 
 def test_a_stalled_job_is_looked_at_again_with_a_new_deadline(
-    aws: Aws, polling: Polling, provider: FakeProvider, clock: Clock
+    aws: Aws, polling: Poll, provider: FakeProvider, clock: Clock
 ) -> None:
     job = aws.ledger.move(submitted(aws), State.STALLED)
     clock.pass_time(hours=5)
@@ -256,7 +254,7 @@ def test_a_stalled_job_is_looked_at_again_with_a_new_deadline(
 
 
 def test_an_operator_can_name_the_lost_order_or_say_that_there_is_none(
-    aws: Aws, polling: Polling, provider: FakeProvider
+    aws: Aws, polling: Poll, provider: FakeProvider
 ) -> None:
     job = lost(aws)
     provider.status_answers = [RUNNING]
@@ -264,7 +262,7 @@ def test_an_operator_can_name_the_lost_order_or_say_that_there_is_none(
     assert aws.ledger.require(job.job_id).provider_job_id == "p-9"
 
 
-def test_a_job_that_was_never_ordered_can_be_dropped_again(aws: Aws, polling: Polling) -> None:
+def test_a_job_that_was_never_ordered_can_be_dropped_again(aws: Aws, polling: Poll) -> None:
     for job in (lost(aws), aws.ledger.move(submitted(aws, job_id="f" * 24), State.STALLED)):
         outcome = polling.run(job.job_id, resume={"nothing_made": True})
         assert outcome == {"outcome": "ended", "state": "refused"}
@@ -272,7 +270,7 @@ def test_a_job_that_was_never_ordered_can_be_dropped_again(aws: Aws, polling: Po
 
 
 def test_an_operator_can_name_another_order_for_a_stalled_job(
-    aws: Aws, polling: Polling, provider: FakeProvider
+    aws: Aws, polling: Poll, provider: FakeProvider
 ) -> None:
     job = aws.ledger.move(submitted(aws), State.STALLED)
     provider.status_answers = [RUNNING]
@@ -281,14 +279,14 @@ def test_an_operator_can_name_another_order_for_a_stalled_job(
 
 
 @pytest.mark.parametrize("word", ["...", "<id>", "p 1", "../x"])
-def test_a_word_that_names_no_order_changes_nothing(aws: Aws, polling: Polling, word: str) -> None:
+def test_a_word_that_names_no_order_changes_nothing(aws: Aws, polling: Poll, word: str) -> None:
     job = lost(aws)
     with pytest.raises(ResumeError):
         polling.run(job.job_id, resume={"provider_job_id": word})
     assert aws.ledger.require(job.job_id) == job
 
 
-def test_a_word_on_a_delivered_job_changes_nothing(aws: Aws, polling: Polling) -> None:
+def test_a_word_on_a_delivered_job_changes_nothing(aws: Aws, polling: Poll) -> None:
     job = aws.ledger.move(submitted(aws), State.READY)
     job = aws.ledger.move(job, State.DELIVERED)
     for word in ({}, {"nothing_made": True}, {"provider_job_id": "p-9"}):
@@ -296,7 +294,7 @@ def test_a_word_on_a_delivered_job_changes_nothing(aws: Aws, polling: Polling) -
 
 
 def test_a_job_that_nobody_asked_for_is_asked_for_again_when_its_step_died(
-    aws: Aws, polling: Polling, clock: Clock
+    aws: Aws, polling: Poll, clock: Clock
 ) -> None:
     """With its slot: the step may be alive after all, and ask."""
     job = aws.ledger.claim(make_job())
@@ -309,7 +307,7 @@ def test_a_job_that_nobody_asked_for_is_asked_for_again_when_its_step_died(
 
 @pytest.mark.parametrize("how", [{"tries": MAX_TRIES}, {"may_order": False}])
 def test_but_not_for_ever_and_not_by_a_resumed_execution(
-    aws: Aws, polling: Polling, how: dict[str, Any]
+    aws: Aws, polling: Poll, how: dict[str, Any]
 ) -> None:
     job = aws.ledger.claim(make_job())
     assert polling.run(job.job_id, **how) == {"outcome": "ended", "state": "claimed"}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dropreel.ledger.runtimes import Timings
+from dropreel.ledger.runtimes import MeasuredRuntimes
 from dropreel.waiting.runtimes import (
     ENDS_S,
     MEMORY_JOBS,
@@ -116,21 +116,21 @@ def test_the_plan_follows_when_jobs_become_slower_or_faster() -> None:
 
 
 def test_what_was_noted_is_known_for_that_kind_alone(aws: Aws) -> None:
-    timings = Timings(aws.table)
-    timings.note(KIND, 60, 61)
-    timings.note(KIND, 60, 61)
+    measured = MeasuredRuntimes(aws.table)
+    measured.note(KIND, 60, 61)
+    measured.note(KIND, 60, 61)
     (number,) = shares(60, 61)
-    assert timings.of(KIND).counts == {number: 2.0}
-    assert timings.of(Kind("luma", "1080p", "5s")).counts == {}
+    assert measured.of(KIND).counts == {number: 2.0}
+    assert measured.of(Kind("luma", "1080p", "5s")).counts == {}
 
 
 def test_what_was_measured_long_ago_fades(aws: Aws) -> None:
-    timings = Timings(aws.table)
+    measured = MeasuredRuntimes(aws.table)
     for _ in range(200):
-        timings.note(KIND, 60, 61)
+        measured.note(KIND, 60, 61)
     for _ in range(200):
-        timings.note(KIND, 120, 121)
-    counts = timings.of(KIND).counts
+        measured.note(KIND, 120, 121)
+    counts = measured.of(KIND).counts
     (old,), (new,) = shares(60, 61), shares(120, 121)
     assert counts[new] > 25
     assert counts[old] < 4
@@ -140,15 +140,15 @@ def test_what_was_measured_long_ago_fades(aws: Aws) -> None:
 
 
 def test_jobs_that_end_at_the_same_time_are_all_counted(aws: Aws) -> None:
-    timings = Timings(aws.table)
+    measured = MeasuredRuntimes(aws.table)
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: timings.note(KIND, 0, 40), range(50)))
-    counts = timings.of(KIND).counts
+        list(pool.map(lambda _: measured.note(KIND, 0, 40), range(50)))
+    counts = measured.of(KIND).counts
     assert sum(counts.values()) == pytest.approx(50, abs=0.1)
 
 
 def test_ageing_gives_way_to_a_job_that_is_counted_meanwhile(aws: Aws) -> None:
-    timings = Timings(aws.table)
-    timings.note(KIND, 60, 61)
-    timings._age(KIND, 0, {1: 5.0})
-    assert 1 not in timings.of(KIND).counts
+    measured = MeasuredRuntimes(aws.table)
+    measured.note(KIND, 60, 61)
+    measured._age(KIND, 0, {1: 5.0})
+    assert 1 not in measured.of(KIND).counts

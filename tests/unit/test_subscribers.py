@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dropreel.mail.alerts import Warnings
+from dropreel.mail.alerts import Alerts
 from dropreel.mail.subscribers import Subscribers
 from dropreel.observability import metrics
 from tests.unit.support import Aws, Clock
@@ -23,9 +23,9 @@ class Sns:
 
 
 def make_check(aws: Aws, clock: Clock, **confirmed: int) -> Subscribers:
-    warnings = Warnings(aws.notices, aws.notifier(aws.operators), clock)
+    alerts = Alerts(aws.send_once, aws.publisher(aws.operators), clock)
     topics = {name: name for name in confirmed}
-    return Subscribers(Sns(**confirmed), topics, warnings)  # type: ignore[arg-type]
+    return Subscribers(Sns(**confirmed), topics, alerts)  # type: ignore[arg-type]
 
 
 def gauges(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def test_the_operator_hears_once_a_week_that_nobody_gets_the_results(
         check.check()
         clock.pass_time(hours=20)
     (mail,) = aws.operators.take()
-    assert (mail["outcome"], mail["warning"]) == ("warning", "subscribers")
+    assert (mail["outcome"], mail["alert"]) == ("alert", "subscribers")
     clock.pass_time(days=7)
     check.check()
     assert len(aws.operators.take()) == 1

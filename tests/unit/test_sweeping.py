@@ -56,7 +56,7 @@ def job_in(aws: Aws, state: State) -> Job:
 
 def told(aws: Aws, job: Job) -> Job:
     if job.state in ENDS:
-        aws.notices.end(job.notice, "now")
+        aws.send_once.end(job.mail_id, "now")
     return job
 
 
@@ -172,7 +172,7 @@ def test_an_end_that_nobody_was_told_of_is_told_by_the_workflow(
     aws: Aws, sweep: Sweep, clock: Clock, state: State
 ) -> None:
     job = job_in(aws, state)
-    aws.table.update(Update(f"NOTICE#{job.notice}", removes=["told_at"]))
+    aws.table.update(Update(f"NOTICE#{job.mail_id}", removes=["told_at"]))
     clock.pass_time(hours=3)
     assert sweep.run() == {"untold": 1}
     assert resumed(aws)[0]["job_id"] == job.job_id

@@ -21,7 +21,7 @@ from dropreel.providers.base import (
     Phase,
     Ready,
 )
-from dropreel.steps.finalize import MAX_FETCHES, Ending
+from dropreel.steps.finalize import MAX_FETCHES, FinalizeEvent
 from tests.unit.media.samples import box, mp4
 from tests.unit.stage import (
     EXECUTIONS,
@@ -132,7 +132,7 @@ def test_a_clip_that_takes_several_runs_is_continued_and_told_once(
     stage.cdn.answer = lambda: answers.pop(0)
     job = stage.job(State.READY)
     stage.provider.status_answers = [READY, READY]
-    ending = Ending(job.job_id, execution_of(job), job.run, fetches=3)
+    ending = FinalizeEvent(job.job_id, execution_of(job), job.run, fetches=3)
     looks = iter([900.0] * (PART_SIZE // CHUNK) + [10.0])
     paused = stage.delivery.run(ending, lambda: next(looks))
     assert paused == {"outcome": "wait", "wait_seconds": 1, "fetches": 3}
@@ -152,7 +152,7 @@ def test_a_clip_that_no_run_can_bring_is_given_up_with_a_word_to_the_operator(
     stage.delivery = stage.build(max_clip_bytes=len(large))
     stage.cdn.answer = lambda: file(large)  # its host knows no ranges
     stage.provider.status_answers = [READY, READY]
-    ending = Ending(job.job_id, execution_of(job), job.run)
+    ending = FinalizeEvent(job.job_id, execution_of(job), job.run)
     assert stage.delivery.run(ending, lambda: 10) == {"outcome": "wait", "wait_seconds": 30}
     assert stage.delivery.run(ending, lambda: 10)["error"] == "stalled.download"
     ((mail,), (note,)) = stage.mails()
@@ -304,5 +304,5 @@ def test_the_late_end_of_an_execution_is_nothing_to_a_job_that_went_on_in_anothe
     job = stage.job(State.RUNNING, execution=f"{EXECUTIONS}:resumed")
     assert stage.finish(job, accident="aborted", late=True)["outcome"] == "superseded"
     assert (stage.held(), stage.mails()) == (job, ([], []))
-    resumed = Ending(job.job_id, job.execution, job.run, accident="aborted", late=True)
+    resumed = FinalizeEvent(job.job_id, job.execution, job.run, accident="aborted", late=True)
     assert stage.delivery.run(resumed)["error"] == "stalled.accident"

@@ -9,7 +9,7 @@ import pytest
 
 from dropreel.errors import LedgerConflictError
 from dropreel.jobs.job import Job, State, utc_iso
-from dropreel.ledger.runtimes import Timings
+from dropreel.ledger.runtimes import MeasuredRuntimes
 from dropreel.providers.base import (
     Failed,
     Failure,
@@ -20,7 +20,7 @@ from dropreel.providers.base import (
     Ready,
     StatusOutcome,
 )
-from dropreel.steps.poll import Polling
+from dropreel.steps.poll import Poll
 from dropreel.steps.watch import SLOW_ANSWER_S, kind_of
 from dropreel.waiting.runtimes import shares
 from tests.unit.support import NOW, Aws, Clock, FakeProvider, make_job
@@ -31,8 +31,8 @@ READY = Ready("https://cdn.example/x")
 
 
 @pytest.fixture
-def polling(aws: Aws, provider: FakeProvider, clock: Clock) -> Polling:
-    return Polling(
+def polling(aws: Aws, provider: FakeProvider, clock: Clock) -> Poll:
+    return Poll(
         ledger=aws.ledger,
         clips=aws.clips,
         provider=lambda _: provider,
@@ -47,9 +47,9 @@ def polling(aws: Aws, provider: FakeProvider, clock: Clock) -> Polling:
 @pytest.fixture
 def job(aws: Aws, clock: Clock) -> Job:
     """Asked for a minute ago, of a kind that takes about a minute."""
-    timings = Timings(aws.table)
+    measured = MeasuredRuntimes(aws.table)
     for _ in range(30):
-        timings.note(kind_of(make_job()), 50, 80)
+        measured.note(kind_of(make_job()), 50, 80)
     claimed = aws.ledger.claim(make_job())
     times = {"asked_at": utc_iso(NOW), "deadline_at": utc_iso(NOW + timedelta(hours=1))}
     asked = aws.ledger.move(claimed, State.SUBMITTING, **times)
@@ -62,7 +62,7 @@ def looks(provider: FakeProvider, answers: list[StatusOutcome]) -> int:
 
 
 def test_a_clip_that_is_due_is_seen_within_its_providers_pace(
-    polling: Polling, provider: FakeProvider, job: Job, clock: Clock
+    polling: Poll, provider: FakeProvider, job: Job, clock: Clock
 ) -> None:
     provider.status_answers = [RUNNING, RUNNING, RUNNING, READY]
     assert polling.run(job.job_id)["outcome"] == "ready"
@@ -70,7 +70,7 @@ def test_a_clip_that_is_due_is_seen_within_its_providers_pace(
 
 
 def test_a_watch_ends_and_the_workflow_sleeps_on(
-    aws: Aws, polling: Polling, provider: FakeProvider, job: Job, clock: Clock
+    aws: Aws, polling: Poll, provider: FakeProvider, job: Job, clock: Clock
 ) -> None:
     answers: list[StatusOutcome] = [RUNNING] * 20
     provider.status_answers = [*answers]
@@ -93,7 +93,7 @@ def test_a_watch_ends_and_the_workflow_sleeps_on(
     ],
 )
 def test_whatever_is_not_plainly_pending_ends_the_watch(
-    polling: Polling, provider: FakeProvider, job: Job, answer: StatusOutcome, outcome: str
+    polling: Poll, provider: FakeProvider, job: Job, answer: StatusOutcome, outcome: str
 ) -> None:
     provider.status_answers = [RUNNING, answer, RUNNING]
     seen = polling.run(job.job_id)
@@ -103,7 +103,7 @@ def test_whatever_is_not_plainly_pending_ends_the_watch(
 
 
 def test_a_clip_that_is_not_due_is_looked_at_once(
-    polling: Polling, provider: FakeProvider, job: Job, clock: Clock
+    polling: Poll, provider: FakeProvider, job: Job, clock: Clock
 ) -> None:
     clock.now = NOW + timedelta(seconds=5)
     provider.status_answers = [RUNNING, RUNNING]
@@ -112,7 +112,7 @@ def test_a_clip_that_is_not_due_is_looked_at_once(
 
 
 def test_a_job_past_its_deadline_is_not_watched(
-    polling: Polling, provider: FakeProvider, job: Job, clock: Clock
+    polling: Poll, provider: FakeProvider, job: Job, clock: Clock
 ) -> None:
     clock.pass_time(hours=2)
     provider.status_answers = [RUNNING, RUNNING]
@@ -126,7 +126,7 @@ def lambda_time(clock: Clock, timeout_s: float) -> Callable[[], float]:
 
 
 def test_the_function_keeps_time_for_a_slow_answer(
-    polling: Polling, provider: FakeProvider, job: Job, clock: Clock
+    polling: Poll, provider: FakeProvider, job: Job, clock: Clock
 ) -> None:
     answers: list[StatusOutcome] = [RUNNING] * 20
     provider.status_answers = [*answers]
@@ -140,42 +140,42 @@ def test_the_function_keeps_time_for_a_slow_answer(
 
 
 def learnt(aws: Aws, before: dict[int, float], job: Job) -> dict[int, float]:
-    after = Timings(aws.table).of(kind_of(job)).counts
+    after = MeasuredRuntimes(aws.table).of(kind_of(job)).counts
     changes = {number: after[number] - before.get(number, 0) for number in after}
     return {number: round(change, 3) for number, change in changes.items() if change > 0.001}
 
 
 def test_a_ready_clip_counts_between_the_last_two_looks(
-    aws: Aws, polling: Polling, provider: FakeProvider, job: Job
+    aws: Aws, polling: Poll, provider: FakeProvider, job: Job
 ) -> None:
-    before = dict(Timings(aws.table).of(kind_of(job)).counts)
+    before = dict(MeasuredRuntimes(aws.table).of(kind_of(job)).counts)
     provider.status_answers = [RUNNING, RUNNING, READY]
     polling.run(job.job_id)
     assert learnt(aws, before, job) == pytest.approx(shares(60, 65), abs=0.01)
 
 
 def test_a_clip_that_was_ready_at_once_counts_from_the_look_before(
-    aws: Aws, polling: Polling, provider: FakeProvider, job: Job
+    aws: Aws, polling: Poll, provider: FakeProvider, job: Job
 ) -> None:
-    before = dict(Timings(aws.table).of(kind_of(job)).counts)
+    before = dict(MeasuredRuntimes(aws.table).of(kind_of(job)).counts)
     provider.status_answers = [READY]
     polling.run(job.job_id, pending_at=utc_iso(NOW + timedelta(seconds=48)))
     assert learnt(aws, before, job) == pytest.approx(shares(48, 55), abs=0.01)
 
 
 def test_what_was_seen_of_an_earlier_order_does_not_count(
-    aws: Aws, polling: Polling, provider: FakeProvider, job: Job
+    aws: Aws, polling: Poll, provider: FakeProvider, job: Job
 ) -> None:
-    before = dict(Timings(aws.table).of(kind_of(job)).counts)
+    before = dict(MeasuredRuntimes(aws.table).of(kind_of(job)).counts)
     provider.status_answers = [READY]
     polling.run(job.job_id, pending_at=utc_iso(NOW - timedelta(seconds=48)))
     assert learnt(aws, before, job) == pytest.approx(shares(0, 55), abs=0.01)
 
 
 def test_a_clip_that_nobody_looked_at_for_hours_tells_nothing(
-    aws: Aws, polling: Polling, provider: FakeProvider, job: Job, clock: Clock
+    aws: Aws, polling: Poll, provider: FakeProvider, job: Job, clock: Clock
 ) -> None:
-    before = dict(Timings(aws.table).of(kind_of(job)).counts)
+    before = dict(MeasuredRuntimes(aws.table).of(kind_of(job)).counts)
     clock.pass_time(hours=2)
     provider.status_answers = [READY]
     assert polling.run(job.job_id)["outcome"] == "ready"
@@ -183,9 +183,9 @@ def test_a_clip_that_nobody_looked_at_for_hours_tells_nothing(
 
 
 def test_of_two_calls_that_see_a_job_ready_one_counts_it(
-    aws: Aws, polling: Polling, provider: FakeProvider, job: Job
+    aws: Aws, polling: Poll, provider: FakeProvider, job: Job
 ) -> None:
-    before = dict(Timings(aws.table).of(kind_of(job)).counts)
+    before = dict(MeasuredRuntimes(aws.table).of(kind_of(job)).counts)
 
     class Twice(FakeProvider):
         def status(self, provider_job_id: str) -> StatusOutcome:

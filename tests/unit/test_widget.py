@@ -226,7 +226,7 @@ def test_hostile_names_are_only_names(aws: Aws, gallery: Gallery) -> None:
 def test_no_name_can_change_the_page(name: str) -> None:
     from dropreel.dashboard.page import Entry, page
     from dropreel.jobs.job import JobSummary
-    from dropreel.mail.message import Place
+    from dropreel.mail.message import Links
 
     job = JobSummary(
         job_id="0" * 24,
@@ -240,6 +240,6 @@ def test_no_name_can_change_the_page(name: str) -> None:
         estimate_usd=None,
         cost_usd=None,
     )
-    place = Place("us-east-1", "clips", job.execution_name)
-    entry = Entry(job, None, place.execution_link(), place.object_link(job.clip_key))
+    links = Links("us-east-1", "clips", job.execution_name)
+    entry = Entry(job, None, links.execution_link(), links.object_link(job.clip_key))
     assert_only_ours(Page(page([entry], Shown.ALL, function_arn=ARN, now=NOW)), 1)

@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from dropreel.clips.download import Place
+from dropreel.clips.download import Position
 from dropreel.clips.upload import Begun
 from dropreel.errors import DropreelError
 from dropreel.jobs.job import Job
@@ -26,7 +26,7 @@ class BookmarkTakenError(DropreelError):
 class Mark:
     """The end of a whole part: where the clip goes on, what lies in S3, how far the check is."""
 
-    place: Place
+    place: Position
     begun: Begun
     check: dict[str, Any]
 
@@ -78,7 +78,7 @@ def _mark(item: Item) -> Mark | None:
         return None
     told = json.loads(item["mark"])
     parts = tuple((etag, crc32) for etag, crc32 in told["begun"]["parts"])
-    return Mark(Place(**told["place"]), Begun(told["begun"]["upload_id"], parts), told["check"])
+    return Mark(Position(**told["place"]), Begun(told["begun"]["upload_id"], parts), told["check"])
 
 
 def _key(job: Job) -> str:

@@ -11,20 +11,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from dropreel.drops.inbox import Dropped
+    from dropreel.drops.inbox import Drop
 
 
 _CHUNK = 1024 * 1024  # bytes
 
 
-class Clips:
+class ClipsBucket:
     """One bucket. `sources/` and `thumbnails/` expire, `clips/` is what people keep."""
 
     def __init__(self, client: S3Client, bucket: str) -> None:
         self.client = client
         self.bucket = bucket
 
-    def pin(self, inbox: str, image: Dropped, key: str, media_type: str) -> None:
+    def pin(self, inbox: str, image: Drop, key: str, media_type: str) -> None:
         """Copy `image` as it is now to `key`, under its true content type.
 
         The copy outlives what the dropper does to the file, and its plain key and type suit

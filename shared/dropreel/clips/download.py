@@ -43,7 +43,7 @@ class SourceChangedError(DownloadError):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Position:
     """A place in one certain file: bytes before it, its strong ETag, its length in bytes."""
 
     position: int
@@ -70,7 +70,7 @@ def fetch_clip(
     http: httpx.Client,
     trusted_origins: frozenset[str],
     max_bytes: int,
-    start: Place | None = None,
+    start: Position | None = None,
     resolve: Resolver = resolve_host,
 ) -> Iterator[ClipStream]:
     """Open the clip at `url`; its body is to be iterated once, inside the `with`.
@@ -103,7 +103,11 @@ class ClipStream:
     """
 
     def __init__(
-        self, source: _Source, response: httpx.Response, max_bytes: int, start: Place | None = None
+        self,
+        source: _Source,
+        response: httpx.Response,
+        max_bytes: int,
+        start: Position | None = None,
     ) -> None:
         self.content_length = start.length if start else _length(response)
         self._source = source
@@ -129,11 +133,11 @@ class ClipStream:
     def all_came(self) -> bool:
         return self._received == self.content_length
 
-    def place(self, position: int) -> Place | None:
+    def place(self, position: int) -> Position | None:
         """Where another fetch can go on; None where it is not sure to get the same file."""
         if not self._etag or not self.content_length or position >= self.content_length:
             return None
-        return Place(position, self._etag, self.content_length)
+        return Position(position, self._etag, self.content_length)
 
     def close(self) -> None:
         self._response.close()
@@ -185,12 +189,12 @@ def _strong_etag(response: httpx.Response) -> str:
     return etag if ranges and etag.startswith('"') else ""
 
 
-def _behind(place: Place) -> dict[str, str]:
+def _behind(place: Position) -> dict[str, str]:
     """Asks for everything behind a place of the same file (RFC 9110 14.2, 13.1.5)."""
     return {"Range": f"bytes={place.position}-", "If-Range": place.etag}
 
 
-def _is_rest(response: httpx.Response, place: Place) -> bool:
+def _is_rest(response: httpx.Response, place: Position) -> bool:
     span = response.headers.get("content-range")
     return bool(span == f"bytes {place.position}-{place.length - 1}/{place.length}")
 
@@ -210,7 +214,7 @@ class _Source:
     def place(self) -> str:
         return without_query(str(self._url))
 
-    def open(self, start: Place | None) -> httpx.Response:
+    def open(self, start: Position | None) -> httpx.Response:
         """The answer with the clip, behind at most MAX_REDIRECTS redirects."""
         for _ in range(MAX_REDIRECTS + 1):
             try:
@@ -224,7 +228,7 @@ class _Source:
             self._move(response.next_request.url)
         raise DownloadError(f"more than {MAX_REDIRECTS} redirects, the last to {self.place}")
 
-    def _check_opened(self, response: httpx.Response, start: Place | None) -> None:
+    def _check_opened(self, response: httpx.Response, start: Position | None) -> None:
         if start is None:
             self.check_status(response, HTTPStatus.OK)
         elif response.status_code in _NOT_THE_REST:

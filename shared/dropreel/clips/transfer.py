@@ -17,8 +17,8 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dropreel.clips.bookmarks import Bookmark, Bookmarks, BookmarkTakenError, Mark
-from dropreel.clips.bucket import Clips
-from dropreel.clips.download import ClipStream, Place, SourceChangedError, fetch_clip
+from dropreel.clips.bucket import ClipsBucket
+from dropreel.clips.download import ClipStream, Position, SourceChangedError, fetch_clip
 from dropreel.clips.mp4 import ClipChecker, check_matches
 from dropreel.clips.upload import ClipUpload
 from dropreel.errors import ClipInvalidError, DownloadError, UnsafeUrlError
@@ -50,14 +50,14 @@ class Paused:
     wait_seconds: int
 
 
-class Fetching:
+class Transfer:
     """Fetches, checks and stores clips."""
 
     def __init__(
         self,
         *,
         table: Table,
-        clips: Clips,
+        clips: ClipsBucket,
         http: httpx.Client,
         trusted_origins: frozenset[str],
         max_bytes: int,
@@ -103,7 +103,7 @@ class _Boundary:
     """The end of a part: how many parts there are then, where the clip goes on, the check."""
 
     parts: int
-    place: Place
+    place: Position
     check: dict[str, Any]
 
 
@@ -112,14 +112,14 @@ class _Run:
 
     def __init__(
         self,
-        fetching: Fetching,
+        transfer: Transfer,
         job: Job,
         bookmark: Bookmark,
         upload: ClipUpload,
         time_left: TimeLeft,
     ) -> None:
         mark = bookmark.mark
-        self._fetching = fetching
+        self._fetching = transfer
         self._job = job
         self._bookmark = bookmark
         self._upload = upload

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from dropreel.clips.bucket import Clips
+from dropreel.clips.bucket import ClipsBucket
 from dropreel.dashboard.page import DESCRIPTION, Entry, Shown, page
 from dropreel.jobs.job import JobSummary
 from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.table import Table
-from dropreel.mail.message import Place
+from dropreel.mail.message import Links
 
 MOST_ROWS = 20
 MOST_READ = 400  # of the newest jobs, when looking for those of one kind
@@ -25,7 +25,7 @@ class Gallery:
         self,
         *,
         table: Table,
-        clips: Clips,
+        clips: ClipsBucket,
         region: str,
         machine_arn: str,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -53,12 +53,12 @@ class Gallery:
         return islice(found, MOST_READ)
 
     def _entry(self, job: JobSummary) -> Entry:
-        place = Place(self._region, self._clips.bucket, job.execution or self._arn(job))
+        links = Links(self._region, self._clips.bucket, job.execution or self._arn(job))
         return Entry(
             job,
             thumbnail=self._clips.thumbnail(job.job_id),
-            execution_link=place.execution_link(),
-            clip_link=place.object_link(job.clip_key),
+            execution_link=links.execution_link(),
+            clip_link=links.object_link(job.clip_key),
         )
 
     def _arn(self, job: JobSummary) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dropreel.clips.bucket import Clips
+from dropreel.clips.bucket import ClipsBucket
 from dropreel.observability import logger
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _QUALITY = 70
 _PAPER = "white"  # what is seen through transparent pictures
 
 
-class ThumbnailOrders:
+class ThumbnailRequests:
     """Asks for thumbnails, without waiting for them."""
 
     def __init__(self, functions: LambdaClient, name: str) -> None:
@@ -42,7 +42,7 @@ class ThumbnailOrders:
             logger.warning("no thumbnail was asked for", reason=type(error).__name__)
 
 
-def store_thumbnail(clips: Clips, job_id: str, pinned_key: str) -> None:
+def store_thumbnail(clips: ClipsBucket, job_id: str, pinned_key: str) -> None:
     """Make and keep the thumbnail of one pinned image; if that cannot be done, say so."""
     try:
         clips.put_thumbnail(job_id, make_thumbnail(clips.load(pinned_key)))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
+class Drop:
     """One object as it lies in the inbox now. `prompt` is from its metadata, if it has one."""
 
     key: str
@@ -35,7 +35,7 @@ class Inbox:
         self._client = client
         self.bucket = bucket
 
-    def find(self, key: str) -> Dropped | None:
+    def find(self, key: str) -> Drop | None:
         """The object, or None if it is gone."""
         try:
             head = self._client.head_object(Bucket=self.bucket, Key=key)
@@ -43,7 +43,7 @@ class Inbox:
             if error.response["Error"].get("Code") in ("404", "NoSuchKey", "NotFound"):
                 return None
             raise
-        return Dropped(
+        return Drop(
             key,
             head["ETag"],
             head["ContentLength"],
@@ -58,7 +58,7 @@ class Inbox:
         )
         return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
-    def read_sidecar(self, sidecar: Dropped) -> bytes:
+    def read_sidecar(self, sidecar: Drop) -> bytes:
         """The sidecar's bytes; of one that is too large just enough to see that it is."""
         if sidecar.size == 0:
             return b""
@@ -70,14 +70,14 @@ class Inbox:
         )
         return answer["Body"].read()
 
-    def reader(self, image: Dropped) -> ImageReader:
+    def reader(self, image: Drop) -> ImageReader:
         return ImageReader(self._client, self.bucket, image)
 
 
 class ImageReader:
     """Ranged reads of one image, all of the same version of it (`image.RangeReader`)."""
 
-    def __init__(self, client: S3Client, bucket: str, image: Dropped) -> None:
+    def __init__(self, client: S3Client, bucket: str, image: Drop) -> None:
         self._client = client
         self._bucket = bucket
         self._image = image

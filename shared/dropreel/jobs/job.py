@@ -181,7 +181,7 @@ class Job:
         return f"{output_folder(self.source.key)}/{self.job_id}.json"
 
     @property
-    def notice(self) -> str:
+    def mail_id(self) -> str:
         """The id of what people are told about the state this job is in."""
         return f"{self.job_id}-{self.run}-{self.state}"
 

@@ -15,7 +15,7 @@ from dropreel.waiting.runtimes import Kind, Runtimes, aged, shares
 _BIN = "bin_"
 
 
-class Timings:
+class MeasuredRuntimes:
     """What is known of how long jobs take."""
 
     def __init__(self, table: Table) -> None:

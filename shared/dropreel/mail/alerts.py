@@ -11,14 +11,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from dropreel.jobs.job import utc_iso
 from dropreel.ledger.breaker import Opened
 from dropreel.mail.message import Mail
-from dropreel.mail.once import Notices, Telling
+from dropreel.mail.once import SendOnce, Turn
 from dropreel.mail.operators import (
-    budget_warning,
-    cap_warning,
-    provider_warning,
-    subscriber_warning,
+    budget_alert,
+    cap_alert,
+    provider_alert,
+    subscriber_alert,
 )
-from dropreel.mail.publisher import Notifier
+from dropreel.mail.publisher import Publisher
 from dropreel.money.budget import Spending
 from dropreel.observability import MetricUnit, logger, measure, metrics
 
@@ -31,16 +31,16 @@ def report_spending(spendings: Sequence[Spending]) -> None:
     measure("BudgetUsed", float(100 * max(one.share for one in spendings)), MetricUnit.Percent)
 
 
-class Warnings:
+class Alerts:
     """Sends warnings to the operators' topic."""
 
     def __init__(
         self,
-        notices: Notices,
-        operators: Notifier,
+        send_once: SendOnce,
+        operators: Publisher,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._notices = notices
+        self._send_once = send_once
         self._operators = operators
         self._now = now
 
@@ -49,27 +49,27 @@ class Warnings:
         report_spending(spendings)
         for spending in spendings:
             if spending.share >= WARN_AT:
-                self._warn(f"budget-{spending.period}-80", budget_warning(spending))
+                self._warn(f"budget-{spending.period}-80", budget_alert(spending))
 
     def cap_reached(self, spending: Spending) -> None:
         """Warn once per period that jobs are being refused."""
-        self._warn(f"budget-{spending.period}-100", cap_warning(spending))
+        self._warn(f"budget-{spending.period}-100", cap_alert(spending))
 
     def breaker_opened(self, opened: Opened) -> None:
         """Warn that a provider is not asked for a while."""
-        mail = provider_warning(opened.provider, opened.failures, opened.reason)
+        mail = provider_alert(opened.provider, opened.failures, opened.reason)
         self._warn(f"breaker-{opened.provider}-{opened.until}", mail)
         metrics.add_metric("ProviderStopped", MetricUnit.Count, 1)
 
     def nobody_subscribed(self) -> None:
         """Warn once a week that nobody gets the results."""
         year, week, _ = self._now().isocalendar()
-        self._warn(f"unsubscribed-{year}-{week:02}", subscriber_warning())
+        self._warn(f"unsubscribed-{year}-{week:02}", subscriber_alert())
 
-    def _warn(self, notice: str, mail: Mail) -> None:
+    def _warn(self, mail_id: str, mail: Mail) -> None:
         try:
-            if self._notices.begin(notice, self._now().timestamp()) is Telling.MINE:
+            if self._send_once.begin(mail_id, self._now().timestamp()) is Turn.OURS:
                 self._operators.send(mail)
-                self._notices.end(notice, utc_iso(self._now()))
+                self._send_once.end(mail_id, utc_iso(self._now()))
         except (BotoCoreError, ClientError):
-            logger.exception("a warning could not be sent", notice=notice)
+            logger.exception("a warning could not be sent", mail_id=mail_id)

@@ -22,9 +22,9 @@ from dropreel.jobs.job import utc_iso
 from dropreel.ledger.jobs import UNSETTLED_INDEX
 from dropreel.ledger.table import Item, Table, Update
 from dropreel.mail.digest_text import digest
-from dropreel.mail.message import Line, Mail, Place
-from dropreel.mail.once import Notices, Telling
-from dropreel.mail.publisher import Notifier
+from dropreel.mail.message import DigestEntry, Links, Mail
+from dropreel.mail.once import SendOnce, Turn
+from dropreel.mail.publisher import Publisher
 from dropreel.mail.windows import Window
 from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.settings import DigestSettings
@@ -39,12 +39,12 @@ _MOST_UNTOLD = 5000  # in one sweep
 _CHUNK = 50  # DynamoDB writes at most 100 items at once
 
 
-class ResultMails:
+class ResultMailer:
     """Sends results: to mailboxes one by one up to `above` per window (0: always)."""
 
     def __init__(
         self,
-        notifier: Notifier,
+        publisher: Publisher,
         *,
         table: Table,
         queue: SQSClient,
@@ -53,7 +53,7 @@ class ResultMails:
         minutes: int,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._notifier = notifier
+        self._publisher = publisher
         self._table = table
         self._queue = queue
         self._queue_url = queue_url
@@ -63,24 +63,24 @@ class ResultMails:
 
     def send(self, mail: Mail) -> None:
         """Publish `mail`; above the limit it is noted for a digest before."""
-        line = mail.line
-        if line is None or not self._above:
-            self._notifier.send(mail)
+        entry = mail.entry
+        if entry is None or not self._above:
+            self._publisher.send(mail)
             return
         window = Window.at(self._now(), self._minutes)
         counted = self._table.update(Update(_key(window), adds={"mails": 1}))
         if counted["mails"] <= self._above:
-            self._notifier.send(mail)
+            self._publisher.send(mail)
             return
-        self._note(window, line)
+        self._note(window, entry)
         if "asked" not in counted:
             self._ask(window)
-        self._notifier.send(mail, to_mailboxes=False)
+        self._publisher.send(mail, to_mailboxes=False)
 
-    def _note(self, window: Window, line: Line) -> None:
-        facts = {name: value for name, value in asdict(line).items() if value is not None}
+    def _note(self, window: Window, entry: DigestEntry) -> None:
+        facts = {name: value for name, value in asdict(entry).items() if value is not None}
         untold = {UNSETTLED_INDEX: _UNTOLD, "created_at": utc_iso(self._now())}
-        self._table.update(Update(_key(window, line.notice), sets={**facts, **untold}))
+        self._table.update(Update(_key(window, entry.mail_id), sets={**facts, **untold}))
 
     def _ask(self, window: Window) -> None:
         """Ask for the digest at the window's end. Two may ask: it is told once."""
@@ -93,11 +93,11 @@ class ResultMails:
         self._table.update(Update(_key(window), sets={"asked": True}))
 
 
-def result_mails(
-    settings: DigestSettings, notifier: Notifier, table: Table, queue: SQSClient
-) -> ResultMails:
-    return ResultMails(
-        notifier,
+def result_mailer(
+    settings: DigestSettings, publisher: Publisher, table: Table, queue: SQSClient
+) -> ResultMailer:
+    return ResultMailer(
+        publisher,
         table=table,
         queue=queue,
         queue_url=settings.ingest_queue_url,
@@ -112,28 +112,28 @@ class Digests:
     def __init__(
         self,
         table: Table,
-        notifier: Notifier,
-        place: Place,
+        publisher: Publisher,
+        links: Links,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._table = table
-        self._notices = Notices(table)
-        self._notifier = notifier
-        self._place = place
+        self._send_once = SendOnce(table)
+        self._publisher = publisher
+        self._place = links
         self._now = now
 
     def tell(self, window: Window) -> None:
         """Send one mail about everything untold of `window`, once."""
-        lines = [_line(item) for item in self._table.query(_key(window)) if _is_untold(item)]
+        lines = [_entry(item) for item in self._table.query(_key(window)) if _is_untold(item)]
         if not lines:
             return
-        notice = f"digest-{window.name}-{_fingerprint(lines)}"
-        telling = self._notices.begin(notice, self._now().timestamp())
-        if telling is Telling.BUSY:
+        mail_id = f"digest-{window.name}-{_fingerprint(lines)}"
+        turn = self._send_once.begin(mail_id, self._now().timestamp())
+        if turn is Turn.BUSY:
             return  # if that one dies, the sweep sees what is left
-        if telling is Telling.MINE:
-            self._notifier.send(digest(window, lines, self._place))
-            self._notices.end(notice, utc_iso(self._now()))
+        if turn is Turn.OURS:
+            self._publisher.send(digest(window, lines, self._place))
+            self._send_once.end(mail_id, utc_iso(self._now()))
             metrics.add_metric("DigestSent", MetricUnit.Count, 1)
             logger.info("digest sent", extra={"results": len(lines)})
         self._settle(window, lines)
@@ -146,30 +146,31 @@ class Digests:
             if self._now() > window.end + _OVERDUE:
                 self.tell(window)
 
-    def _settle(self, window: Window, lines: Sequence[Line]) -> None:
+    def _settle(self, window: Window, lines: Sequence[DigestEntry]) -> None:
         told = {"told_at": utc_iso(self._now())}
         for first in range(0, len(lines), _CHUNK):
             self._table.write_all(
                 [
-                    Update(_key(window, line.notice), sets=told, removes=[UNSETTLED_INDEX])
-                    for line in lines[first : first + _CHUNK]
+                    Update(_key(window, entry.mail_id), sets=told, removes=[UNSETTLED_INDEX])
+                    for entry in lines[first : first + _CHUNK]
                 ]
             )
 
 
-def _key(window: Window, notice: str = "") -> str:
-    return f"MAILS#{window.name} {notice}".strip()
+def _key(window: Window, mail_id: str = "") -> str:
+    return f"MAILS#{window.name} {mail_id}".strip()
 
 
 def _is_untold(item: Item) -> bool:
     return item.get(UNSETTLED_INDEX) == _UNTOLD
 
 
-def _line(item: Item) -> Line:
-    return Line(**{field.name: item[field.name] for field in fields(Line) if field.name in item})
+def _entry(item: Item) -> DigestEntry:
+    known = {field.name: item[field.name] for field in fields(DigestEntry) if field.name in item}
+    return DigestEntry(**{**known, "mail_id": item["sk"]})
 
 
-def _fingerprint(lines: Sequence[Line]) -> str:
+def _fingerprint(lines: Sequence[DigestEntry]) -> str:
     """Late results make another digest; the same ones are told once."""
-    names = "\n".join(sorted(line.notice for line in lines))
+    names = "\n".join(sorted(entry.mail_id for entry in lines))
     return hashlib.sha256(names.encode()).hexdigest()[:24]

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from dropreel.jobs.job import State, utc_iso
 from dropreel.jobs.naming import output_folder
-from dropreel.mail.message import Line, Mail, Place, compose, file_name, one_line, shortened
+from dropreel.mail.message import DigestEntry, Links, Mail, compose, file_name, one_line, shortened
 from dropreel.mail.windows import Window
 
 # In bytes: with all of them in text and document, twice in UTF-8, a mail stays far below 256 KiB.
@@ -26,12 +26,12 @@ _WORDS = {
 }
 
 
-def digest(window: Window, lines: Sequence[Line], place: Place) -> Mail:
+def digest(window: Window, lines: Sequence[DigestEntry], links: Links) -> Mail:
     """One mail instead of one for each of `lines`, the results of `window` after its first ones."""
-    counts = Counter(line.outcome for line in lines)
+    counts = Counter(entry.outcome for entry in lines)
     names = _names(lines)
-    made = [line for line in lines if line.outcome == State.DELIVERED]
-    others = [line for line in lines if line.outcome != State.DELIVERED]
+    made = [entry for entry in lines if entry.outcome == State.DELIVERED]
+    others = [entry for entry in lines if entry.outcome != State.DELIVERED]
     when = f"{window.start:%Y-%m-%d}, {window.start:%H:%M} to {window.end:%H:%M} UTC"
     parts = [
         f"{_many(lines, 'result')} in one mail, because so many came at once ({when}).",
@@ -39,12 +39,12 @@ def digest(window: Window, lines: Sequence[Line], place: Place) -> Mail:
         f"Cost: {_cost(made)}{_perhaps(others)}",
         *_listed(
             "Without a clip:",
-            [f"- {names[line.file]}: {line.outcome}. {line.text}" for line in others],
+            [f"- {names[entry.file]}: {entry.outcome}. {entry.text}" for entry in others],
             _MOST_FAILED,
         ),
-        *_listed("Clips ready:", [f"- {names[line.file]}" for line in made], _MOST_MADE),
+        *_listed("Clips ready:", [f"- {names[entry.file]}" for entry in made], _MOST_MADE),
         f"What to do: {_next_step(others)}",
-        f"All clips and records:\n{place.uri(_folder(lines))}\n{place.folder_link(_folder(lines))}",
+        f"All clips and records:\n{links.uri(_folder(lines))}\n{links.folder_link(_folder(lines))}",
     ]
     document = {
         "outcome": "digest",
@@ -52,12 +52,12 @@ def digest(window: Window, lines: Sequence[Line], place: Place) -> Mail:
         "to": utc_iso(window.end),
         "counts": dict(counts),
         "cost_usd": str(_sum(made)),
-        "cost_is_real": all(line.real for line in made),
+        "cost_is_real": all(entry.real for entry in made),
     }
     return compose(_subject(made, others), parts, document, {"outcome": "digest"})
 
 
-def _subject(made: Sequence[Line], others: Sequence[Line]) -> str:
+def _subject(made: Sequence[DigestEntry], others: Sequence[DigestEntry]) -> str:
     bad = f", {len(others):,} without" if others else ""
     return f"{_many([*made, *others], 'more file')}: {_many(made, 'clip')} ready{bad}"
 
@@ -66,33 +66,33 @@ def _many(things: Sequence[object], name: str) -> str:
     return f"{len(things):,} {name}{'' if len(things) == 1 else 's'}"
 
 
-def _cost(made: Sequence[Line]) -> str:
+def _cost(made: Sequence[DigestEntry]) -> str:
     if not made:
         return "no clip was made"
-    known = [line for line in made if line.cost_usd is not None]
-    about = "" if all(line.real for line in known) else "about "
+    known = [entry for entry in made if entry.cost_usd is not None]
+    about = "" if all(entry.real for entry in known) else "about "
     unknown = len(made) - len(known)
     more = f", and {unknown:,} at an unknown price" if unknown else ""
     return f"{about}${_sum(known):.2f} for {_many(known, 'clip')}{more}"
 
 
-def _perhaps(others: Sequence[Line]) -> str:
+def _perhaps(others: Sequence[DigestEntry]) -> str:
     perhaps = _sum(others)
     return f"; up to ${perhaps:.2f} more for what has no clip" if perhaps else ""
 
 
-def _sum(lines: Sequence[Line]) -> Decimal:
-    return sum((line.cost_usd for line in lines if line.cost_usd is not None), Decimal(0))
+def _sum(lines: Sequence[DigestEntry]) -> Decimal:
+    return sum((entry.cost_usd for entry in lines if entry.cost_usd is not None), Decimal(0))
 
 
-def _names(lines: Sequence[Line]) -> dict[str, str]:
+def _names(lines: Sequence[DigestEntry]) -> dict[str, str]:
     """Files by their own names where these are enough to tell them apart."""
-    files = {line.file for line in lines}
+    files = {entry.file for entry in lines}
     alone = len({file_name(file) for file in files}) == len(files)
     return {file: file_name(file) if alone else one_line(file) for file in files}
 
 
-def _next_step(others: Sequence[Line]) -> str:
+def _next_step(others: Sequence[DigestEntry]) -> str:
     if not others:
         return "watch the clips."
     return (
@@ -105,18 +105,18 @@ def _listed(title: str, texts: Iterable[str], most_bytes: int) -> list[str]:
     """As many of the texts as fit, one to a line, and how many did not."""
     shown, size, left = [title], 0, 0
     for text in texts:
-        line = shortened(text, 500)
-        size += len(line.encode()) + 1
+        entry = shortened(text, 500)
+        size += len(entry.encode()) + 1
         if left or size > most_bytes:
             left += 1
         else:
-            shown.append(line)
+            shown.append(entry)
     if len(shown) == 1 and not left:
         return []
     return ["\n".join([*shown, *([f"... and {left:,} more"] if left else [])])]
 
 
-def _folder(lines: Sequence[Line]) -> str:
+def _folder(lines: Sequence[DigestEntry]) -> str:
     """What all of them lie below."""
-    folders = {output_folder(line.file).rpartition("/")[0] for line in lines}
+    folders = {output_folder(entry.file).rpartition("/")[0] for entry in lines}
     return f"{folders.pop()}/" if len(folders) == 1 else "clips/"

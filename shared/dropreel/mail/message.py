@@ -26,14 +26,14 @@ _ILLEGAL = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class DigestEntry:
     """One result as a digest tells it. `notice` names it; `text` is empty for a clip.
 
     `cost_usd` is the price, `real` where the provider has named it; None where nothing was paid
     or nobody knows a price.
     """
 
-    notice: str
+    mail_id: str
     file: str
     outcome: str
     text: str = ""
@@ -52,11 +52,11 @@ class Mail:
     text: str
     document: Mapping[str, Any]
     attributes: Mapping[str, str]
-    line: Line | None = None
+    entry: DigestEntry | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Links:
     """Where things lie: for `s3://` names and console links."""
 
     region: str
@@ -67,12 +67,12 @@ class Place:
         return f"s3://{self.clips_bucket}/{key}"
 
     def object_link(self, key: str) -> str:
-        place = f"{self.clips_bucket}?region={self.region}&prefix={quote(key, safe='')}"
-        return f"{self._console}/s3/object/{place}"
+        address = f"{self.clips_bucket}?region={self.region}&prefix={quote(key, safe='')}"
+        return f"{self._console}/s3/object/{address}"
 
     def folder_link(self, prefix: str) -> str:
-        place = f"{self.clips_bucket}?region={self.region}&prefix={quote(prefix, safe='')}"
-        return f"{self._console}/s3/buckets/{place}"
+        address = f"{self.clips_bucket}?region={self.region}&prefix={quote(prefix, safe='')}"
+        return f"{self._console}/s3/buckets/{address}"
 
     def resume_command(self, job_id: str, word: str) -> str:
         """What an operator types (or gives to "Start execution" in the console) to go on."""
@@ -102,21 +102,21 @@ def compose(
     parts: Sequence[str],
     document: Mapping[str, Any],
     attributes: Mapping[str, str],
-    line: Line | None = None,
+    entry: DigestEntry | None = None,
 ) -> Mail:
     """A mail of these paragraphs; the document tells subject and text, too."""
     text = "\n\n".join(parts) + "\n"
     legal = legal_subject(subject)
-    return Mail(legal, text, {**document, "subject": legal, "text": text}, attributes, line)
+    return Mail(legal, text, {**document, "subject": legal, "text": text}, attributes, entry)
 
 
 def compose_about(
     job: Job,
     subject: str,
     parts: Sequence[str],
-    place: Place,
+    links: Links,
     facts: Mapping[str, Any],
-    line: Line | None = None,
+    entry: DigestEntry | None = None,
 ) -> Mail:
     """A mail about a job, with everything that machines may want to know of it."""
     settings = job.settings
@@ -133,9 +133,9 @@ def compose_about(
             "loop": settings.loop,
             "take": settings.take,
         },
-        "clip": place.uri(job.clip_key) if job.state is State.DELIVERED else None,
-        "record": place.uri(job.record_key),
-        "execution": place.execution_arn,
+        "clip": links.uri(job.clip_key) if job.state is State.DELIVERED else None,
+        "record": links.uri(job.record_key),
+        "execution": links.execution_arn,
         "estimate_usd": str(job.estimate_usd) if job.estimate_usd is not None else None,
         "cost_usd": str(job.cost_usd) if job.cost_usd is not None else None,
         "failure": _short_failure(job) or None,
@@ -146,7 +146,7 @@ def compose_about(
         "provider": job.provider,
         "folder": folder_attribute(job.source.key),
     }
-    return compose(subject, parts, document, attributes, line)
+    return compose(subject, parts, document, attributes, entry)
 
 
 def _short_failure(job: Job) -> dict[str, Any]:
@@ -197,8 +197,8 @@ def _harmless(char: str) -> bool:
 
 def shortened(text: str, most: int) -> str:
     """One line of at most `most` characters, blanks for what separates words."""
-    line = one_line(" ".join(text.split()))
-    return line if len(line) <= most else f"{line[: most - 4]} ..."
+    entry = one_line(" ".join(text.split()))
+    return entry if len(entry) <= most else f"{entry[: most - 4]} ..."
 
 
 def reason_of(job: Job) -> str:

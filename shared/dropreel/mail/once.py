@@ -15,26 +15,26 @@ from dropreel.ledger.table import ConditionFailedError, Table, Update
 LEASE_S = 60  # longer than one publish takes; shorter than the retries of who has to wait
 
 
-class Telling(StrEnum):
-    MINE = "mine"
+class Turn(StrEnum):
+    OURS = "mine"
     BUSY = "busy"  # somebody else is at it, and will be retried if it dies
-    TOLD = "told"
+    SENT = "told"
 
 
-class Notices:
+class SendOnce:
     """Which notices are told, and who is telling."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
         self._owner = uuid4().hex
 
-    def told(self, notice: str) -> bool:
-        return "told_at" in (self._table.get(f"NOTICE#{notice}") or {})
+    def was_sent(self, mail_id: str) -> bool:
+        return "told_at" in (self._table.get(f"NOTICE#{mail_id}") or {})
 
-    def begin(self, notice: str, now: float) -> Telling:
+    def begin(self, mail_id: str, now: float) -> Turn:
         """Ask for the right to tell people about `notice` at `now` (unix seconds)."""
         update = Update(
-            f"NOTICE#{notice}",
+            f"NOTICE#{mail_id}",
             sets={"owner": self._owner, "telling_until": int(now + LEASE_S)},
             condition="attribute_not_exists(#told_at) AND "
             "(attribute_not_exists(#pk) OR #owner = :owner OR #telling_until < :now)",
@@ -43,9 +43,9 @@ class Notices:
         try:
             self._table.update(update)
         except ConditionFailedError as error:
-            return Telling.TOLD if "told_at" in error.item else Telling.BUSY
-        return Telling.MINE
+            return Turn.SENT if "told_at" in error.item else Turn.BUSY
+        return Turn.OURS
 
-    def end(self, notice: str, told_at: str) -> None:
+    def end(self, mail_id: str, told_at: str) -> None:
         """People have been told about `notice`: nobody tells them again."""
-        self._table.update(Update(f"NOTICE#{notice}", sets={"told_at": told_at}))
+        self._table.update(Update(f"NOTICE#{mail_id}", sets={"told_at": told_at}))

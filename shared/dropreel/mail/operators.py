@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from dropreel.jobs.job import Job, State
 from dropreel.mail.message import (
+    Links,
     Mail,
-    Place,
     compose,
     compose_about,
     file_name,
@@ -62,7 +62,7 @@ def needs_operator(job: Job) -> bool:
     return job.failure.get("kind") in _STEPS
 
 
-def operator_note(job: Job, place: Place) -> Mail | None:
+def job_alert(job: Job, links: Links) -> Mail | None:
     """What the operator has to look at after this end, or None when it is the dropper's turn."""
     if not needs_operator(job):
         return None
@@ -73,7 +73,7 @@ def operator_note(job: Job, place: Place) -> Mail | None:
         "Job": job.job_id,
         "Provider's job": job.provider_job_id or "none",
         "Asked at": job.asked_at or "never",
-        "Record": place.uri(job.record_key),
+        "Record": links.uri(job.record_key),
     }
     parts = [
         f"{name} at {job.provider} has ended as {job.state.value} ({kind}).",
@@ -82,22 +82,22 @@ def operator_note(job: Job, place: Place) -> Mail | None:
         f"Money: {money(job)}",
         rows(facts),
         f"Prompt:\n{prompt_of(job)}",
-        *_ways_on(job, place),
-        f"Execution:\n{place.execution_link()}",
+        *_ways_on(job, links),
+        f"Execution:\n{links.execution_link()}",
         _runbook(step.section),
     ]
-    return compose_about(job, f"{name}: operator needed ({kind})", parts, place, {})
+    return compose_about(job, f"{name}: operator needed ({kind})", parts, links, {})
 
 
-def operator_warning(kind: str, subject: str, text: str, what_to_do: str, section: str) -> Mail:
+def general_alert(kind: str, subject: str, text: str, what_to_do: str, section: str) -> Mail:
     """Something that is not about one job; `kind` is a word for machines."""
     parts = [text, f"What to do: {what_to_do}", _runbook(section)]
-    document = {"outcome": "warning", "warning": kind}
-    return compose(f"dropreel: {subject}", parts, document, {"outcome": "warning"})
+    document = {"outcome": "alert", "alert": kind}
+    return compose(f"dropreel: {subject}", parts, document, {"outcome": "alert"})
 
 
-def budget_warning(spending: Spending) -> Mail:
-    return operator_warning(
+def budget_alert(spending: Spending) -> Mail:
+    return general_alert(
         "budget",
         f"{int(100 * spending.share)}% of the budget of {spending.period} is used",
         f"${spending.committed:.2f} of the ${spending.cap:.2f} allowed for {spending.period} "
@@ -107,8 +107,8 @@ def budget_warning(spending: Spending) -> Mail:
     )
 
 
-def cap_warning(spending: Spending) -> Mail:
-    return operator_warning(
+def cap_alert(spending: Spending) -> Mail:
+    return general_alert(
         "cap",
         f"the budget of {spending.period} is used up",
         f"Of the ${spending.cap:.2f} allowed for {spending.period} (UTC), "
@@ -119,8 +119,8 @@ def cap_warning(spending: Spending) -> Mail:
     )
 
 
-def provider_warning(provider: str, failures: int, reason: str) -> Mail:
-    return operator_warning(
+def provider_alert(provider: str, failures: int, reason: str) -> Mail:
+    return general_alert(
         "provider",
         f"{provider} does not work",
         f"{failures} orders in a row failed at {provider}. "
@@ -131,8 +131,8 @@ def provider_warning(provider: str, failures: int, reason: str) -> Mail:
     )
 
 
-def subscriber_warning() -> Mail:
-    return operator_warning(
+def subscriber_alert() -> Mail:
+    return general_alert(
         "subscribers",
         "nobody gets the mails about clips",
         "The topic of the results has no confirmed subscriber: either nobody has confirmed yet, "
@@ -147,14 +147,14 @@ def _runbook(section: str) -> str:
     return f'More: {RUNBOOK}, section "{section}".'
 
 
-def _ways_on(job: Job, place: Place) -> list[str]:
+def _ways_on(job: Job, links: Links) -> list[str]:
     """Commands that take an unsettled job further without ordering anything."""
     if job.state is State.STALLED:
-        return [f"To look again, without ordering:\n{place.resume_command(job.job_id, '{}')}"]
+        return [f"To look again, without ordering:\n{links.resume_command(job.job_id, '{}')}"]
     if job.state is not State.UNKNOWN:
         return []
-    found = place.resume_command(job.job_id, '{"provider_job_id": "..."}')
-    nothing = place.resume_command(job.job_id, '{"nothing_made": true}')
+    found = links.resume_command(job.job_id, '{"provider_job_id": "..."}')
+    nothing = links.resume_command(job.job_id, '{"nothing_made": true}')
     return [
         f"If the provider has the job, go on with it by its number:\n{found}",
         f"If the provider has no such job, say so; then the files can be dropped again:\n{nothing}",

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
 
-class Sender(Protocol):
+class Mailer(Protocol):
     """Who sends a mail somehow."""
 
     def send(self, mail: Mail) -> None: ...
 
 
-class Notifier:
+class Publisher:
     """Publishes to one topic: text for e-mail, the JSON document for every other protocol."""
 
     def __init__(self, client: SNSClient, topic_arn: str) -> None:

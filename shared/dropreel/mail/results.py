@@ -12,9 +12,9 @@ from pathlib import PurePosixPath
 from dropreel.errors import Problem
 from dropreel.jobs.job import ClipInfo, Job, State, from_iso
 from dropreel.mail.message import (
-    Line,
+    DigestEntry,
+    Links,
     Mail,
-    Place,
     about_usd,
     compose,
     compose_about,
@@ -127,12 +127,12 @@ _ANOTHER = (
 )
 
 
-def clip_delivered(job: Job, clip: ClipInfo, place: Place) -> Mail:
+def clip_delivered(job: Job, clip: ClipInfo, links: Links) -> Mail:
     """The clip is stored."""
     name = file_name(job.source.key)
     seconds = (from_iso(job.delivered_at) - from_iso(job.created_at)).total_seconds()
     facts = {
-        "Clip": place.uri(job.clip_key),
+        "Clip": links.uri(job.clip_key),
         "Image": job.source.key,
         "Settings": _settings(job),
         "Made by": _maker(job),
@@ -142,20 +142,20 @@ def clip_delivered(job: Job, clip: ClipInfo, place: Place) -> Mail:
     }
     parts = [
         f"The clip of {name} is ready.",
-        f"Watch it in the AWS console (you have to sign in):\n{place.object_link(job.clip_key)}",
+        f"Watch it in the AWS console (you have to sign in):\n{links.object_link(job.clip_key)}",
         rows(facts),
         f"Prompt:\n{prompt_of(job)}",
         *_unconfirmed(job),
         _ANOTHER.format(take=job.settings.take + 1),
-        f"How it was made:\n{place.execution_link()}",
+        f"How it was made:\n{links.execution_link()}",
     ]
     price = job.cost_usd if job.cost_usd is not None else job.estimate_usd
-    line = _line(job, "", price is not None)
+    entry = _entry(job, "", price is not None)
     told = {"seconds": round(seconds, 1), "video": asdict(clip)}
-    return compose_about(job, f"{name}: your clip is ready", parts, place, told, line)
+    return compose_about(job, f"{name}: your clip is ready", parts, links, told, entry)
 
 
-def clip_not_delivered(job: Job, place: Place) -> Mail:
+def clip_not_delivered(job: Job, links: Links) -> Mail:
     """The job has ended without a clip."""
     name = file_name(job.source.key)
     advice = _advice(job)
@@ -166,7 +166,7 @@ def clip_not_delivered(job: Job, place: Place) -> Mail:
         "Settings": _settings(job),
         "Provider": _maker(job),
         "Provider's job": job.provider_job_id or "none",
-        "Record": place.uri(job.record_key),
+        "Record": links.uri(job.record_key),
     }
     parts = [
         f"There is no clip of {name}.",
@@ -176,14 +176,14 @@ def clip_not_delivered(job: Job, place: Place) -> Mail:
         f"What to do: {step}",
         rows(facts),
         f"Prompt:\n{prompt_of(job)}",
-        f"How it went:\n{place.execution_link()}",
+        f"How it went:\n{links.execution_link()}",
     ]
     brief = f"{what[:-1]} ({shortened(reason, 200)})." if reason else what
-    line = _line(job, f"{brief} {step}", not spent.startswith("Nothing"))
-    return compose_about(job, f"{name}: {_SUBJECTS[job.state]}", parts, place, {}, line)
+    entry = _entry(job, f"{brief} {step}", not spent.startswith("Nothing"))
+    return compose_about(job, f"{name}: {_SUBJECTS[job.state]}", parts, links, {}, entry)
 
 
-def drop_rejected(key: str, problems: Sequence[Problem], record_key: str, place: Place) -> Mail:
+def drop_rejected(key: str, problems: Sequence[Problem], record_key: str, links: Links) -> Mail:
     """What was dropped cannot become a clip: all problems at once."""
     name = file_name(key)
     listed = list(problems[:_MAX_PROBLEMS])
@@ -193,28 +193,30 @@ def drop_rejected(key: str, problems: Sequence[Problem], record_key: str, place:
         *(_problem_text(problem) for problem in listed),
         *([f"And {more:,} more problems."] if more else []),
         f"What to do: {_mending(problems)} That starts the clip.",
-        rows({"File": key, "Record": place.uri(record_key)}),
+        rows({"File": key, "Record": links.uri(record_key)}),
     ]
     document = {
         "outcome": "rejected",
         "file": key,
         "problems": [asdict(problem) for problem in listed],
         "problems_in_all": len(problems),
-        "record": place.uri(record_key),
+        "record": links.uri(record_key),
     }
     attributes = {"outcome": "rejected", "folder": folder_attribute(key)}
     mending = _mending(problems).capitalize()
     words = "; ".join(f"{problem.field}: found {problem.found}" for problem in listed)
-    line = Line(
+    entry = DigestEntry(
         PurePosixPath(record_key).stem, key, "rejected", f"{shortened(words, 300)}. {mending}"
     )
-    return compose(f"{name}: no clip, please mend", parts, document, attributes, line)
+    return compose(f"{name}: no clip, please mend", parts, document, attributes, entry)
 
 
-def _line(job: Job, text: str, spent: bool) -> Line:
+def _entry(job: Job, text: str, spent: bool) -> DigestEntry:
     real = job.cost_usd is not None
     usd = (job.cost_usd if real else job.estimate_usd) if spent else None
-    return Line(job.notice, job.source.key, job.state.value, text, usd, real and usd is not None)
+    return DigestEntry(
+        job.mail_id, job.source.key, job.state.value, text, usd, real and usd is not None
+    )
 
 
 def _advice(job: Job) -> _Advice:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dropreel.mail.alerts import Warnings
+from dropreel.mail.alerts import Alerts
 from dropreel.observability import gauge, logger
 
 if TYPE_CHECKING:
@@ -17,10 +17,10 @@ RESULTS = "results"
 class Subscribers:
     """Counts the confirmed subscribers of each topic. `topics` holds ARNs by name."""
 
-    def __init__(self, client: SNSClient, topics: Mapping[str, str], warnings: Warnings) -> None:
+    def __init__(self, client: SNSClient, topics: Mapping[str, str], alerts: Alerts) -> None:
         self._client = client
         self._topics = topics
-        self._warnings = warnings
+        self._alerts = alerts
 
     def check(self) -> None:
         """Publish how many there are; warn the operator when nobody hears of results."""
@@ -32,4 +32,4 @@ class Subscribers:
                 continue
             logger.warning("nobody is subscribed", topic=topic)
             if topic == RESULTS:  # where nobody reads the other one, only its alarm is left
-                self._warnings.nobody_subscribed()
+                self._alerts.nobody_subscribed()

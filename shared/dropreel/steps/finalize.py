@@ -15,17 +15,17 @@ from typing import Any, Self
 
 import httpx
 
-from dropreel.clips.bucket import Clips
+from dropreel.clips.bucket import ClipsBucket
 from dropreel.clips.download import without_query
-from dropreel.clips.transfer import FetchEndedError, Fetching, Paused, TimeLeft
+from dropreel.clips.transfer import FetchEndedError, Paused, TimeLeft, Transfer
 from dropreel.errors import ClipInvalidError, DownloadError, DropreelError, UnsafeUrlError
 from dropreel.jobs.job import ENDS, Job, State, from_iso, utc_iso
 from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.table import Table
-from dropreel.mail.message import Place
-from dropreel.mail.once import Notices, Telling
-from dropreel.mail.operators import operator_note
-from dropreel.mail.publisher import Sender
+from dropreel.mail.message import Links
+from dropreel.mail.once import SendOnce, Turn
+from dropreel.mail.operators import job_alert
+from dropreel.mail.publisher import Mailer
 from dropreel.mail.results import clip_delivered, clip_not_delivered
 from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.providers.base import Failed, NoAnswer, Provider, Ready
@@ -44,12 +44,12 @@ _AFTER_ACCIDENT = {
 }
 
 
-class TellingBusyError(DropreelError):
+class MailBusyError(DropreelError):
     """Somebody else is telling people about this end; try again to be sure that it is done."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class FinalizeEvent:
     """What the workflow knows when it comes to the end. `run` is 0 where nobody says.
 
     `late` is set when the execution is over already and EventBridge tells of it.
@@ -85,32 +85,32 @@ class Ending:
         return self.late and bool(job.execution) and job.execution != self.execution_id
 
 
-def operators_notice(job: Job) -> str:
-    return f"{job.notice}-operators"
+def operators_mail_id(job: Job) -> str:
+    return f"{job.mail_id}-operators"
 
 
-class Delivery:
+class Finalize:
     """What the `finalize` function does with one job."""
 
     def __init__(
         self,
         *,
         table: Table,
-        clips: Clips,
+        clips: ClipsBucket,
         provider: Callable[[str], Provider],
         http: httpx.Client,
-        results: Sender,
-        operators: Sender,
+        results: Mailer,
+        operators: Mailer,
         region: str,
         trusted_origins: frozenset[str],
         max_clip_bytes: int,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._ledger = Ledger(table)
-        self._notices = Notices(table)
+        self._send_once = SendOnce(table)
         self._clips = clips
         self._provider = provider
-        self._fetching = Fetching(
+        self._fetching = Transfer(
             table=table,
             clips=clips,
             http=http,
@@ -122,7 +122,7 @@ class Delivery:
         self._region = region
         self._now = now
 
-    def run(self, ending: Ending, time_left: TimeLeft = lambda: inf) -> dict[str, Any]:
+    def run(self, ending: FinalizeEvent, time_left: TimeLeft = lambda: inf) -> dict[str, Any]:
         """Returns `delivered`, `ended` (with `error` and `cause`) or `wait` (seconds).
 
         A `wait` with `fetches` goes on with a fetch and does not count as another one.
@@ -207,33 +207,33 @@ class Delivery:
         logger.error("accident in the workflow", accident=message, was=job.state.value)
         return self._failed(job, end, kind, message)
 
-    def _tell(self, job: Job, ending: Ending) -> None:
-        place = Place(self._region, self._clips.bucket, ending.execution_id)
-        self._once(job.notice, ending, lambda: self._tell_droppers(job, ending, place))
-        note = operator_note(job, place)
+    def _tell(self, job: Job, ending: FinalizeEvent) -> None:
+        links = Links(self._region, self._clips.bucket, ending.execution_id)
+        self._once(job.mail_id, ending, lambda: self._tell_droppers(job, ending, links))
+        note = job_alert(job, links)
         if note:
             # A notice of its own: trouble with one topic must not repeat the other's mail.
-            self._once(operators_notice(job), ending, lambda: self._operators.send(note))
+            self._once(operators_mail_id(job), ending, lambda: self._operators.send(note))
         self._ledger.settle(job)
 
-    def _once(self, notice: str, ending: Ending, tell: Callable[[], None]) -> None:
-        telling = self._notices.begin(notice, self._now().timestamp())
-        if telling is Telling.BUSY:
-            raise TellingBusyError(f"job {ending.job_id} is being told by another run")
-        if telling is Telling.MINE:
+    def _once(self, mail_id: str, ending: FinalizeEvent, tell: Callable[[], None]) -> None:
+        turn = self._send_once.begin(mail_id, self._now().timestamp())
+        if turn is Turn.BUSY:
+            raise MailBusyError(f"job {ending.job_id} is being told by another run")
+        if turn is Turn.OURS:
             tell()
-            self._notices.end(notice, utc_iso(self._now()))
+            self._send_once.end(mail_id, utc_iso(self._now()))
 
-    def _tell_droppers(self, job: Job, ending: Ending, place: Place) -> None:
+    def _tell_droppers(self, job: Job, ending: FinalizeEvent, links: Links) -> None:
         self._clips.put_record(job.record_key, self._record(job, ending))
         if job.state is State.DELIVERED and job.clip:
-            self._results.send(clip_delivered(job, job.clip, place))
+            self._results.send(clip_delivered(job, job.clip, links))
         else:
             metrics.add_metric("ClipNotDelivered", MetricUnit.Count, 1)
-            self._results.send(clip_not_delivered(job, place))
+            self._results.send(clip_not_delivered(job, links))
         logger.info("job ended as %s", job.state)
 
-    def _record(self, job: Job, ending: Ending) -> dict[str, Any]:
+    def _record(self, job: Job, ending: FinalizeEvent) -> dict[str, Any]:
         """What is kept beside the clip: how it came to be, without any address that opens it."""
         facts = asdict(job)
         references = [without_query(url) for url in job.settings.reference_image_urls]

@@ -15,14 +15,14 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dropreel.clips.bucket import Clips
+from dropreel.clips.bucket import ClipsBucket
 from dropreel.errors import LedgerConflictError
 from dropreel.jobs.job import BUSY, ENDS, Job, Reservation, State, from_iso, utc_iso
 from dropreel.ledger.breaker import Breaker
 from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.slots import Slots
 from dropreel.ledger.table import ContentionError
-from dropreel.mail.alerts import Warnings
+from dropreel.mail.alerts import Alerts
 from dropreel.money.budget import CapReachedError
 from dropreel.money.policy import SpendingRules, reserved_amount
 from dropreel.observability import MetricUnit, logger, metrics
@@ -51,19 +51,19 @@ from dropreel.waiting.schedule import SEARCH_FIRST_S, busy_wait
 Outcome = dict[str, Any]
 
 
-class Generation:
+class Generate:
     """What the `generate` function does with one job."""
 
     def __init__(
         self,
         *,
         ledger: Ledger,
-        clips: Clips,
+        clips: ClipsBucket,
         provider: Callable[[str], Provider],
         watcher: Watcher,
         rules: SpendingRules,
         breaker: Breaker,
-        warnings: Warnings,
+        alerts: Alerts,
         slots: Slots,
         deadline: timedelta,
         source_url_seconds: int,
@@ -75,7 +75,7 @@ class Generation:
         self._watcher = watcher
         self._rules = rules
         self._breaker = breaker
-        self._warnings = warnings
+        self._alerts = alerts
         self._slots = slots
         self._deadline = deadline
         self._source_url_seconds = source_url_seconds
@@ -116,7 +116,7 @@ class Generation:
         try:
             job = self._begin(job)
         except CapReachedError as error:
-            self._warnings.cap_reached(error.spending)
+            self._alerts.cap_reached(error.spending)
             facts = {"kind": "over_cap", "message": str(error), "billed": False}
             return self._refuse(job, facts)
         except ContentionError:
@@ -254,9 +254,9 @@ class Generation:
         """Breaker and warnings come after the answer is safe in the ledger."""
         opened = self._breaker.note(job.provider, outcome, self._now().timestamp())
         if opened:
-            self._warnings.breaker_opened(opened)
+            self._alerts.breaker_opened(opened)
         if job.reservation and job.reservation.amount_usd:
-            self._warnings.check_budget(self._ledger.spending(job.reservation, self._rules.caps))
+            self._alerts.check_budget(self._ledger.spending(job.reservation, self._rules.caps))
 
 
 def _unpaid(job: Job, outcome: str, reason: str) -> dict[str, Any]:

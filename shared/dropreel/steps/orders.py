@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from dropreel.clips.bucket import Clips
+from dropreel.clips.bucket import ClipsBucket
 from dropreel.jobs.job import Job
 from dropreel.observability import logger, measure
 from dropreel.providers.base import ClipRequest, Failure
@@ -17,7 +17,7 @@ MAX_TRIES = 12
 STALE_S = 90  # a POST with its time-outs, and the function around it, is over long before
 
 
-def clip_request(job: Job, clips: Clips, url_seconds: int) -> ClipRequest:
+def clip_request(job: Job, clips: ClipsBucket, url_seconds: int) -> ClipRequest:
     """The order as the provider gets it; signs the image's address now."""
     settings = job.settings
     return ClipRequest(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from dropreel.clips.bucket import Clips
+from dropreel.clips.bucket import ClipsBucket
 from dropreel.errors import ResumeError
 from dropreel.jobs.job import Job, State, from_iso, utc_iso
 from dropreel.ledger.jobs import Ledger
@@ -47,14 +47,14 @@ _MARGIN = timedelta(seconds=60)  # between our clock and the provider's
 Outcome = dict[str, Any]
 
 
-class Polling:
+class Poll:
     """What the `poll` function does with one job."""
 
     def __init__(
         self,
         *,
         ledger: Ledger,
-        clips: Clips,
+        clips: ClipsBucket,
         provider: Callable[[str], Provider],
         slots: Slots,
         watcher: Watcher,
@@ -195,7 +195,7 @@ class Polling:
 
     def _search(self, job: Job, searches: int) -> Outcome:
         provider = self._provider(job.provider)
-        found = find_order(job, provider, self._clips)
+        found = find_lost_orders(job, provider, self._clips)
         if found and len(found) == 1:
             return self._follow(job, found[0])
         if not provider.has_history or searches + 1 >= MAX_SEARCHES:
@@ -210,7 +210,7 @@ class Polling:
 
     def _follow(self, job: Job, provider_job_id: str) -> Outcome:
         deadline = utc_iso(self._now() + self._deadline)
-        job = follow_order(self._ledger, job, provider_job_id, deadline)
+        job = follow_found_order(self._ledger, job, provider_job_id, deadline)
         return {"outcome": "wait", "wait_seconds": 1, "state": job.state.value}
 
     # --- an operator's word ---------------------------------------------------------------------
@@ -227,7 +227,7 @@ class Polling:
             return job
         deadline = utc_iso(self._now() + self._deadline)
         if named:
-            return follow_order(self._ledger, job, named, deadline)
+            return follow_found_order(self._ledger, job, named, deadline)
         if word.get("nothing_made") is True:
             failure = {
                 "kind": "nothing_made",
@@ -255,7 +255,7 @@ def _named_order(word: Mapping[str, Any]) -> str:
     return named
 
 
-def find_order(job: Job, provider: Provider, clips: Clips) -> list[str] | None:
+def find_lost_orders(job: Job, provider: Provider, clips: ClipsBucket) -> list[str] | None:
     """Orders at the provider that can only be the lost one; None where it cannot be told."""
     asked = from_iso(job.asked_at)
     request = clip_request(job, clips, url_seconds=60)
@@ -264,7 +264,7 @@ def find_order(job: Job, provider: Provider, clips: Clips) -> list[str] | None:
     return None if found is None else [order for order in found if order not in known]
 
 
-def follow_order(ledger: Ledger, job: Job, provider_job_id: str, deadline_at: str) -> Job:
+def follow_found_order(ledger: Ledger, job: Job, provider_job_id: str, deadline_at: str) -> Job:
     """The lost order is found: the job goes on with it."""
     attempts = job.attempted(provider_job_id=provider_job_id, outcome=State.SUBMITTED.value)
     moved = ledger.move(

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from dropreel.clips.bucket import Clips
-from dropreel.dashboard.thumbnails import ThumbnailOrders
+from dropreel.clips.bucket import ClipsBucket
+from dropreel.dashboard.thumbnails import ThumbnailRequests
 from dropreel.drops.image import inspect_image
-from dropreel.drops.inbox import Dropped, Inbox
+from dropreel.drops.inbox import Drop, Inbox
 from dropreel.drops.pairing import images_of, is_image, is_sidecar, sidecar_of
 from dropreel.drops.selection import choose
 from dropreel.drops.sidecar import Sidecar, parse_sidecar
@@ -26,10 +26,10 @@ from dropreel.jobs.naming import job_id, output_folder
 from dropreel.lazy import lazy
 from dropreel.ledger.jobs import SETTLED, Ledger
 from dropreel.ledger.table import Table
-from dropreel.mail.digest import result_mails
-from dropreel.mail.message import Place
-from dropreel.mail.once import Notices, Telling
-from dropreel.mail.publisher import Notifier, Sender
+from dropreel.mail.digest import result_mailer
+from dropreel.mail.message import Links
+from dropreel.mail.once import SendOnce, Turn
+from dropreel.mail.publisher import Mailer, Publisher
 from dropreel.mail.results import drop_rejected
 from dropreel.money.pricing import PriceList
 from dropreel.observability import MetricUnit, logger, metrics
@@ -62,7 +62,7 @@ _FATE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class DropEvent:
     """Where to look. `since` is set on the second look, after the grace time."""
 
     key: str
@@ -73,8 +73,8 @@ class Look:
 class Pair:
     """An image with its sidecar, or with a prompt of its own in its metadata."""
 
-    image: Dropped
-    sidecar: Dropped | None
+    image: Drop
+    sidecar: Drop | None
 
     @property
     def dropped_at(self) -> str:
@@ -82,7 +82,7 @@ class Pair:
         return utc_iso(max(times))
 
 
-class Intake:
+class Submit:
     """What the `submit` function does with one message of the ingest queue."""
 
     def __init__(
@@ -90,43 +90,43 @@ class Intake:
         settings: SubmitSettings,
         *,
         inbox: Inbox,
-        clips: Clips,
+        clips: ClipsBucket,
         table: Table,
-        notifier: Sender,
+        publisher: Mailer,
         queue: SQSClient,
         workflow: SFNClient,
-        thumbnails: ThumbnailOrders | None = None,
+        thumbnails: ThumbnailRequests | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
         self._inbox = inbox
         self._clips = clips
         self._ledger = Ledger(table)
-        self._notices = Notices(table)
+        self._send_once = SendOnce(table)
         self._prices = PriceList(settings.price_overrides)
-        self._notifier = notifier
+        self._publisher = publisher
         self._queue = queue
         self._workflow = workflow
         self._thumbnails = thumbnails
         self._now = now
-        self._place = Place(settings.aws_region, settings.clips_bucket)
+        self._place = Links(settings.aws_region, settings.clips_bucket)
 
     @classmethod
     def build(cls, settings: SubmitSettings, session: Session) -> Self:
         s3, queue = session.client("s3"), lazy(lambda: session.client("sqs"))
         table = Table(session.client("dynamodb"), settings.ledger_table)
-        results = Notifier(lazy(lambda: session.client("sns")), settings.results_topic_arn)
+        results = Publisher(lazy(lambda: session.client("sns")), settings.results_topic_arn)
         return cls(
             settings,
             inbox=Inbox(s3, settings.inbox_bucket),
-            clips=Clips(s3, settings.clips_bucket),
+            clips=ClipsBucket(s3, settings.clips_bucket),
             table=table,
             # Only for drops that are rejected, and for those that have to wait.
-            notifier=result_mails(settings, results, table, queue),
+            publisher=result_mailer(settings, results, table, queue),
             queue=queue,
             workflow=session.client("stepfunctions"),
             # Made when the job has started, so that none starts later for it.
-            thumbnails=ThumbnailOrders(
+            thumbnails=ThumbnailRequests(
                 lazy(lambda: session.client("lambda")), settings.thumbnail_function
             ),
         )
@@ -142,7 +142,7 @@ class Intake:
         else:
             logger.info("not an image and not a sidecar: left alone")
 
-    def _look_at_image(self, look: Look) -> None:
+    def _look_at_image(self, look: DropEvent) -> None:
         image = self._inbox.find(look.key)
         if image is None:
             logger.info("the image is gone: nothing to do")
@@ -154,7 +154,7 @@ class Intake:
         else:
             self._start_pair(Pair(image, sidecar))
 
-    def _look_at_sidecar(self, look: Look) -> None:
+    def _look_at_sidecar(self, look: DropEvent) -> None:
         sidecar = self._inbox.find(look.key)
         if sidecar is None:
             logger.info("the sidecar is gone: nothing to do")
@@ -162,11 +162,11 @@ class Intake:
         image_keys = images_of(look.key, self._inbox.partners(look.key))
         for image_key in image_keys:
             logger.append_keys(image_key=image_key)
-            self._look_at_image(Look(image_key))
+            self._look_at_image(DropEvent(image_key))
         if not image_keys:
             self._alone(look, sidecar, NO_IMAGE)
 
-    def _alone(self, look: Look, file: Dropped, problem: Problem) -> None:
+    def _alone(self, look: DropEvent, file: Drop, problem: Problem) -> None:
         """Wait once for the partner of `file`; when it still is alone after that, say so."""
         dropped_at = utc_iso(file.dropped_at)
         if not look.since:
@@ -234,7 +234,7 @@ class Intake:
         data = self._inbox.read_sidecar(pair.sidecar) if pair.sidecar else None
         return parse_sidecar(data, own)
 
-    def _start(self, image: Dropped, job: Job) -> None:
+    def _start(self, image: Drop, job: Job) -> None:
         """Pin, claim, start: each step may be repeated, and only the claim's owner starts."""
         self._clips.pin(self._inbox.bucket, image, job.source.pinned_key, job.source.media_type)
         held = self._ledger.claim(job)
@@ -269,17 +269,17 @@ class Intake:
         """Record and mail once what is wrong with the file at `key`, uploaded at `dropped_at`."""
         texts = [str(problem) for problem in problems]
         facts = json.dumps([self._inbox.bucket, key, dropped_at, texts])
-        notice = f"rejected-{hashlib.sha256(facts.encode()).hexdigest()[:24]}"
-        record_key = f"{output_folder(key)}/{notice}.json"
-        telling = self._notices.begin(notice, self._now().timestamp())
-        if telling is not Telling.MINE:
+        mail_id = f"rejected-{hashlib.sha256(facts.encode()).hexdigest()[:24]}"
+        record_key = f"{output_folder(key)}/{mail_id}.json"
+        turn = self._send_once.begin(mail_id, self._now().timestamp())
+        if turn is not Turn.OURS:
             logger.info("this rejection is told already")
             return
         mail = drop_rejected(key, problems, record_key, self._place)
         record = {**mail.document, "dropped_at": dropped_at, "rejected_at": utc_iso(self._now())}
         self._clips.put_record(record_key, record)
-        self._notifier.send(mail)
-        self._notices.end(notice, utc_iso(self._now()))
+        self._publisher.send(mail)
+        self._send_once.end(mail_id, utc_iso(self._now()))
         metrics.add_metric("DropRejected", MetricUnit.Count, 1)
         logger.warning("drop rejected", fields=[problem.field for problem in problems])
 
@@ -295,10 +295,10 @@ def made_before(held: Job) -> Problem:
     )
 
 
-def _where(message: Mapping[str, Any]) -> Look:
+def _where(message: Mapping[str, Any]) -> DropEvent:
     if "look_again" in message:
-        return Look(**message["look_again"])
-    return Look(message["detail"]["object"]["key"])
+        return DropEvent(**message["look_again"])
+    return DropEvent(message["detail"]["object"]["key"])
 
 
 def _clip_settings(sidecar: Sidecar, aspect_ratio: str) -> ClipSettings:

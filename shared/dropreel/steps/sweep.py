@@ -13,20 +13,20 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from dropreel.clips.bucket import Clips
+from dropreel.clips.bucket import ClipsBucket
 from dropreel.drops.selection import CAPABILITIES
 from dropreel.jobs.job import ENDS, Job, Reservation, State, from_iso, workflow_input
 from dropreel.ledger.jobs import SETTLED, Ledger
 from dropreel.ledger.slots import Slots
 from dropreel.ledger.table import Table
 from dropreel.mail.alerts import report_spending
-from dropreel.mail.once import Notices
+from dropreel.mail.once import SendOnce
 from dropreel.mail.operators import needs_operator
 from dropreel.money.budget import Caps
 from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.providers.base import Failed, Provider, Ready
-from dropreel.steps.finalize import operators_notice
-from dropreel.steps.poll import find_order
+from dropreel.steps.finalize import operators_mail_id
+from dropreel.steps.poll import find_lost_orders
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -46,7 +46,7 @@ class Sweep:
         *,
         table: Table,
         slots: Slots,
-        clips: Clips,
+        clips: ClipsBucket,
         provider: Callable[[str], Provider],
         workflow: SFNClient,
         machine_arn: str,
@@ -58,7 +58,7 @@ class Sweep:
     ) -> None:
         self._ledger = Ledger(table)
         self._slots = slots
-        self._notices = Notices(table)
+        self._send_once = SendOnce(table)
         self._clips = clips
         self._provider = provider
         self._workflow = workflow
@@ -131,9 +131,9 @@ class Sweep:
 
     def _told(self, job: Job) -> bool:
         """Whether everybody knows of this end who should."""
-        if not self._notices.told(job.notice):
+        if not self._send_once.was_sent(job.mail_id):
             return False
-        return not needs_operator(job) or self._notices.told(operators_notice(job))
+        return not needs_operator(job) or self._send_once.was_sent(operators_mail_id(job))
 
     def _stalled(self, job: Job) -> str:
         if self._too_old(job):
@@ -152,7 +152,7 @@ class Sweep:
         if self._too_old(job):
             self._ledger.give_up_watching(job)
             return "given up"
-        found = find_order(job, self._provider(job.provider), self._clips)
+        found = find_lost_orders(job, self._provider(job.provider), self._clips)
         if found and len(found) == 1:
             return self._resume(job, {"provider_job_id": found[0]}, "found")
         return "still unknown"

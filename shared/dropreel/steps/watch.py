@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from dropreel.jobs.job import Job, from_iso, utc_iso
-from dropreel.ledger.runtimes import Timings
+from dropreel.ledger.runtimes import MeasuredRuntimes
 from dropreel.providers.base import Pending, Provider, StatusOutcome
 from dropreel.waiting.runtimes import Kind
 from dropreel.waiting.schedule import Schedule
@@ -26,13 +26,13 @@ class Watcher:
 
     def __init__(
         self,
-        timings: Timings,
+        measured: MeasuredRuntimes,
         *,
         longest_s: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.timings = timings
+        self.measured = measured
         self.longest_s = longest_s
         self.now = now
         self.sleep = sleep
@@ -82,7 +82,7 @@ class Watch:
         after_s = max(0.0, (pending_at - asked_at).total_seconds())  # else of an earlier order
         until_s = self._waited_s()
         if until_s - after_s < _LOOSE_S:
-            self._watcher.timings.note(kind_of(self._job), after_s, until_s)
+            self._watcher.measured.note(kind_of(self._job), after_s, until_s)
 
     def _look(self, provider: Provider) -> StatusOutcome:
         asked_at = utc_iso(self._watcher.now())
@@ -105,7 +105,7 @@ class Watch:
     def _schedule(self) -> Schedule:
         asked_at, deadline_at = from_iso(self._job.asked_at), from_iso(self._job.deadline_at)
         return Schedule(
-            self._watcher.timings.of(kind_of(self._job)),
+            self._watcher.measured.of(kind_of(self._job)),
             now_s=self._waited_s(),
             deadline_s=(deadline_at - asked_at).total_seconds(),
             longest_watch_s=self._watcher.longest_s,
