@@ -180,7 +180,7 @@ def _collect(
         "record_key": None,
         "seconds_total": round(seconds, 2),
         "states": states,
-        "polls": states.count("Look at the clip"),
+        "polls": states.count("Poll"),
         "estimated_cost_usd": facts.get("estimate_usd"),
         "mail_subject": mail.subject,
         "mail_body": mail.text,

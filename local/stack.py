@@ -13,12 +13,13 @@ from pathlib import Path
 
 from samtranslator.yaml_helper import yaml_parse
 
+from dropreel.providers.catalog import CATALOG
 from local.embedded_aws import REGION, ROOT, EmbeddedAws
 from local.simulators import Simulators
 
 NAME = "dropreel"
 BUILD = ROOT / ".aws-sam" / "local" / "build"
-PROVIDERS = ("eachlabs", "oxen", "fal", "luma")
+PROVIDERS = tuple(CATALOG)
 # The embedded AWS refuses a template with these. They do nothing until somebody clicks on them.
 UNKNOWN = ("AWS::Logs::QueryDefinition",)
 KEYS = {name: f"{name}-local-key" for name in PROVIDERS}

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from dropreel.providers.catalog import CATALOG
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "architecture.md"
 CLIENTS = frozenset({"boto3", "botocore", "httpx", "aws_lambda_powertools", "pydantic", "PIL"})
@@ -96,10 +98,9 @@ def test_what_is_deployed_imports_nothing_of_the_workshop(text: str) -> None:
 
 
 def _adapters() -> Iterator[tuple[str, set[str]]]:
-    names = ("eachlabs", "fal", "luma", "oxen")
-    for name in names:
-        others = {f"dropreel.providers.{other}" for other in names if other != name}
-        yield name, {*others, "dropreel.providers.registry"}
+    for name in CATALOG:
+        others = {f"dropreel.providers.{other}" for other in CATALOG if other != name}
+        yield name, {*others, "dropreel.providers.catalog", "dropreel.providers.config.build"}
 
 
 @pytest.mark.parametrize(("name", "forbidden"), list(_adapters()))
@@ -149,7 +150,7 @@ def readers_of_the_environment(modules: Mapping[str, str]) -> set[str]:
 
 def test_the_environment_is_read_in_one_place() -> None:
     readers = readers_of_the_environment({**PRODUCT, **FUNCTIONS})
-    assert readers == {"dropreel.settings", "dropreel.container"}
+    assert readers == {"dropreel.container"}
 
 
 @pytest.mark.parametrize("folder", ["shared", "functions", "local", "tests"])

@@ -28,8 +28,8 @@ from dropreel.jobs.job import Job, from_iso
 from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.runtimes import MeasuredRuntimes
 from dropreel.ledger.table import Table
-from dropreel.providers.limits import limit_of
-from dropreel.waiting.runtimes import PROFILES, Kind
+from dropreel.providers.catalog import CATALOG, limit_of
+from dropreel.waiting.runtimes import Kind
 from local import stack
 from local.bench.billing import RECORDING, Meter, Used
 from local.bench.schedules import SHAPES
@@ -277,7 +277,7 @@ def providers(ready: _Bench, counts: Mapping[str, int], scale: float = 1) -> lis
             "provider": HOSTED[name].name,
             "clips": count,
             "mean_runtime_s": round(statistics.mean(r for n, r in runtimes if n == name), 1),
-            "pace_s": PROFILES[name].pace_s,
+            "pace_s": CATALOG[name].profile.pace_s,
             **_summary(run.delays_s(name)),
             "delays_s": run.delays_s(name),
         }

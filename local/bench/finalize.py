@@ -1,10 +1,10 @@
 """How fast `finalize` brings a clip into S3, and how much memory it needs for that.
 
 Everything runs against one embedded AWS: the clip lies in its S3 and is fetched by a presigned
-address; check, upload and bookmark are those of the function, in a process of their own. Beside
-it, in the same run, boto3's transfer manager, and `aws s3 cp` where there is one, bring the same
-file from bucket to disk and from disk to bucket. The faster of the two is the baseline: to start
-the command line takes seconds of its own.
+address; check and upload are those of the function, in a process of their own. Beside it, in the
+same run, boto3's transfer manager, and `aws s3 cp` where there is one, bring the same file from
+bucket to disk and from disk to bucket. The faster of the two is the baseline: to start the command
+line takes seconds of its own.
 """
 
 from __future__ import annotations
@@ -48,17 +48,6 @@ class _Bench:
         self._s3 = aws.client("s3")
         for bucket in (_SOURCE, _CLIPS):
             self._s3.create_bucket(Bucket=bucket)
-        aws.client("dynamodb").create_table(
-            TableName="bench",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")
-            ],
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-        )
 
     def row(self, size_mb: int, repeats: int) -> Row:
         ours: list[Row] = []

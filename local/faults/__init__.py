@@ -1,7 +1,7 @@
 """The fault matrix: one drop, one fault at one chosen point, and what is left in the end.
 
 A drop is played in process from its S3 event to its last mail: the real functions and the real
-workflow's rules on strict stand-ins for AWS, with the provider simulators behind the HTTP client.
+workflow on strict stand-ins for AWS, with the provider simulators behind the HTTP client.
 First without a fault, which lists every call that leaves a function; then once per call, place
 and kind of fault, with everything that AWS would redeliver, retry or redrive afterwards. Each
 play is one cell; `invariants` says what must hold in all of them.

@@ -1,16 +1,14 @@
-"""The workflow as its file says: states, retries, catches and routes.
-
-JSONata is not interpreted. Each expression of the file stands in a table below with what it
-means; one that is not there, or no longer needed, makes the tests fail.
-"""
+"""The workflow as its file says: states, retries, catches and routes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from local.faults.query import Names, evaluated, evaluated_as
 
 FILE = Path(__file__).resolve().parents[2] / "statemachine" / "render.asl.json"
 
@@ -20,98 +18,6 @@ FUNCTIONS = {
     "${GenerateFunctionArn}": "generate",
     "${PollFunctionArn}": "poll",
     "${FinalizeFunctionArn}": "finalize",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """What `$states` holds while a state is played; `result` as the service gives it."""
-
-    input: Mapping[str, Any]
-    execution: str
-    result: Any = None
-    error: Mapping[str, Any] | None = None
-    token: str = ""
-
-
-Meaning = Callable[[Moment], Any]
-
-
-def _counted(name: str) -> Meaning:
-    """The input with the function's answer, and one more of what is counted."""
-    return lambda m: {**m.input, **m.result["Payload"], name: m.input.get(name, 0) + 1}
-
-
-def _or(name: str, default: Any) -> Meaning:
-    return lambda m: m.input.get(name, default)
-
-
-def _outcome(*words: str) -> Meaning:
-    return lambda m: m.input.get("outcome") in words
-
-
-_COUNTED = (
-    "$merge([$states.input, $states.result.Payload, "
-    "{{'{0}': ($exists($states.input.{0}) ? $states.input.{0} : 0) + 1}}])"
-)
-_COUNTED_UNLESS_TOLD = (
-    "$merge([$states.input, "
-    "{{'{0}': ($exists($states.input.{0}) ? $states.input.{0} : 0) + 1}}, $states.result.Payload])"
-)
-_LOST_ASK = (
-    "$merge([$states.input, {'accident': $states.errorOutput, 'wait_seconds': 30, "
-    "'tries': ($exists($states.input.tries) ? $states.input.tries : 0) + 1}])"
-)
-_OR = "$exists($states.input.{0}) ? $states.input.{0} : {1}"
-_FIRST_LOOK = "$exists($states.input.resume) and $not($exists($states.input.polls))"
-
-MEANINGS: dict[str, Meaning] = {
-    # conditions
-    "$exists($states.input.resume)": lambda m: "resume" in m.input,
-    "$not($exists($states.input.resume))": lambda m: "resume" not in m.input,
-    "$states.input.outcome in ['accepted', 'search']": _outcome("accepted", "search"),
-    "$states.input.outcome = 'wait'": _outcome("wait"),
-    "$states.input.outcome = 'again'": _outcome("again"),
-    "$states.input.outcome = 'delivered'": _outcome("delivered"),
-    # what functions are given
-    "$states.input.job_id": lambda m: m.input["job_id"],
-    "$states.context.Execution.Id": lambda m: m.execution,
-    "$states.context.Task.Token": lambda m: m.token,
-    "$states.input.ask_at": lambda m: m.input["ask_at"],
-    _OR.format("tries", "0"): _or("tries", 0),
-    _OR.format("searches", "0"): _or("searches", 0),
-    _OR.format("pending_at", "''"): _or("pending_at", ""),
-    _OR.format("run", "0"): _or("run", 0),
-    _OR.format("polls", "0"): _or("polls", 0),
-    _OR.format("fetches", "0"): _or("fetches", 0),
-    f"{_FIRST_LOOK} ? $states.input.resume : null": lambda m: (
-        m.input["resume"] if "resume" in m.input and "polls" not in m.input else None
-    ),
-    "$exists($states.input.accident) ? $states.input.accident.Error : ''": lambda m: (
-        m.input["accident"]["Error"] if "accident" in m.input else ""
-    ),
-    # what comes of it
-    "$merge([$states.input, $states.result])": lambda m: {**m.input, **m.result},
-    _COUNTED.format("tries"): _counted("tries"),
-    _COUNTED.format("polls"): _counted("polls"),
-    _COUNTED_UNLESS_TOLD.format("fetches"): lambda m: {
-        **m.input,
-        "fetches": m.input.get("fetches", 0) + 1,
-        **m.result["Payload"],
-    },
-    _LOST_ASK: lambda m: {
-        **m.input,
-        "accident": m.error,
-        "wait_seconds": 30,
-        "tries": m.input.get("tries", 0) + 1,
-    },
-    "$merge([$states.input, {'accident': $states.errorOutput}])": lambda m: {
-        **m.input,
-        "accident": m.error,
-    },
-    "$states.input.wait_seconds": lambda m: m.input["wait_seconds"],
-    "$states.input.error": lambda m: m.input["error"],
-    "$states.input.cause": lambda m: m.input["cause"],
 }
 
 
@@ -135,6 +41,21 @@ class Retry:
         return whole * jitter if self.jitters else whole
 
 
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """One way out of a state: where it leads, and the `Assign` and `Output` that go with it."""
+
+    to: str
+    spec: Mapping[str, Any]
+
+    def output(self, names: Names, default: Any) -> Any:
+        return evaluated(self.spec["Output"], names) if "Output" in self.spec else default
+
+    def assigned(self, names: Names) -> dict[str, Any]:
+        """The variables that get a new value, by the values they had when the state began."""
+        return {name: evaluated(to, names) for name, to in self.spec.get("Assign", {}).items()}
+
+
 class Machine:
     """The state machine's definition."""
 
@@ -144,16 +65,21 @@ class Machine:
         self.states: Mapping[str, Mapping[str, Any]] = definition["States"]
 
     @classmethod
-    def read(cls) -> Machine:
-        return cls(json.loads(FILE.read_text(encoding="utf-8")))
+    def read(cls, file: Path = FILE) -> Machine:
+        return cls(json.loads(file.read_text(encoding="utf-8")))
 
-    def choose(self, state: str, moment: Moment) -> str:
-        """Where a Choice state goes on."""
+    def exit(self, state: str) -> Exit:
+        """The way out of a state where nothing goes wrong."""
         spec = self.states[state]
-        for choice in spec["Choices"]:
-            if evaluated(choice["Condition"], moment):
-                return str(choice["Next"])
-        return str(spec["Default"])
+        return Exit(spec["Next"], spec)
+
+    def choose(self, state: str, names: Names) -> Exit:
+        """The way out of a Choice state."""
+        spec = self.states[state]
+        for rule in spec["Choices"]:
+            if evaluated_as(bool, rule["Condition"], names):
+                return Exit(rule["Next"], rule)
+        return Exit(spec["Default"], spec)
 
     def function(self, state: str) -> str:
         return FUNCTIONS[self.states[state]["Arguments"]["FunctionName"]]
@@ -161,32 +87,19 @@ class Machine:
     def waits_for_token(self, state: str) -> bool:
         return str(self.states[state]["Resource"]).endswith(".waitForTaskToken")
 
-    def payload(self, state: str, moment: Moment) -> dict[str, Any]:
-        given = self.states[state]["Arguments"]["Payload"]
-        return {name: evaluated(value, moment) for name, value in given.items()}
+    def payload(self, state: str, names: Names) -> dict[str, Any]:
+        return dict(evaluated(self.states[state]["Arguments"]["Payload"], names))
 
     def retry(self, state: str, error: str) -> Retry | None:
         """The first retrier that takes this error."""
         found = map(_retry, self.states[state].get("Retry", []))
         return next((one for one in found if one.matches(error)), None)
 
-    def catch(self, state: str, error: str) -> Mapping[str, Any] | None:
+    def catch(self, state: str, error: str) -> Exit | None:
         """The first catcher that takes this error."""
         found = self.states[state].get("Catch", [])
-        return next((one for one in found if _matches(one["ErrorEquals"], error)), None)
-
-
-def evaluated(value: Any, moment: Moment) -> Any:
-    """What a field of a state means: itself, unless it is an expression."""
-    text = expression(value)
-    return value if text is None else MEANINGS[text](moment)
-
-
-def expression(value: Any) -> str | None:
-    """The JSONata within `{% %}`."""
-    if isinstance(value, str) and value.startswith("{%") and value.endswith("%}"):
-        return value[2:-2].strip()
-    return None
+        ways = (Exit(one["Next"], one) for one in found if _matches(one["ErrorEquals"], error))
+        return next(ways, None)
 
 
 def _retry(spec: Mapping[str, Any]) -> Retry:

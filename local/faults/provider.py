@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-from dropreel.providers.config import ProviderOptions
+from dropreel.providers.catalog import CATALOG
 from local.faults.faults import Kind, Place
 from local.faults.wire import Wire
 from local.simulators import Simulators
@@ -21,7 +21,7 @@ from local.simulators.clock import ManualClock
 from local.simulators.images import Fetcher, ImageError
 from local.simulators.wire import Answer, Request
 
-NAMES = ("eachlabs", "fal", "luma", "oxen")
+NAMES = tuple(sorted(CATALOG))
 AT_WORK = frozenset({"queued", "running"})
 KEYS = {name: f"{name}-id:{name}-secret" for name in NAMES}
 
@@ -76,10 +76,11 @@ class Providers(Simulators):
             self.most_at_once = max(self.most_at_once, *at_work.values(), 0)
         return answer
 
-    def options(self) -> ProviderOptions:
+    def options(self) -> dict[str, Any]:
+        """The stack's parameter ProviderOptions that leads to these simulators."""
         urls: dict[str, Any] = {name: {"base_url": self.base_url(name)} for name in NAMES}
         urls["fal"]["api_base_url"] = f"{self.origin}/fal-api"
-        return ProviderOptions.model_validate(urls)
+        return urls
 
 
 class Transport(httpx.BaseTransport):

@@ -60,6 +60,16 @@ class Sns:
         self.published.append(Published(TopicArn, document, self._now()))
         return {"MessageId": str(len(self.published))}
 
+    def get_topic_attributes(self, *, TopicArn: str) -> dict[str, Any]:
+        return {"Attributes": {"TopicArn": TopicArn, "SubscriptionsConfirmed": "1"}}
+
+
+class Thumbnails:
+    """The Lambda client of a stack whose thumbnails nobody looks at."""
+
+    def invoke(self, **_: Any) -> dict[str, int]:
+        return {"StatusCode": 202}
+
 
 class Sqs:
     """As a boto3 client. `on_send` gets each message with its delay in seconds."""

@@ -1,15 +1,17 @@
-"""Plays executions of the workflow: state by state, with the file's retries, catches and waits."""
+"""Plays executions of the workflow: state by state, with the file's retries, catches, waits and
+variables."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from local.faults.asl import Machine, Moment, evaluated
+from local.faults.asl import Exit, Machine
+from local.faults.query import Names, QueryError, evaluated_as
 from local.faults.services import Execution, StepFunctions
 from local.faults.timeline import Timeline
 from local.faults.wire import Invocation, Reply
@@ -64,9 +66,10 @@ class _Run:
 
     workflow: Workflow
     execution: Execution
-    data: dict[str, Any]
+    data: Any  # the input of the present state
     state: str
     out_of_time: float
+    variables: dict[str, Any] = field(default_factory=dict)
     retried: Counter[tuple[str, ...]] = field(default_factory=Counter)
     waiting: _Waiting | None = None
 
@@ -78,20 +81,28 @@ class _Run:
             self.workflow.end(self.execution, "TIMED_OUT")
             return
         self.workflow.visited[self.execution.arn].append(self.state)
-        spec = self.workflow.machine.states[self.state]
+        try:
+            self._play(self.workflow.machine.states[self.state])
+        except QueryError:
+            self.workflow.end(self.execution, "FAILED", QueryError.name)
+
+    def _play(self, spec: Mapping[str, Any]) -> None:
+        machine, names = self.workflow.machine, self._names()
         match spec["Type"]:
+            case "Pass":
+                self._leave(machine.exit(self.state), names, self.data)
             case "Choice":
-                self._go(self.workflow.machine.choose(self.state, self._moment()))
+                self._leave(machine.choose(self.state, names), names, self.data)
             case "Wait":
-                seconds = evaluated(spec["Seconds"], self._moment())
-                self._go(spec["Next"], max(0.0, float(seconds)))
+                seconds = _not_negative(evaluated_as(int, spec["Seconds"], names))
+                self._leave(machine.exit(self.state), names, self.data, seconds)
             case "Task":
                 self._task()
             case "Succeed":
                 self.workflow.end(self.execution, "SUCCEEDED")
             case "Fail":
-                error = evaluated(spec["Error"], self._moment())
-                self.workflow.end(self.execution, "FAILED", str(error))
+                error, _ = (evaluated_as(str, spec[name], names) for name in ("Error", "Cause"))
+                self.workflow.end(self.execution, "FAILED", error)
             case other:
                 raise ValueError(f"states of type {other} are not played yet: {self.state}")
 
@@ -104,11 +115,19 @@ class _Run:
             self.workflow.timeline.cancel(self.waiting.alarm)
             self.waiting = None
 
-    def _moment(self, result: Any = None, error: dict[str, str] | None = None) -> Moment:
-        return Moment(self.data, self.execution.arn, result, error)
+    def _names(self, **seen: Any) -> Names:
+        """What the expressions of the present state may refer to."""
+        context: dict[str, Any] = {"Execution": {"Id": self.execution.arn}}
+        if self.waiting:
+            context["Task"] = {"Token": self.waiting.token}
+        return {**self.variables, "states": {"input": self.data, "context": context, **seen}}
 
-    def _go(self, state: str, seconds: float = 0.0) -> None:
-        self.state = state
+    def _leave(self, way: Exit, names: Names, default: Any, seconds: float = 0.0) -> None:
+        """Go on: `Output` and `Assign` are evaluated by the old values, then both take effect."""
+        output, assigned = way.output(names, default), way.assigned(names)
+        self.data = output
+        self.variables.update(assigned)
+        self.state = way.to
         self.retried.clear()
         self._later(seconds)
 
@@ -117,14 +136,18 @@ class _Run:
         left = self.out_of_time - self.workflow.timeline.now()
         self.workflow.timeline.after(min(seconds, left), self.step)
 
+    # --- tasks ----------------------------------------------------------------------------------
+
     def _task(self) -> None:
-        machine = self.workflow.machine
-        moment, hear = self._moment(), self._hear
+        machine, hear = self.workflow.machine, self._hear
         if machine.waits_for_token(self.state):
             self.waiting = self._begin_waiting()
-            moment = replace(moment, token=self.waiting.token)
             hear = partial(self._hear_start, self.waiting)
-        payload = machine.payload(self.state, moment)
+        try:
+            payload = machine.payload(self.state, self._names())
+        except QueryError as error:
+            hear(_reply(error))
+            return
         function = machine.function(self.state)
         invocation = Invocation(function, payload, self.execution.arn, hear=hear)
         reply = self.workflow.invoke(invocation)
@@ -147,9 +170,7 @@ class _Run:
     def _hear_word(self, word: Any) -> None:
         """What was sent with the token is the task's result."""
         self.wait_no_more()
-        spec = self.workflow.machine.states[self.state]
-        self.data = evaluated(spec["Output"], self._moment(word))
-        self._go(spec["Next"])
+        self._succeeded(word, 0.0)
 
     def _waited_enough(self) -> None:
         self.wait_no_more()
@@ -168,8 +189,14 @@ class _Run:
         if reply.error:
             self._failed(reply)
         else:
-            self.data = evaluated(spec["Output"], self._moment({"Payload": reply.value}))
-            self._go(spec["Next"], reply.seconds)
+            self._succeeded({"Payload": reply.value}, reply.seconds)
+
+    def _succeeded(self, result: Any, seconds: float) -> None:
+        way = self.workflow.machine.exit(self.state)
+        try:
+            self._leave(way, self._names(result=result), result, seconds)
+        except QueryError as error:
+            self._failed(_reply(error, seconds))
 
     def _failed(self, reply: Reply) -> None:
         machine = self.workflow.machine
@@ -179,10 +206,23 @@ class _Run:
             self.retried[retry.errors] += 1
             self._later(reply.seconds + delay)
             return
-        catch = machine.catch(self.state, reply.error)
-        if catch is None:
+        way = machine.catch(self.state, reply.error)
+        if way is None:
             self.workflow.end(self.execution, "FAILED", reply.error)
             return
         error = {"Error": reply.error, "Cause": reply.cause}
-        self.data = evaluated(catch["Output"], self._moment(error=error))
-        self._go(catch["Next"], reply.seconds)
+        try:
+            self._leave(way, self._names(errorOutput=error), error, reply.seconds)
+        except QueryError:
+            self.workflow.end(self.execution, "FAILED", QueryError.name)
+
+
+def _reply(error: QueryError, seconds: float = 0.0) -> Reply:
+    """An expression that fails is an error of its task, which may be retried and caught."""
+    return Reply(error=error.name, cause=str(error), seconds=seconds)
+
+
+def _not_negative(seconds: int) -> int:
+    if seconds < 0:
+        raise QueryError(f"{seconds} seconds cannot be waited")
+    return seconds

@@ -18,16 +18,24 @@ from zlib import crc32
 from PIL import Image
 
 from dropreel.ledger.table import plain
-from dropreel.providers.limits import Limit
 from local.faults.asl import Machine
 from local.faults.dynamo import Dynamo
 from local.faults.expressions import Item
 from local.faults.faults import END, SLEEP_S, Cell, Fault, Kind, Point
-from local.faults.functions import Clients, Functions, quiet
+from local.faults.functions import Functions, quiet
 from local.faults.provider import KEYS, NAMES, Clock, Providers
 from local.faults.s3 import S3
 from local.faults.scenarios import SCENARIOS, Scenario
-from local.faults.services import MACHINE, RESULTS, Execution, Secrets, Sns, Sqs, StepFunctions
+from local.faults.services import (
+    MACHINE,
+    RESULTS,
+    Execution,
+    Secrets,
+    Sns,
+    Sqs,
+    StepFunctions,
+    Thumbnails,
+)
 from local.faults.timeline import Timeline
 from local.faults.wire import Invocation, Reply, Wire
 from local.faults.workflow import Workflow
@@ -58,7 +66,7 @@ class Story:
 class World:
     """Made once, played often. Its clients are stand-ins; its functions are the real ones."""
 
-    def __init__(self, cache: Path) -> None:
+    def __init__(self, cache: Path, machine: Machine) -> None:
         self.clock = Clock()
         self.s3 = S3(self.clock.moment)
         self.dynamo = Dynamo()
@@ -68,9 +76,17 @@ class World:
         self.timeline = Timeline(self.clock, self.providers)
         self.wire = Wire(surroundings=self)
         sqs = Sqs(self._sent)
-        clients = Clients(self.s3, self.dynamo, self.sns, sqs, self.steps, Secrets(KEYS))
+        clients = {
+            "s3": self.s3,
+            "dynamodb": self.dynamo,
+            "sns": self.sns,
+            "sqs": sqs,
+            "stepfunctions": self.steps,
+            "secretsmanager": Secrets(KEYS),
+            "lambda": Thumbnails(),
+        }
         self._functions = Functions(clients, self.providers, self.clock, self.wire, self._let_pass)
-        self.machine = Machine.read()
+        self.machine = machine
         self.workflow = self._new_workflow(1.0)
         self.story = Story()
         self._images = [_picture(shade) for shade, _ in enumerate(DROPS)]
@@ -79,7 +95,6 @@ class World:
         self.dynamo.watchers.append(self._written)
 
     def close(self) -> None:
-        self._functions.http.close()
         self.providers.close()
 
     def play(self, cell: Cell) -> Story:
@@ -109,7 +124,7 @@ class World:
         self.wire.reset(cell.fault)
         self._functions.failover = scenario.failover
         self._functions.limits = (
-            dict.fromkeys(NAMES, Limit(jobs=scenario.slots)) if scenario.slots else {}
+            {name: {"jobs": scenario.slots} for name in NAMES} if scenario.slots else {}
         )
         self.story = Story()
         self.workflow = self._new_workflow((crc32(str(cell).encode()) % 3) / 2)
@@ -264,13 +279,16 @@ class World:
 
 
 @contextmanager
-def world(cache: Path | None = None) -> Iterator[World]:
-    """A world to play in; rendered clips are kept in `cache` between worlds."""
+def world(cache: Path | None = None, machine: Machine | None = None) -> Iterator[World]:
+    """A world to play in, by default with the workflow as it is deployed.
+
+    Rendered clips are kept in `cache` between worlds.
+    """
     with ExitStack() as stack:
         stack.enter_context(quiet())
         if cache is None:
             cache = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="clips-")))
-        yield stack.enter_context(closing(World(cache)))
+        yield stack.enter_context(closing(World(cache, machine or Machine.read())))
 
 
 def _created(key: str) -> str:

@@ -1,19 +1,27 @@
 """Everything that dropreel raises.
 
 DropreelError
-├── RejectedError         what was dropped cannot become a clip; people can mend it
-├── ClipInvalidError      the downloaded file is not the clip that was asked for
-├── DownloadError         the clip could not be fetched this time; asking again may help
-├── UnsafeUrlError        an address that must not be fetched: not https, or not public
-├── SettingsError         the stack is configured wrongly; the operator can mend it
-├── ResumeError           an operator's word on a job that cannot be followed
-└── LedgerConflictError   the job is not in a state that allows this step
+├── RejectedError             what was dropped cannot become a clip; its owner can correct it
+├── ClipInvalidError          the downloaded file is not the clip that was ordered
+├── DownloadError             the clip could not be fetched this time; trying again may help
+│   ├── UrlExpiredError       its address is no longer good: ask the provider for a fresh one
+│   └── SourceChangedError    what lies at the address is not the file that was begun
+├── UnsafeUrlError            an address that must not be fetched: not https, or not public
+├── SettingsError             the stack is configured wrongly; the operator can correct it
+├── ResumeError               an operator's word on a job that cannot be followed
+├── CapReachedError           the order would pass a cap; nothing was reserved
+├── MailBusyError             somebody else is sending this mail
+└── LedgerError
+    ├── LedgerConflictError   the job is not in a state that allows this step
+    ├── ConditionFailedError  a condition of a write did not hold; nothing was changed
+    └── ContentionError       too many others write the same items; nothing was changed
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 class DropreelError(Exception):
@@ -66,5 +74,26 @@ class ResumeError(DropreelError):
     """An operator's word on a job cannot be followed."""
 
 
-class LedgerConflictError(DropreelError):
+class MailBusyError(DropreelError):
+    """Somebody else is sending this mail; try again to be sure that it was sent."""
+
+
+class LedgerError(DropreelError):
+    """A write to the ledger that changed nothing."""
+
+
+class LedgerConflictError(LedgerError):
     """The job is not in a state that allows this step."""
+
+
+class ConditionFailedError(LedgerError):
+    """A condition did not hold; `index` tells which write's, `item` what lay there instead."""
+
+    def __init__(self, index: int, item: dict[str, Any]) -> None:
+        super().__init__(f"condition of write {index} failed")
+        self.index = index
+        self.item = item
+
+
+class ContentionError(LedgerError):
+    """Too many others wrote the same items at the same time."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Protocol
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-__all__ = ["MetricUnit", "bind", "gauge", "logger", "measure", "metrics"]
+__all__ = ["MetricUnit", "bind", "gauge", "logger", "measure", "metrics", "report_failure"]
 
 logger = Logger()
 metrics = Metrics()
@@ -27,9 +27,9 @@ for chatty in ("httpx", "httpcore", "botocore", "urllib3"):
     logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-def bind(event: Mapping[str, Any]) -> None:
-    """Put the workflow's identifiers on every line that this invocation logs."""
-    logger.append_keys(job_id=event["job_id"], execution_id=event["execution_id"])
+def bind(**identifiers: str) -> None:
+    """Put these identifiers on every line that this invocation logs."""
+    logger.append_keys(**identifiers)
 
 
 def gauge(name: str, of: str, value: int, *, dimension: str = "provider") -> None:
@@ -46,3 +46,21 @@ def measure(
         metric.add_dimension("service", metrics.service)
         for dimension, text in dimensions.items():
             metric.add_dimension(dimension, text)
+
+
+class _Failure(Protocol):
+    """A provider's failure. Logs get its codes but not its text, which may quote the prompt."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def code(self) -> str | None: ...
+    @property
+    def http_status(self) -> int | None: ...
+
+
+def report_failure(text: str, failure: _Failure, log: Callable[..., None] = logger.warning) -> None:
+    """Log what a provider did not do, and count it by its kind."""
+    words = {"kind": str(failure.kind), "code": failure.code, "http_status": failure.http_status}
+    log(text, **{name: value for name, value in words.items() if value is not None})
+    measure("ProviderErrors", 1, kind=str(failure.kind))

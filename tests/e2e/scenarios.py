@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
+from dropreel.providers.catalog import CATALOG
 from tests.conftest import EVENTS
 from tests.e2e.world import End, World
-from tests.unit.pictures import animation, picture
+from tests.support.pictures import animation, picture
 
 AT_ONCE = 5
-PROVIDERS = ("eachlabs", "oxen", "fal", "luma")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _rejected(name: str, *fields: str, **changes: Any) -> Scenario:
 def _per_provider(name: str, outcome: str, **changes: Any) -> list[Scenario]:
     return [
         Scenario(f"{name}-{provider}", outcome, provider=provider, **changes)
-        for provider in PROVIDERS
+        for provider in CATALOG
     ]
 
 

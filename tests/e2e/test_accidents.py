@@ -11,15 +11,16 @@ from math import inf
 
 import pytest
 
+from dropreel.errors import ContentionError
 from dropreel.jobs.job import Reservation, State, utc_iso
 from dropreel.ledger.jobs import Ledger
-from dropreel.ledger.table import ContentionError, Table
+from dropreel.ledger.table import Table
 from dropreel.money.budget import CapReachedError, Caps
 from local import stack
 from local.simulators import JobView
 from tests.e2e.world import World, wait_for
-from tests.unit.pictures import picture
-from tests.unit.support import make_job
+from tests.support.aws import make_job
+from tests.support.pictures import picture
 
 IMAGE = picture(160, 90)
 
@@ -127,7 +128,7 @@ def test_a_provider_that_is_down_ends_the_job_unpaid(world: World) -> None:
         end = world.end_of("down/photo.jpg")
     world.reset_breaker("eachlabs")
     assert (end.outcome, end.kind) == ("refused", "unreachable")
-    assert end.states.count("Ask provider") > 3
+    assert end.states.count("Generate") > 3
 
 
 def test_the_kill_switch_refuses_before_anything_is_ordered(world: World) -> None:
@@ -165,7 +166,7 @@ def test_while_the_asking_function_is_broken_its_job_waits_and_is_then_ordered_o
         assert world.ordered("mended") == []
     end = world.end_of("mended/photo.jpg")
     assert end.outcome == "delivered"
-    assert end.states.count("Ask provider") > 2
+    assert end.states.count("Generate") > 2
     assert len(world.ordered("mended")) == 1
 
 
@@ -243,7 +244,7 @@ def test_a_folder_of_images_goes_through_two_slots_one_by_one_and_whole(world: W
         assert len(world.postman.about(end.record["source"]["key"])) == 1
 
 
-ONCE = ("New or resumed?", "Wait for a slot", "Ask provider", "Finish", "Delivered")
+ONCE = ("New or resumed?", "Wait for a slot", "Generate", "Finalize", "Delivered")
 
 
 def most_at_once(orders: list[JobView]) -> int:

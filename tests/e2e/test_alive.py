@@ -12,7 +12,7 @@ from local.control_room import page_of
 from local.metrics import Metric, Series, emitted, lines_of, log_lines
 from tests.e2e.scenarios import SCENARIOS, Runner
 from tests.e2e.world import World
-from tests.metrics import OURS, PUBLISHED, catalogue
+from tests.support.metrics import OURS, PUBLISHED, catalogue
 
 Values = frozenset[tuple[str, str]]
 

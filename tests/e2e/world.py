@@ -164,7 +164,7 @@ class World:
 
     def looks(self, execution_arn: str) -> int:
         """How often an execution has looked at its clip."""
-        return states_entered(self.stack.aws, execution_arn).count("Look at the clip")
+        return states_entered(self.stack.aws, execution_arn).count("Poll")
 
     def in_state(self, job_id: str, *states: str) -> None:
         """Wait until the ledger holds the job in one of `states`."""

@@ -16,28 +16,30 @@ from typing import Any
 import pytest
 
 from dropreel.clips.bucket import ClipsBucket
-from dropreel.errors import LedgerConflictError
+from dropreel.errors import ContentionError, LedgerConflictError
+from dropreel.jobs.failure import FailureKind
 from dropreel.jobs.job import Job, State
 from dropreel.ledger import budget as accounts
 from dropreel.ledger.breaker import Breaker
 from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.runtimes import MeasuredRuntimes
 from dropreel.ledger.slots import Slots
-from dropreel.ledger.table import ContentionError, Table, Update, plain
+from dropreel.ledger.table import Table, Update, plain
 from dropreel.mail.alerts import Alerts
 from dropreel.mail.once import SendOnce
 from dropreel.mail.publisher import Publisher
 from dropreel.money.budget import Caps
 from dropreel.money.policy import SpendingRules
 from dropreel.money.pricing import PriceList
-from dropreel.providers.base import Accepted, ClipRequest, Failure, FailureKind, Refused
+from dropreel.providers.base import Accepted, ClipRequest, Failure, Refused
 from dropreel.steps.generate import Generate
 from dropreel.steps.watch import Watcher
 from local.faults.dynamo import Dynamo, conflict
 from local.faults.expressions import Item
 from local.faults.s3 import S3
 from local.faults.services import OPERATORS, Sns
-from tests.unit.support import make_job
+from tests.support.aws import make_job
+from tests.support.calls import failure_of, generate
 
 MANY = 64
 PRICE = Decimal("0.30")
@@ -116,7 +118,7 @@ class Account:
         def order(name: str) -> None:
             generation = self.generation()
             together.wait(timeout=30)
-            while generation.run(name)["outcome"] == "wait":
+            while generate(generation, name)["outcome"] == "wait":
                 pass
 
         with ThreadPoolExecutor(len(names)) as pool:
@@ -151,7 +153,7 @@ def test_of_64_orders_at_once_only_those_are_made_that_the_caps_allow(limits: Ca
     assert sum(account.asked.values()) == len(account.asked) == 10  # $3.00 of $3.10
     assert account.committed("2026-11-30") == account.committed("2026-11") == Decimal("3.00")
     refused = [job for job in account.jobs() if job.state is State.REFUSED]
-    assert {job.failure["kind"] for job in refused} == {"over_cap"}
+    assert {failure_of(job)["kind"] for job in refused} == {"over_cap"}
     assert len(refused) == MANY - 10
 
 
@@ -164,12 +166,12 @@ def test_64_steps_for_one_job_at_once_make_one_order() -> None:
         generation = account.generation()
         together.wait(timeout=30)
         with suppress(LedgerConflictError):  # somebody else was first
-            generation.run(name)
+            generate(generation, name)
 
     with ThreadPoolExecutor(MANY) as pool:
         list(pool.map(order, range(MANY)))
     while account.ledger.require(name).state is State.CLAIMED:  # nobody got through
-        account.generation().run(name)
+        generate(account.generation(), name)
     assert account.asked == {name: 1}
     assert account.committed("2026-11-30") == PRICE
 

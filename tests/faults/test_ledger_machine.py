@@ -22,13 +22,13 @@ from hypothesis.stateful import (
 )
 
 from dropreel.errors import LedgerConflictError
+from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import Job, Reservation, State, utc_iso
 from dropreel.ledger.jobs import SETTLED, TRANSITIONS, Ledger
 from dropreel.ledger.table import Item, Table, Update
 from dropreel.money.budget import CapReachedError, Caps
-from dropreel.steps.orders import released
 from local.faults.dynamo import Dynamo
-from tests.unit.support import make_job
+from tests.support.aws import make_job
 
 CAPS = Caps(job=Decimal(5), day=Decimal("1.50"), month=Decimal("2.50"))
 PLAYS = settings(max_examples=100, stateful_step_count=60, deadline=None)
@@ -227,10 +227,10 @@ def _facts(job: Job, to: State, billed: bool | None, cost: Decimal) -> dict[str,
     """What the functions note with a step: only some of them free or true up money."""
     match to:
         case State.CLAIMED | State.REFUSED:
-            return released(job)
+            return job.released()
         case State.FAILED | State.CANCELLED:
-            free = released(job) if billed is False else {}
-            return {"failure": {"kind": "transient", "billed": billed}, **free}
+            free = job.released() if billed is False else {}
+            return {"failure": JobFailure(FailureKind.TRANSIENT, billed=billed), **free}
         case State.DELIVERED if job.reservation:
             return {"cost_usd": cost, "reservation": job.reservation.of(cost)}
         case _:
@@ -252,7 +252,7 @@ class CarelessTable(Table):
 
 
 def _bare(update: Update) -> Update:
-    return replace(update, condition="", where={})
+    return replace(update, condition=None)
 
 
 class CarelessMachine(LedgerMachine):

@@ -15,7 +15,7 @@ from local.faults.provider import NAMES
 from local.faults.report import outcome, page, summary
 from local.faults.scenarios import SCENARIOS
 from local.faults.world import World
-from tests.faults.test_mutations import repeats_orders_without_answer
+from tests.faults.mutations import repeats_orders_without_answer
 
 LEAST_CELLS = 1500
 SMALL = ["--quick", "--provider", "luma", "--processes", "1", "--scenario"]

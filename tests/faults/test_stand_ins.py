@@ -4,33 +4,42 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from boto3.dynamodb.conditions import Attr, ConditionBase
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from dropreel.ledger.table import ConditionFailedError, Delete, Table, Update, plain
+from dropreel.clips.upload import upload_clip
+from dropreel.errors import ConditionFailedError
+from dropreel.ledger.table import Delete, Table, Update, plain
 from local.faults.dynamo import Dynamo
 from local.faults.s3 import S3
 from local.faults.services import MACHINE, Execution, StepFunctions
-from tests.unit.support import Aws, resources
+from local.faults.taps import Tap
+from local.faults.wire import Wire
+from tests.support.aws import Aws, resources
 
 KEYS = ("JOB#1", "JOB#2", "BUDGET#2026-11", "LINE#a 2", "LINE#a 1")
-CONDITIONS = (
-    "",
-    "attribute_not_exists(#pk)",
-    "attribute_exists(#pk)",
-    "#state = :was",
-    "#state = :was AND #run = :same",
-    "attribute_not_exists(#usd) OR #usd <= :room",
-    "attribute_not_exists(#told) AND (attribute_not_exists(#pk) OR #state = :was OR #run < :same)",
-    "#run <> :same",
-    "#usd >= :room AND #run > :same",
+# Made of the state that the job "was" in.
+CONDITIONS: tuple[Callable[[str], ConditionBase | None], ...] = (
+    lambda _: None,
+    lambda _: Attr("pk").not_exists(),
+    lambda _: Attr("pk").exists(),
+    lambda was: Attr("state").eq(was),
+    lambda was: Attr("state").eq(was) & Attr("run").eq(1),
+    lambda _: Attr("usd").not_exists() | Attr("usd").lte(2),
+    lambda was: (
+        Attr("told").not_exists()
+        & (Attr("pk").not_exists() | Attr("state").eq(was) | Attr("run").lt(1))
+    ),
+    lambda _: Attr("run").ne(1),
+    lambda _: Attr("usd").gte(2) & Attr("run").gt(1),
 )
 
 
@@ -57,15 +66,13 @@ class Dice:
         if self.random.random() < 0.5 or not sets:
             adds["usd"] = self.random.choice([1, 2, -1])
         removes = [] if "unsettled" in sets else self.random.choice([[], ["unsettled"], ["told"]])
-        return Update(self.key(), sets, adds, removes, *self.condition())
+        return Update(self.key(), sets, adds, removes, self.condition())
 
     def key(self) -> str:
         return self.random.choice(KEYS)
 
-    def condition(self) -> tuple[str, dict[str, Any]]:
-        text = self.random.choice(CONDITIONS)
-        values = {"was": self.random.choice(["claimed", "submitting"]), "same": 1, "room": 2}
-        return text, {name: value for name, value in values.items() if f":{name}" in text}
+    def condition(self) -> ConditionBase | None:
+        return self.random.choice(CONDITIONS)(self.random.choice(["claimed", "submitting"]))
 
     def item(self) -> dict[str, Any]:
         item: dict[str, Any] = {"state": "claimed", "run": self.random.randint(0, 2)}
@@ -94,14 +101,14 @@ def both(dice: Dice, *tables: Table) -> list[Any]:
     if kind == "write_all":
         first, second, third = dice.random.sample(KEYS, 3)
         writes: list[Update | Delete] = [
-            Update(key, adds={"usd": 1}, **condition(dice)) for key in (first, second)
+            Update(key, adds={"usd": 1}, condition=dice.condition()) for key in (first, second)
         ]
         if dice.random.random() < 0.5:
             writes.append(Delete(third))
         return [outcome(partial(table.write_all, writes)) for table in tables]
     if kind == "put":
-        key, item, (text, where) = dice.key(), dice.item(), dice.condition()
-        return [outcome(partial(table.put, key, item, text, where)) for table in tables]
+        key, item, condition = dice.key(), dice.item(), dice.condition()
+        return [outcome(partial(table.put, key, item, condition)) for table in tables]
     if kind == "get":
         key = dice.key()
         return [table.get(key) for table in tables]
@@ -111,11 +118,6 @@ def both(dice: Dice, *tables: Table) -> list[Any]:
     found = [table.query_index("unsettled", "unsettled", "yes") for table in tables]
     # Items of the same time come in any order.
     return [sorted(item["created_at"] for item in items) for items in found]
-
-
-def condition(dice: Dice) -> dict[str, Any]:
-    text, where = dice.condition()
-    return {"condition": text, "where": where}
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -140,7 +142,7 @@ def test_a_refused_condition_shows_what_lies_there() -> None:
     table.put_new("JOB#1", {"state": "claimed"})
     moves = [
         Update("BUDGET#1", adds={"usd": 1}),
-        Update("JOB#1", {"state": "x"}, condition="#state = :was", where={"was": "ready"}),
+        Update("JOB#1", {"state": "x"}, condition=Attr("state").eq("ready")),
     ]
     with pytest.raises(ConditionFailedError) as refused:
         table.write_all(moves)
@@ -260,6 +262,28 @@ def shown(client: Any, name: str, request: dict[str, Any]) -> Any:
         return answer["ETag"], answer["Body"].read()
     listed = [item["Key"] for item in answer.get("Contents", [])]
     return listed, answer.get("ETag"), answer.get("ContentLength"), answer.get("Metadata")
+
+
+@dataclass
+class Passing:
+    """A wire that lets every call through and notes it."""
+
+    calls: list[str] = field(default_factory=list)
+
+    def call(self, label: str, do: Callable[[], Any], _: object) -> Any:
+        self.calls.append(label)
+        return do()
+
+
+def test_an_upload_is_the_one_call_that_boto3_makes_of_a_small_file(aws: Aws) -> None:
+    ours, wire = S3(lambda: NOW), Passing()
+    tap: Any = Tap(ours, "s3", cast("Wire", wire))
+    for client in (aws.s3, tap):
+        upload_clip(client, "clips", "clips/a.mp4", [b"he", b"llo"], {"job-id": "j1"})
+    for call in ("head_object", "get_object"):
+        request = {"Bucket": "clips", "Key": "clips/a.mp4"}
+        assert shown(aws.s3, call, request) == shown(ours, call, request)
+    assert wire.calls == ["s3.put_object"]
 
 
 def test_a_copy_of_another_version_is_refused() -> None:

@@ -2,44 +2,39 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from local.faults.asl import FILE, FUNCTIONS, MEANINGS, Machine, Moment, evaluated, expression
+from local.faults.asl import FUNCTIONS, Machine
 from local.faults.faults import Cell
 from local.faults.functions import TIMEOUTS
 from local.faults.matrix import play
-from local.faults.provider import NAMES, Clock
+from local.faults.provider import NAMES
+from local.faults.query import QueryError
 from local.faults.scenarios import SCENARIOS
-from local.faults.services import MACHINE, StepFunctions
-from local.faults.timeline import Timeline
-from local.faults.wire import Invocation, Reply
-from local.faults.workflow import Workflow
+from local.faults.wire import Reply
 from local.faults.world import MOST_RECEIVES, VISIBILITY_S, World
+from tests.faults.played import Played, answer
 from tests.template.stack import functions, template
 
 # Where each answer of a function leads, in the file's own words.
 ROUTES = {
-    "Did the provider take it?": {
-        "accepted": "Wait for the clip",
-        "search": "Wait for the clip",
-        "wait": "Wait for the provider",
-        "ended": "Finish",
+    "Order accepted?": {
+        "accepted": "Wait to poll",
+        "search": "Wait to poll",
+        "wait": "Wait to generate",
+        "ended": "Finalize",
     },
-    "Is the clip ready?": {
-        "wait": "Wait for the clip",
-        "again": "Wait for the provider",
-        "ready": "Finish",
-        "ended": "Finish",
+    "Clip ready?": {
+        "wait": "Wait to poll",
+        "again": "Wait to generate",
+        "ready": "Finalize",
+        "ended": "Finalize",
     },
-    "How did it end?": {
+    "Clip delivered?": {
         "delivered": "Delivered",
-        "wait": "Wait to fetch again",
+        "wait": "Wait to finalize",
         "ended": "Not delivered",
         "superseded": "Not delivered",
     },
@@ -51,56 +46,30 @@ def machine() -> Machine:
     return Machine.read()
 
 
-def values(part: Any) -> Iterator[Any]:
-    if isinstance(part, dict):
-        for value in part.values():
-            yield from values(value)
-    elif isinstance(part, list):
-        for value in part:
-            yield from values(value)
-    else:
-        yield part
-
-
-def moment(**given: Any) -> Moment:
-    return Moment(given, "arn:execution", {"Payload": {"outcome": "wait", "wait_seconds": 7}})
-
-
-def test_every_expression_of_the_file_has_a_meaning_and_none_is_left_over() -> None:
-    found = {expression(value) for value in values(json.loads(FILE.read_text()))} - {None}
-    assert found == set(MEANINGS)
+def seen(given: Any, **variables: Any) -> dict[str, Any]:
+    """What the expressions of a state see."""
+    return {**variables, "states": {"input": given}}
 
 
 @pytest.mark.parametrize("state", ROUTES)
 def test_each_answer_leads_where_the_file_says(machine: Machine, state: str) -> None:
     for outcome, following in ROUTES[state].items():
-        assert machine.choose(state, moment(outcome=outcome)) == following
+        assert machine.choose(state, seen({"outcome": outcome}, may_order=True)).to == following
     spec = machine.states[state]
     named = {choice["Next"] for choice in spec["Choices"]} | {spec["Default"]}
     assert named == set(ROUTES[state].values())
 
 
-def test_resumed_jobs_go_past_the_order(machine: Machine) -> None:
-    assert machine.choose("New or resumed?", moment(resume={})) == "Look at the clip"
-    assert machine.choose("New or resumed?", moment(job_id="x")) == "Wait for a slot"
-
-
-def test_a_word_for_a_resumed_job_is_said_once(machine: Machine) -> None:
-    first = machine.payload("Look at the clip", moment(job_id="x", resume={"a": 1}))
-    later = machine.payload("Look at the clip", moment(job_id="x", resume={"a": 1}, polls=1))
-    assert (first["resume"], later["resume"]) == ({"a": 1}, None)
-
-
 def test_the_paid_call_is_retried_only_where_it_never_started(machine: Machine) -> None:
-    assert machine.retry("Ask provider", "Lambda.TooManyRequestsException")
+    assert machine.retry("Generate", "Lambda.TooManyRequestsException")
     for error in ("Sandbox.Timedout", "Runtime.ExitError", "States.Timeout", "ClientError"):
-        assert machine.retry("Ask provider", error) is None
-        catch = machine.catch("Ask provider", error)
+        assert machine.retry("Generate", error) is None
+        catch = machine.catch("Generate", error)
         assert catch is not None
-        assert catch["Next"] == "Wait for the clip"
+        assert catch.to == "Wait to poll"
 
 
-@pytest.mark.parametrize("state", ["Look at the clip", "Finish"])
+@pytest.mark.parametrize("state", ["Poll", "Finalize"])
 def test_steps_that_are_safe_to_repeat_are_repeated(machine: Machine, state: str) -> None:
     retry = machine.retry(state, "Sandbox.Timedout")
     assert retry is not None
@@ -110,20 +79,10 @@ def test_steps_that_are_safe_to_repeat_are_repeated(machine: Machine, state: str
 
 
 def test_a_retry_jitters_where_the_file_says_so(machine: Machine) -> None:
-    polling, finishing = (machine.retry(state, "Boom") for state in ("Look at the clip", "Finish"))
+    polling, finishing = (machine.retry(state, "Boom") for state in ("Poll", "Finalize"))
     assert polling is not None
     assert finishing is not None
     assert (polling.delay_s(0, jitter=0.0), finishing.delay_s(0, jitter=0.0)) == (0, 20)
-
-
-def test_an_accident_is_kept_for_the_end(machine: Machine) -> None:
-    catch = machine.catch("Ask provider", "Boom")
-    assert catch is not None
-    at = Moment({"job_id": "x"}, "arn:execution", error={"Error": "Boom", "Cause": ""})
-    caught = evaluated(catch["Output"], at)
-    assert caught["wait_seconds"] == 30
-    assert machine.payload("Finish", Moment(caught, "arn:execution"))["accident"] == "Boom"
-    assert machine.payload("Finish", moment(job_id="x"))["accident"] == ""
 
 
 def test_every_task_has_its_function(machine: Machine) -> None:
@@ -138,7 +97,7 @@ def test_every_state_of_the_file_is_played_in_some_scenario(played_in: World) ->
             played_in.play(Cell(provider, scenario, None))
             visited |= {state for states in played_in.workflow.visited.values() for state in states}
     # Only a clip that cannot be fetched at once waits here; the matrix has that as a fault.
-    assert set(played_in.machine.states) - visited == {"Wait to fetch again"}
+    assert set(played_in.machine.states) - visited == {"Wait to finalize"}
 
 
 def test_a_clip_that_cannot_be_fetched_at_once_waits(played_in: World, cells: list[Cell]) -> None:
@@ -149,84 +108,142 @@ def test_a_clip_that_cannot_be_fetched_at_once_waits(played_in: World, cells: li
     )
     assert play(played_in, next(found)).state == "delivered"
     states = [state for states in played_in.workflow.visited.values() for state in states]
-    assert "Wait to fetch again" in states
+    assert "Wait to finalize" in states
+
+
+# --- one execution, with functions that answer as told ------------------------------------------
+
+
+def resumed(word: Any = None, **answers: list[Reply]) -> Played:
+    return Played({"job_id": "x", "resume": word}, answers)
+
+
+def test_a_resumed_execution_begins_with_a_poll() -> None:
+    assert resumed({}).visited[:3] == ["Start", "New or resumed?", "Poll"]
+    assert Played().visited[:3] == ["Start", "New or resumed?", "Wait for a slot"]
+
+
+def test_only_the_first_poll_gets_the_operators_word() -> None:
+    word = {"provider_job_id": "order"}
+    played = resumed(word, poll=[answer("wait")])
+    played.timeline.run()
+    assert [payload["resume"] for payload in played.payloads["poll"]] == [word, None]
+    assert [payload["may_order"] for payload in played.payloads["poll"]] == [False, False]
+
+
+@pytest.mark.parametrize("word", [{}, None])
+def test_a_resumed_execution_goes_nowhere_but_to_its_end_when_told_to_order(word: Any) -> None:
+    played = resumed(word, poll=[answer("again")])
+    played.timeline.run()
+    assert played.visited[2:5] == ["Poll", "Clip ready?", "Finalize"]
+
+
+def test_an_input_of_job_and_resume_is_enough() -> None:
+    played = resumed({})
+    played.timeline.run()
+    (last,) = played.payloads["finalize"]
+    assert last.pop("execution_id") == played.execution.arn
+    assert last == {"job_id": "x", "run": 0, "polls": 1, "fetches": 0, "accident": ""}
+
+
+def test_an_execution_without_a_job_fails() -> None:
+    assert Played({"resume": {}}).execution.error == QueryError.name
+
+
+def test_the_variables_count_what_was_tried() -> None:
+    played = Played(
+        {"job_id": "x", "run": 2},
+        {
+            "generate": [answer("wait"), Reply(error="Boom"), answer("accepted")],
+            "poll": [answer("again"), answer("wait"), answer("ready")],
+            "finalize": [answer("wait"), answer("wait"), answer("delivered")],
+        },
+    ).to_the_end()
+    assert [payload["tries"] for payload in played.payloads["generate"]] == [0, 1, 2]
+    assert [payload["tries"] for payload in played.payloads["poll"]] == [2, 3, 3]
+    assert [payload["polls"] for payload in played.payloads["finalize"]] == [3, 3, 3]
+    assert [payload["run"] for payload in played.payloads["finalize"]] == [2, 2, 2]
+    assert [payload["fetches"] for payload in played.payloads["finalize"]] == [0, 1, 2]
+    assert played.execution.status == "SUCCEEDED"
+
+
+def test_what_a_poll_has_seen_is_kept_until_another_one_says_more() -> None:
+    said = [answer("wait", searches=1), answer("wait", pending_at="now"), answer("wait")]
+    played = Played(answers={"generate": [answer("search")], "poll": said}).to_the_end()
+    kept = [(payload["searches"], payload["pending_at"]) for payload in played.payloads["poll"]]
+    assert kept == [(0, ""), (1, ""), (1, "now"), (1, "now")]
+
+
+def test_what_a_function_returns_is_no_variable() -> None:
+    said = [answer("wait", fetches=0, run=9, job_id="y", accident="none"), answer("wait")]
+    played = Played(answers={"finalize": said}).to_the_end()
+    last = played.payloads["finalize"][-1]
+    expected = {"job_id": "x", "run": 0, "fetches": 2, "accident": ""}
+    assert {name: last[name] for name in expected} == expected
+
+
+def test_a_lost_answer_of_generate_is_polled_for_and_kept_for_the_end() -> None:
+    played = Played(answers={"generate": [Reply(error="Boom", cause="why")]})
+    played.wake(played.tokens[0])
+    begun = played.clock.now()
+    assert played.visited[-1] == "Wait to poll"
+    played.timeline.run(begun + 29)
+    assert "poll" not in played.payloads
+    played.timeline.run(begun + 30)
+    assert played.visited[-1] == "Not delivered"
+    assert played.payloads["finalize"][0]["accident"] == "Boom"
+
+
+@pytest.mark.parametrize("step", ["slot", "poll"])
+def test_an_error_that_stays_is_kept_for_the_end(step: str) -> None:
+    failing = {step: [Reply(error="Boom")] * 9, "generate": [answer("accepted")]}
+    played = Played(answers=failing)
+    played.timeline.run(played.clock.now() + 600) if step == "slot" else played.to_the_end()
+    assert played.payloads["finalize"][0]["accident"] == "Boom"
+    assert played.execution.error == "end"
+
+
+def test_an_answer_that_cannot_be_read_fails_its_task() -> None:
+    played = Played(answers={"generate": [Reply({"outcome": "accepted"})]}).to_the_end()
+    assert played.execution.error == QueryError.name  # nobody said how long to wait
+    said = {"finalize": [Reply({"outcome": "ended", "error": 1, "cause": ""})]}
+    assert Played(answers=said).to_the_end().execution.error == QueryError.name
 
 
 # --- tasks that wait for their token -----------------------------------------------------------
 
-WORD = '{"ask_at": 0}'
-
-
-@dataclass
-class Parked:
-    """One execution whose only steps are "Wait for a slot" and what follows it."""
-
-    clock: Clock = field(default_factory=Clock)
-    asked: list[str] = field(default_factory=list)  # the tokens that the function was given
-    answers: list[Reply] = field(default_factory=list)  # its own, then nothing but good ones
-
-    def __post_init__(self) -> None:
-        self.clock.restart(datetime(2026, 11, 20, tzinfo=UTC))
-        moved: Any = self.clock
-        self.timeline = Timeline(self.clock, moved)
-        self.steps = StepFunctions(self.clock.moment, lambda one: self.workflow.start(one))
-        self.workflow = Workflow(
-            Machine.read(), self.timeline, self.steps, self.invoke, lambda _: None
-        )
-        self.steps.start_execution(stateMachineArn=MACHINE, name="photo", input='{"job_id": "x"}')
-        self.timeline.run(self.clock.now() + 1)
-
-    def invoke(self, invocation: Invocation) -> Reply:
-        if invocation.function == "slot":
-            self.asked.append(invocation.event["token"])
-            return self.answers.pop(0) if self.answers else Reply()
-        return Reply({"outcome": "ended", "error": "end", "cause": ""})
-
-    def wake(self, token: str) -> bool:
-        try:
-            self.steps.send_task_success(taskToken=token, output=WORD)
-        except StepFunctions.exceptions.TaskTimedOut:
-            return False
-        self.timeline.run(self.clock.now())
-        return True
-
-    @property
-    def visited(self) -> list[str]:
-        (states,) = self.workflow.visited.values()
-        return states
-
 
 def test_the_answer_of_the_function_is_not_the_result_but_the_word_with_its_token() -> None:
-    parked = Parked()
+    parked = Played()
     assert parked.visited[-1] == "Wait for a slot"
-    assert parked.wake(parked.asked[0])
-    assert "Ask provider" in parked.visited
+    assert parked.wake(parked.tokens[0])
+    assert "Generate" in parked.visited
     assert parked.workflow.longest_wait_s == 1
-    assert not parked.wake(parked.asked[0])
+    assert not parked.wake(parked.tokens[0])
 
 
 def test_an_attempt_that_failed_takes_its_token_with_it() -> None:
-    parked = Parked(answers=[Reply(error="Boom")])
+    parked = Played(answers={"slot": [Reply(error="Boom")]})
     parked.timeline.run(parked.clock.now() + 60)
-    first, second = parked.asked
+    first, second = parked.tokens
     assert not parked.wake(first)
     assert parked.wake(second)
-    assert "Ask provider" in parked.visited
+    assert "Generate" in parked.visited
 
 
 def test_nobody_waits_longer_than_the_file_says() -> None:
-    parked = Parked()
+    parked = Played()
     parked.timeline.run()
-    assert parked.visited[:3] == ["New or resumed?", "Wait for a slot", "Finish"]
+    assert parked.visited[2:4] == ["Wait for a slot", "Finalize"]
+    assert parked.payloads["finalize"][0]["accident"] == "States.Timeout"
     assert parked.workflow.longest_wait_s == 172800
-    assert not parked.wake(parked.asked[0])
+    assert not parked.wake(parked.tokens[0])
 
 
 def test_who_was_stopped_waits_no_more() -> None:
-    parked = Parked()
-    (execution,) = parked.steps.executions
-    parked.workflow.end(execution, "ABORTED")
-    assert not parked.wake(parked.asked[0])
+    parked = Played()
+    parked.workflow.end(parked.execution, "ABORTED")
+    assert not parked.wake(parked.tokens[0])
     assert parked.timeline.next_at is None
 
 

@@ -19,6 +19,7 @@ from dropreel.drops.image import inspect_image
 from dropreel.drops.selection import choose
 from dropreel.drops.sidecar import Sidecar, parse_sidecar
 from dropreel.errors import RejectedError
+from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import Attempt, ClipInfo, Job, Source, State
 from dropreel.mail.digest_text import digest
 from dropreel.mail.message import Links, Mail
@@ -33,7 +34,7 @@ from dropreel.mail.results import clip_delivered, clip_not_delivered, drop_rejec
 from dropreel.mail.windows import Window
 from dropreel.money.budget import Spending
 from dropreel.steps.submit import NO_IMAGE, NO_SIDECAR, made_before
-from tests.unit.support import make_job
+from tests.support.aws import make_job
 
 FOLDER = Path(__file__).parent
 PLACE = Links(
@@ -103,7 +104,7 @@ def delivered(**changes: Any) -> Job:
 
 
 def ended(state: State, kind: str, billed: bool | None = None, **changes: Any) -> Job:
-    failure = {"kind": kind, "message": REASONS[kind], "billed": billed}
+    failure = JobFailure(FailureKind(kind), REASONS[kind], billed=billed)
     return job(state, **{"failure": failure, **changes})
 
 

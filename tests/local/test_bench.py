@@ -18,7 +18,7 @@ from local.bench.billing import Meter, Used
 from local.bench.drops import SLOTS, Drop, Run, least_s
 from local.bench.report import Aim, aims, report
 from local.simulators import JobView
-from tests.unit.support import make_job
+from tests.support.aws import make_job
 
 CLIP: Any = SimpleNamespace()  # that there is one is all that counts here
 NOTHING = Used(invocations=0, gb_seconds=0, requests={}, ledger_writes=0)

@@ -16,16 +16,16 @@ from PIL import Image
 
 from dropreel.dashboard.page import Entry, Shown
 from dropreel.dashboard.page import page as widget_page
-from dropreel.dashboard.thumbnails import make_thumbnail
 from dropreel.jobs.job import JobSummary, State
 from dropreel.mail.message import Links
+from dropreel.steps.thumbnail import make_thumbnail
 from local import control_room
 from local.control_room import browser, page, run_browser
 from local.metrics import emitted
 from tests.conftest import EVENTS
+from tests.support.widget import ARN, CONSOLE, HOSTILE
 from tests.template import stack
-from tests.template.test_dashboard import dashboard
-from tests.unit.test_widget import ARN, CONSOLE, HOSTILE
+from tests.template.dashboards import dashboard
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 PWNED = "document.documentElement.setAttribute('pwned', 1)"
@@ -88,7 +88,7 @@ def entry(name: str) -> Entry:
         created_at="2026-11-20T09:00:00.000Z",
         run=1,
         execution="",
-        failure={},
+        failure=None,
         estimate_usd=Decimal("0.15"),
         cost_usd=None,
     )

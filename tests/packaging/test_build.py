@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dropreel.providers.catalog import CATALOG
 from local import stack as stack_tools
 from local.bench.start import RUNTIME, USED_BY, measure, needless, zipped
 from tests.packaging.conftest import FUNCTIONS, Imports
@@ -61,8 +62,7 @@ def test_what_is_loaded_only_when_it_is_needed_can_be_loaded_too(
 ) -> None:
     done = imports("dropreel.*", folders=[layer_folder(built), runtime])
     assert (done.code, done.complaint) == (0, "")
-    names = ("eachlabs", "fal", "luma", "oxen")
-    assert {f"dropreel.providers.{name}" for name in names} <= set(done.loaded)
+    assert {f"dropreel.providers.{name}" for name in CATALOG} <= set(done.loaded)
 
 
 @pytest.mark.parametrize("name", ["pytest", "moto", "boto3"])

@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local.simulators import ManualClock, MarkerError, Settings, Simulators
+from dropreel.providers.catalog import CATALOG
+from local.simulators import PROVIDERS, ManualClock, MarkerError, Settings, Simulators
 from tests.simulators.helpers import KEYS, Caller
 
 ROOT = Path(__file__).parents[2]
@@ -20,13 +21,17 @@ def control(caller: Caller, path: str, **body: object) -> httpx.Response:
     return caller.http.post(f"{caller.simulators.origin}/_control/{path}", json=body)
 
 
+def test_every_provider_of_the_catalog_has_a_simulator(fal: Caller) -> None:
+    assert set(CATALOG) == set(PROVIDERS) == set(fal.simulators.base_urls())
+
+
 def test_jobs_and_counters_can_be_read(fal: Caller) -> None:
     job_id, _ = fal.finished(), fal.submit("[sim: submit=500]")
     fal.http.get(fal.clip_url(job_id))
     body = fal.http.get(f"{fal.simulators.origin}/_control/jobs").json()
     assert [(job["id"], job["state"]) for job in body["jobs"]] == [(job_id, "succeeded")]
     counters = body["counters"]
-    assert counters["accepted"] == {"eachlabs": 0, "oxen": 0, "fal": 1, "luma": 0}
+    assert counters["accepted"] == {**dict.fromkeys(PROVIDERS, 0), "fal": 1}
     assert counters["calls"]["fal"] == {"answer": 1, "download": 1, "submit": 2}
     assert counters["max_running"]["fal"] == 1
     assert counters["keys_seen_on_cdn"] == 0

@@ -7,20 +7,11 @@ from typing import Any
 
 import pytest
 
-from local.metrics import Metric
-from tests.metrics import PUBLISHED, catalogue
+from tests.support.metrics import catalogue
+from tests.template.alarms import MEANT, alarms, on_dead_metrics
 from tests.template.stack import GONE, ROOT, Document, Rule, names_in, properties, spoilt
 from tests.template.stack import template as load
 
-# What names the one resource that a dimension means. `Ref` of a machine is its ARN, that of a
-# queue its URL.
-MEANT = {
-    "StateMachineArn": ("AWS::Serverless::StateMachine", "Ref"),
-    "QueueName": ("AWS::SQS::Queue", "QueueName"),
-    "FunctionName": ("AWS::Serverless::Function", "Ref"),
-    "RuleName": ("AWS::Events::Rule", "Ref"),
-    "TopicName": ("AWS::SNS::Topic", "TopicName"),
-}
 # Dimensions of our own metrics, with what stands in them.
 OWN_VALUES: dict[str, list[Any]] = {
     "service": [{"Ref": "AWS::StackName"}],
@@ -29,25 +20,6 @@ OWN_VALUES: dict[str, list[Any]] = {
 # One sentence, and where to read what to do.
 ADVICE = re.compile(r"[A-Z][^.]+\. Runbook: docs/operations\.md#([a-z0-9-]+)")
 TO_OPERATORS = [{"Ref": "OperatorsTopic"}]
-
-
-def alarms(template: Document) -> dict[str, Document]:
-    return properties(template, "AWS::CloudWatch::Alarm")
-
-
-def on_dead_metrics(template: Document) -> list[str]:
-    """Alarms on what nobody publishes, or publishes under other dimensions."""
-    living = PUBLISHED | set(catalogue())
-    return [
-        f"{name}: {metric_of(alarm)}"
-        for name, alarm in alarms(template).items()
-        if metric_of(alarm) not in living
-    ]
-
-
-def metric_of(alarm: Document) -> Metric:
-    names = tuple(sorted(dimension["Name"] for dimension in alarm["Dimensions"]))
-    return Metric(alarm["Namespace"], alarm["MetricName"], names)
 
 
 def on_no_resource(template: Document) -> list[str]:

@@ -9,20 +9,15 @@ from typing import Any
 import pytest
 
 from local.metrics import Line, lines_of, loose_ends
-from tests.metrics import OURS, PUBLISHED, catalogue
+from tests.support.metrics import OURS, PUBLISHED, catalogue
+from tests.template.alarms import MEANT, alarms, on_dead_metrics
+from tests.template.dashboards import dashboard
 from tests.template.stack import GONE, Document, Rule, functions, names_in, properties, spoilt
 from tests.template.stack import template as load
-from tests.template.test_alarms import MEANT, alarms, on_dead_metrics
 
 FIRST_ROW = ["Dropped", "Made", "Failed", "Waiting", "Spent today", "Seconds from drop to clip"]
 _REFERENCE = re.compile(r"\$\{([\w:]+)(?:\.(\w+))?\}")
 _WIDE = 24
-
-
-def dashboard(template: Document) -> Document:
-    """The body, with its references left as they are but for the one that is a number."""
-    text = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
-    return dict(json.loads(text.replace('"max": ${DailyCapUsd}', '"max": 25')))
 
 
 def widgets(template: Document, kind: str) -> list[Document]:

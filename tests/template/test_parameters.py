@@ -8,9 +8,27 @@ from typing import Any
 
 import pytest
 
-from dropreel.providers.registry import NAMES
+from dropreel.providers.catalog import CATALOG
 from tests.template.stack import GONE, Document, Rule, names_in, spoilt
 from tests.template.stack import template as load
+
+# The parameters that list providers, in a pattern and in words.
+PROVIDER_LISTS = ("Providers", "FailoverProviders")
+
+
+def not_as_in_the_catalog(template: Document) -> list[str]:
+    """Where the template names other providers than the catalog: too many, or too few."""
+    secret = template["Resources"]["ProviderKeysSecret"]["Properties"]["SecretString"]
+    named = {"ProviderKeysSecret": set(json.loads(secret))}
+    for parameter in PROVIDER_LISTS:
+        part = template["Parameters"][parameter]
+        groups = re.findall(r"\(([\w|]+)\)", part["AllowedPattern"])  # the first, and the rest
+        named[f"{parameter} pattern"] = set(groups[0].split("|")) if len({*groups}) == 1 else set()
+        listed = part["ConstraintDescription"].rpartition(" list of ")[2]
+        named[f"{parameter} constraint"] = set(listed.split(", "))
+    described = template["Parameters"]["Providers"]["Description"]
+    wrong = [place for place, names in named.items() if names != set(CATALOG)]
+    return wrong + [f"no {name} in the description" for name in CATALOG if name not in described]
 
 
 def undescribed(template: Document) -> list[str]:
@@ -79,6 +97,19 @@ SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
     (missing_in_the_form, ("Parameters", "Providers"), GONE),
     (missing_in_the_form, (*FORM, "ParameterGroups", 0, "Label", "default"), ""),
     (unused, ("Parameters", "Another"), {"Type": "String"}),
+    (not_as_in_the_catalog, ("Parameters", "Providers", "AllowedPattern"), "^(fal|luma)$"),
+    (not_as_in_the_catalog, ("Parameters", "FailoverProviders", "AllowedPattern"), "^.*$"),
+    (not_as_in_the_catalog, ("Parameters", "Providers", "Description"), "luma, fal, eachlabs"),
+    (
+        not_as_in_the_catalog,
+        ("Parameters", "FailoverProviders", "ConstraintDescription"),
+        "must be empty or a comma separated list of luma, fal, eachlabs, oxen, pika",
+    ),
+    (
+        not_as_in_the_catalog,
+        ("Resources", "ProviderKeysSecret", "Properties", "SecretString"),
+        '{"luma": ""}',
+    ),
 ]
 
 
@@ -111,10 +142,10 @@ def test_a_pattern_takes_what_is_right_and_nothing_else(
     assert [value for value in bad if _allows(parameter, value)] == []
 
 
-def test_form_and_secret_know_the_providers_that_there_are(template: Document) -> None:
-    secret = template["Resources"]["ProviderKeysSecret"]["Properties"]["SecretString"]
-    assert json.loads(secret) == dict.fromkeys(NAMES, "")
-    assert _allows(template["Parameters"]["Providers"], ",".join(NAMES))
+@pytest.mark.parametrize("name", PROVIDER_LISTS)
+def test_all_providers_of_the_catalog_can_be_chosen(template: Document, name: str) -> None:
+    assert _allows(template["Parameters"][name], ",".join(CATALOG))
+    assert [one for one in CATALOG if not _allows(template["Parameters"][name], one)] == []
 
 
 def test_there_is_something_to_ask_and_something_to_show(template: Document) -> None:

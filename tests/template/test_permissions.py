@@ -133,7 +133,6 @@ ALLOWED_AT_CLIPS = {
     "PollFunction": set(),
     "FinalizeFunction": {
         ("s3:PutObject", "${ClipsBucket.Arn}/clips/*"),
-        ("s3:GetObject", "${ClipsBucket.Arn}/clips/*"),
         ("s3:AbortMultipartUpload", "${ClipsBucket.Arn}/clips/*"),
     },
     "SweepFunction": set(),

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from dropreel.clips.transfer import MAX_ROUNDS
-from dropreel.mail.once import LEASE_S
-from dropreel.steps import finalize as delivery
-from dropreel.steps import generate as generation
-from dropreel.steps import poll as polling
-from dropreel.steps.finalize import MAX_FETCHES, FinalizeEvent
-from dropreel.steps.generate import Generate
-from dropreel.steps.orders import MAX_TRIES
-from dropreel.steps.poll import MAX_SEARCHES, Poll
-from dropreel.waiting.runtimes import PROFILES
-from dropreel.waiting.schedule import SEARCH_FIRST_S, busy_wait, least_gap
+from dropreel.steps.outcomes import (
+    FinalizeEvent,
+    FinalizeOutcome,
+    GenerateEvent,
+    GenerateOutcome,
+    PollEvent,
+    PollOutcome,
+    SlotEvent,
+)
 from tests.template.stack import GONE, Document, Rule, functions, names_in, spoilt
 from tests.template.stack import template as load_template
 from tests.template.stack import workflow as load
 
 TASKS = {
     "Wait for a slot": "SlotFunction",
-    "Ask provider": "GenerateFunction",
-    "Look at the clip": "PollFunction",
-    "Finish": "FinalizeFunction",
+    "Generate": "GenerateFunction",
+    "Poll": "PollFunction",
+    "Finalize": "FinalizeFunction",
 }
 NEVER_STARTED = ["Lambda.TooManyRequestsException"]
 
@@ -64,7 +60,7 @@ def without_default(workflow: Document) -> list[str]:
 
 def paying_twice(workflow: Document) -> list[str]:
     """The paid call is repeated only where Lambda says that the function never started."""
-    retries = workflow["States"]["Ask provider"].get("Retry", [])
+    retries = workflow["States"]["Generate"].get("Retry", [])
     return [str(one["ErrorEquals"]) for one in retries if one["ErrorEquals"] != NEVER_STARTED]
 
 
@@ -74,23 +70,23 @@ def giving_up_at_once(workflow: Document) -> list[str]:
     for name, task in states(workflow, "Task").items():
         for retry in task.get("Retry", [{}]):
             growing = retry.get("BackoffRate", 1) > 1
-            # "Finish" must outwait a lease, which jitter could cut short.
-            spread = name == "Finish" or retry.get("JitterStrategy") == "FULL"
+            # "Finalize" must outwait a lease, which jitter could cut short.
+            spread = name == "Finalize" or retry.get("JitterStrategy") == "FULL"
             if not growing or not spread or "MaxDelaySeconds" not in retry:
                 wrong.append(name)
         errors = [error for retry in task.get("Retry", []) for error in retry["ErrorEquals"]]
         # Who stands in line long enough is not put in line again.
         wanted = ["States.TaskFailed"] if name == "Wait for a slot" else ["States.ALL"]
-        if name != "Ask provider" and errors != wanted:
+        if name != "Generate" and errors != wanted:
             wrong.append(name)
     return wrong
 
 
 # After trouble with the paid call the ledger knows how far it came: the next step looks there.
 AFTER_TROUBLE = {
-    "Wait for a slot": "Finish",
-    "Ask provider": "Wait for the clip",
-    "Look at the clip": "Finish",
+    "Wait for a slot": "Finalize",
+    "Generate": "Wait to poll",
+    "Poll": "Finalize",
 }
 
 
@@ -99,22 +95,25 @@ def ending_silently(workflow: Document) -> list[str]:
     ways = {
         name: [(one["ErrorEquals"], one["Next"]) for one in task.get("Catch", [])]
         for name, task in states(workflow, "Task").items()
-        if name != "Finish"
+        if name != "Finalize"
     }
     return [name for name in ways if ways[name] != [(["States.ALL"], AFTER_TROUBLE.get(name))]]
 
 
 def losing_the_reason(workflow: Document) -> list[str]:
-    """What was caught is carried on under the name that the last state passes on.
+    """What was caught is kept in the variable that is passed to the last function.
 
-    Where a wait follows, so is the time to wait.
+    Where a wait follows, the time to wait is put out.
     """
     return [
         name
         for name, task in states(workflow, "Task").items()
         for catch in task.get("Catch", [])
-        if "'accident': $states.errorOutput" not in catch.get("Output", "")
-        or (catch["Next"] in states(workflow, "Wait") and "'wait_seconds': " not in catch["Output"])
+        if catch.get("Assign", {}).get("accident") != "{% $states.errorOutput.Error %}"
+        or (
+            catch["Next"] in states(workflow, "Wait")
+            and "wait_seconds" not in catch.get("Output", {})
+        )
     ]
 
 
@@ -154,52 +153,42 @@ def calling_somebody_else(workflow: Document) -> list[str]:
 def passing_other_things(workflow: Document) -> list[str]:
     """Each function gets what it reads, by name."""
     taken = {
-        "Wait for a slot": {"job_id", "execution_id", "token"},
-        "Ask provider": _arguments(Generate.run),
-        "Look at the clip": _arguments(Poll.run),
-        "Finish": {field.name for field in fields(FinalizeEvent)} - {"late"},  # EventBridge's alone
+        "Wait for a slot": _fields(SlotEvent),
+        "Generate": _fields(GenerateEvent),
+        "Poll": _fields(PollEvent),
+        "Finalize": _fields(FinalizeEvent) - {"late"},  # EventBridge's alone
     }
     given = {name: set(workflow["States"][name]["Arguments"]["Payload"]) for name in TASKS}
     return [name for name in TASKS if given[name] != taken[name]]
 
 
-def _arguments(method: Any) -> set[str]:
-    names = set(inspect.signature(method).parameters) - {"self", "time_left"}
-    return {"execution_id" if name == "execution" else name for name in names}
+def _fields(event: Any) -> set[str]:
+    return {field.name for field in fields(event)}
 
 
 # What the functions answer, and which of these words need no condition of their own.
 ANSWERED: dict[str, tuple[str, Any, set[str]]] = {
-    "Ask provider": ("Did the provider take it?", generation, {"ended"}),
-    "Look at the clip": ("Is the clip ready?", polling, {"ready", "ended"}),
-    "Finish": ("How did it end?", delivery, {"ended", "superseded"}),
+    "Generate": ("Order accepted?", GenerateOutcome, {"ended"}),
+    "Poll": ("Clip ready?", PollOutcome, {"ready", "ended"}),
+    "Finalize": ("Clip delivered?", FinalizeOutcome, {"ended", "superseded"}),
 }
 
 
 def misunderstanding(workflow: Document) -> list[str]:
     """Choices that do not know every answer of the function before them, or know others."""
     wrong = []
-    for task, (choice, module, otherwise) in ANSWERED.items():
+    for task, (choice, outcomes, otherwise) in ANSWERED.items():
         conditions = [one["Condition"] for one in workflow["States"][choice].get("Choices", [])]
         known = {word for text in conditions for word in re.findall(r"'(\w+)'", text)}
         follows = workflow["States"][task]["Next"] == choice
-        if not follows or known | otherwise != answers(module) or known & otherwise:
+        if not follows or known | otherwise != answers(outcomes) or known & otherwise:
             wrong.append(choice)
     return wrong
 
 
-def answers(module: Any) -> set[str]:
-    """The words that a module gives as `outcome`, read from its source."""
-    return {
-        value.value
-        for node in ast.walk(ast.parse(inspect.getsource(module)))
-        if isinstance(node, ast.Dict)
-        for key, value in zip(node.keys, node.values, strict=True)
-        if isinstance(key, ast.Constant)
-        and key.value == "outcome"
-        and isinstance(value, ast.Constant)
-        and isinstance(value.value, str)
-    }
+def answers(outcomes: Any) -> set[str]:
+    """The words that these outcomes give as `outcome`."""
+    return {kind.outcome for kind in get_args(outcomes)}
 
 
 def waiting_for_a_fixed_time(workflow: Document) -> list[str]:
@@ -209,43 +198,49 @@ def waiting_for_a_fixed_time(workflow: Document) -> list[str]:
     return [name for name, wait in waits.items() if wait.get("Seconds") != wanted]
 
 
-ASK = ("States", "Ask provider")
-LOOK = ("States", "Look at the clip")
-FINISH = ("States", "Finish")
+GENERATE = ("States", "Generate")
+POLL = ("States", "Poll")
+FINALIZE = ("States", "Finalize")
+READY = ("States", "Clip ready?")
 SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
     (without_timeout, ("TimeoutSeconds",), GONE),
-    (without_timeout, (*ASK, "TimeoutSeconds"), GONE),
-    (shorter_than_their_functions, (*FINISH, "TimeoutSeconds"), 840),
-    (shorter_than_their_functions, (*LOOK, "TimeoutSeconds"), 59),
-    (without_default, ("States", "Is the clip ready?", "Default"), GONE),
-    (paying_twice, (*ASK, "Retry", 0, "ErrorEquals"), ["States.ALL"]),
-    (paying_twice, (*ASK, "Retry", 0, "ErrorEquals"), ["States.TaskFailed"]),
-    (paying_twice, (*ASK, "Retry", 0, "ErrorEquals"), [*NEVER_STARTED, "States.Timeout"]),
-    (giving_up_at_once, (*LOOK, "Retry"), GONE),
-    (giving_up_at_once, (*FINISH, "Retry"), []),
-    (giving_up_at_once, (*FINISH, "Retry", 0, "BackoffRate"), 1),
-    (giving_up_at_once, (*ASK, "Retry", 0, "JitterStrategy"), GONE),
-    (ending_silently, (*ASK, "Catch"), GONE),
-    (ending_silently, (*LOOK, "Catch", 0, "ErrorEquals"), ["States.Timeout"]),
-    (ending_silently, (*LOOK, "Catch", 0, "Next"), "Not delivered"),
-    (losing_the_reason, (*LOOK, "Catch", 0, "Output"), GONE),
-    (leading_nowhere, ("States", "Wait for the clip", "Next"), "Look at the clips"),
+    (without_timeout, (*GENERATE, "TimeoutSeconds"), GONE),
+    (shorter_than_their_functions, (*FINALIZE, "TimeoutSeconds"), 840),
+    (shorter_than_their_functions, (*POLL, "TimeoutSeconds"), 59),
+    (without_default, (*READY, "Default"), GONE),
+    (paying_twice, (*GENERATE, "Retry", 0, "ErrorEquals"), ["States.ALL"]),
+    (paying_twice, (*GENERATE, "Retry", 0, "ErrorEquals"), ["States.TaskFailed"]),
+    (paying_twice, (*GENERATE, "Retry", 0, "ErrorEquals"), [*NEVER_STARTED, "States.Timeout"]),
+    (giving_up_at_once, (*POLL, "Retry"), GONE),
+    (giving_up_at_once, (*FINALIZE, "Retry"), []),
+    (giving_up_at_once, (*FINALIZE, "Retry", 0, "BackoffRate"), 1),
+    (giving_up_at_once, (*GENERATE, "Retry", 0, "JitterStrategy"), GONE),
+    (ending_silently, (*GENERATE, "Catch"), GONE),
+    (ending_silently, (*POLL, "Catch", 0, "ErrorEquals"), ["States.Timeout"]),
+    (ending_silently, (*POLL, "Catch", 0, "Next"), "Not delivered"),
+    (losing_the_reason, (*POLL, "Catch", 0, "Assign"), GONE),
+    (leading_nowhere, ("States", "Wait to poll", "Next"), "Polls"),
     (leading_nowhere, ("States", "Another"), {"Type": "Succeed"}),
-    (substituted, (*ASK, "Arguments", "FunctionName"), "${SubmitFunctionArn}"),
-    (substituted, (*ASK, "Arguments", "FunctionName"), "ask"),
-    (calling_somebody_else, (*ASK, "Arguments", "FunctionName"), "${PollFunctionArn}"),
-    (passing_other_things, (*FINISH, "Arguments", "Payload", "polls"), GONE),
-    (passing_other_things, (*ASK, "Arguments", "Payload", "prompt"), "{% $states.input.prompt %}"),
-    (passing_other_things, (*LOOK, "Arguments", "Payload", "searches"), GONE),
-    (losing_the_reason, (*ASK, "Catch", 0, "Output"), "{% {'accident': $states.errorOutput} %}"),
-    (misunderstanding, ("States", "Did the provider take it?", "Choices", 1), GONE),
+    (substituted, (*GENERATE, "Arguments", "FunctionName"), "${SubmitFunctionArn}"),
+    (substituted, (*GENERATE, "Arguments", "FunctionName"), "ask"),
+    (calling_somebody_else, (*GENERATE, "Arguments", "FunctionName"), "${PollFunctionArn}"),
+    (passing_other_things, (*FINALIZE, "Arguments", "Payload", "polls"), GONE),
+    (
+        passing_other_things,
+        (*GENERATE, "Arguments", "Payload", "prompt"),
+        "{% $states.input.prompt %}",
+    ),
+    (passing_other_things, (*POLL, "Arguments", "Payload", "searches"), GONE),
+    (losing_the_reason, (*GENERATE, "Catch", 0, "Output"), GONE),
+    (losing_the_reason, (*GENERATE, "Catch", 0, "Assign", "accident"), "an error"),
+    (misunderstanding, ("States", "Order accepted?", "Choices", 1), GONE),
     (
         misunderstanding,
-        ("States", "Is the clip ready?", "Choices", 0, "Condition"),
+        (*READY, "Choices", 0, "Condition"),
         "{% $states.input.outcome = 'waiting' %}",
     ),
-    (misunderstanding, (*LOOK, "Next"), "Finish"),
-    (waiting_for_a_fixed_time, ("States", "Wait for the clip", "Seconds"), 10),
+    (misunderstanding, (*POLL, "Next"), "Finalize"),
+    (waiting_for_a_fixed_time, ("States", "Wait to poll", "Seconds"), 10),
 ]
 
 
@@ -266,40 +261,34 @@ def test_the_tasks_are_the_four_functions(workflow: Document) -> None:
     assert set(states(workflow, "Task")) == set(TASKS)
     assert len(states(workflow, "Choice")) == 4
     assert len(states(workflow, "Wait")) == 3
+    assert list(states(workflow, "Pass")) == [workflow["StartAt"]]
     assert len(states(workflow, "Fail")) == len(states(workflow, "Succeed")) == 1
 
 
-def test_a_new_job_waits_for_a_slot_and_a_resumed_one_is_looked_at(workflow: Document) -> None:
-    assert workflow["StartAt"] == "New or resumed?"
-    first = workflow["States"]["New or resumed?"]
-    assert first["Default"] == "Wait for a slot"
-    assert [(one["Condition"], one["Next"]) for one in first["Choices"]] == [
-        ("{% $exists($states.input.resume) %}", "Look at the clip")
+def test_only_a_new_job_waits_for_a_slot(workflow: Document) -> None:
+    ways = [
+        (name, one["Condition"])
+        for name, state in states(workflow, "Choice").items()
+        for one in state["Choices"]
+        if one["Next"] in ("Wait for a slot", "Wait to generate")
+    ]
+    assert ways == [
+        ("New or resumed?", "{% $may_order %}"),
+        ("Order accepted?", "{% $states.input.outcome = 'wait' %}"),
+        ("Clip ready?", "{% $states.input.outcome = 'again' and $may_order %}"),
     ]
 
 
 def test_the_paid_call_follows_only_on_an_answer_that_nothing_was_made(workflow: Document) -> None:
-    before = [name for name, state in states(workflow).items() if "Ask provider" in targets(state)]
-    assert before == ["Wait for a slot"]
-    ways_in = [name for name, state in states(workflow).items() if before[0] in targets(state)]
-    assert ways_in == ["New or resumed?", "Wait for the provider"]
-    ways = [
-        (name, one["Condition"])
-        for name, state in states(workflow).items()
-        for one in state.get("Choices", [])
-        if one["Next"] == "Wait for the provider"
-    ]
-    assert ways == [
-        ("Did the provider take it?", "{% $states.input.outcome = 'wait' %}"),
-        ("Is the clip ready?", "{% $states.input.outcome = 'again' %}"),
-    ]
-    others = [
-        name
-        for name, state in states(workflow).items()
-        if state.get("Next") == "Wait for the provider"
-        or any(one["Next"] == "Wait for the provider" for one in state.get("Catch", []))
-    ]
-    assert others == []
+    def before(wanted: str) -> list[str]:
+        return [name for name, state in states(workflow).items() if wanted in targets(state)]
+
+    assert before("Generate") == ["Wait for a slot"]
+    assert before("Wait for a slot") == ["New or resumed?", "Wait to generate"]
+    assert before("Wait to generate") == ["Order accepted?", "Clip ready?"]
+    assert {"Wait for a slot", "Wait to generate"}.isdisjoint(
+        state["Default"] for state in states(workflow, "Choice").values()
+    )
 
 
 def test_each_substitution_is_the_function_of_its_name() -> None:
@@ -308,50 +297,3 @@ def test_each_substitution_is_the_function_of_its_name() -> None:
     assert {name: list(names_in(arn)) for name, arn in given.items()} == {
         f"{function}Arn": [function] for function in TASKS.values()
     }
-
-
-def longest_deadline() -> int:
-    return 60 * int(load_template()["Parameters"]["JobDeadlineMinutes"]["MaxValue"])
-
-
-def most_orders() -> int:
-    return int(load_template()["Parameters"]["MaxOrdersPerJob"]["MaxValue"])
-
-
-def test_the_machines_own_timer_outlives_all_orders_of_a_job(workflow: Document) -> None:
-    ask, finish = workflow["States"]["Ask provider"], workflow["States"]["Finish"]
-    asking = MAX_TRIES * (busy_wait(10**9, 0) + ask["TimeoutSeconds"])
-    fetching = sum(30 * 2**number + finish["TimeoutSeconds"] for number in range(MAX_FETCHES))
-    fetching += MAX_ROUNDS * finish["TimeoutSeconds"]
-    searching = sum(SEARCH_FIRST_S * 2**number for number in range(MAX_SEARCHES))
-    line = workflow["States"]["Wait for a slot"]["TimeoutSeconds"]
-    longest = line + most_orders() * (longest_deadline() + asking + searching) + fetching
-    assert 86_400 < longest < workflow["TimeoutSeconds"]
-
-
-# Events of one task with all its retries, and of the choice and the wait around it. Source: the
-# history of executions in the Step Functions guide; 25,000 is the service's limit.
-EVENTS_PER_LOOK = 5 + 5 * 3 + 2 + 2
-
-
-@pytest.mark.parametrize("provider", PROFILES)
-def test_all_orders_of_a_job_fit_into_one_history_even_if_every_look_needs_all_retries(
-    workflow: Document, provider: str
-) -> None:
-    assert workflow["States"]["Look at the clip"]["Retry"][0]["MaxAttempts"] == 5
-    waited, looks = 0.0, 0
-    while waited < longest_deadline():
-        waited += least_gap(waited, PROFILES[provider].pace_s)
-        looks += 1
-    orders = most_orders() * (looks + MAX_TRIES + MAX_SEARCHES)
-    assert 10_000 < EVENTS_PER_LOOK * (orders + MAX_FETCHES + MAX_ROUNDS) < 25_000
-
-
-def test_the_retries_of_finish_outwait_the_lease_of_a_sender_that_died(workflow: Document) -> None:
-    (retry,) = workflow["States"]["Finish"]["Retry"]
-    pauses = [
-        min(retry["MaxDelaySeconds"], retry["IntervalSeconds"] * retry["BackoffRate"] ** number)
-        for number in range(retry["MaxAttempts"])
-    ]
-    assert "JitterStrategy" not in retry
-    assert sum(pauses) > 2 * LEASE_S

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 from dropreel.drops.sidecar import parse_sidecar
 from dropreel.errors import Problem, RejectedError
+from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import Attempt, ClipInfo, ClipSettings, Job, Source, State
 from dropreel.mail.message import Links, Mail, legal_subject
 from dropreel.mail.operators import job_alert
 from dropreel.mail.publisher import Publisher
 from dropreel.mail.results import clip_delivered, clip_not_delivered, drop_rejected
-from dropreel.providers.base import FailureKind
-from tests.unit.support import make_job
+from tests.support.aws import make_job
 
 PLACE = Links("eu-central-1", "clips", "arn:aws:states:eu-central-1:1:execution:render:photo-1")
 CLIP = ClipInfo(duration_s=5.0, width=960, height=540, size=1_234_567, sha256="ab" * 32)
@@ -40,7 +40,8 @@ def delivered(**changes: Any) -> Job:
 
 
 def ended(state: State, kind: str, **failure: Any) -> Job:
-    return make_job(state=state, failure={"kind": kind, "message": "their words", **failure})
+    found = JobFailure(FailureKind(kind), "their words", **failure)
+    return make_job(state=state, failure=found)
 
 
 def test_the_mail_of_a_clip_tells_where_it_is_how_long_it_took_and_what_it_cost() -> None:
@@ -73,7 +74,7 @@ def test_the_mail_warns_of_settings_that_may_not_have_been_followed() -> None:
     assert "luma does not promise to follow 10s, 3:1" in mail.text
 
 
-@pytest.mark.parametrize("kind", [*FailureKind, "deadline", "download", "accident", "new kind"])
+@pytest.mark.parametrize("kind", FailureKind)
 def test_a_failure_tells_reason_money_and_one_next_step(kind: str) -> None:
     mail = clip_not_delivered(ended(State.FAILED, kind, billed=False), PLACE)
     assert "What happened: " in mail.text
@@ -202,7 +203,7 @@ def test_hostile_names_prompts_and_reasons_change_no_line_of_a_mail(
         settings = ClipSettings(prompt, "16:9", "540p", "5s")
         end = ended(State.FAILED, kind)
         end = replace(
-            end, source=source, settings=settings, failure={"kind": kind, "message": reason}
+            end, source=source, settings=settings, failure=JobFailure(FailureKind(kind), reason)
         )
         note = job_alert(end, PLACE)
         clip = clip_delivered(delivered(source=source, settings=settings), CLIP, PLACE)
@@ -239,7 +240,7 @@ def test_thousands_of_problems_and_the_longest_names_fit_into_one_mail() -> None
     sent(mail)
     assert mail.document["problems_in_all"] == len(many)
     source = Source("inbox", key, "e", "image/jpeg", 1, 1, "sources/x.jpg")
-    failure = {"kind": "accident", "message": "\U0001f600" * 100_000}
+    failure = JobFailure(FailureKind.ACCIDENT, "\U0001f600" * 100_000)
     job = make_job(source=source, state=State.STALLED, failure=failure)
     sent(clip_not_delivered(job, PLACE))
 

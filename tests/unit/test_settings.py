@@ -1,23 +1,22 @@
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 
 import pytest
 
 from dropreel.errors import SettingsError
+from dropreel.ledger.slots import SlotSettings
 from dropreel.money.budget import Caps
-from dropreel.settings import (
-    FinalizeSettings,
-    GenerateSettings,
-    PollSettings,
-    ProviderSettings,
-    Settings,
-    SubmitSettings,
-    SweepSettings,
-    ThumbnailSettings,
-    WaitSettings,
-    WidgetSettings,
-)
+from dropreel.providers.config import ProviderSettings
+from dropreel.providers.luma import LumaOptions
+from dropreel.settings import ClipsSettings, Settings, TableSettings
+from dropreel.steps.finalize import FinalizeSettings
+from dropreel.steps.generate import GenerateSettings
+from dropreel.steps.poll import PollSettings
+from dropreel.steps.submit import SubmitSettings
+from dropreel.steps.sweep import SweepSettings
+from dropreel.steps.widget import WidgetSettings
 from tests.template import stack
 
 SUBMIT = {
@@ -95,6 +94,12 @@ SWEEP = {
 }
 THUMBNAIL = {"CLIPS_BUCKET": "clips"}
 WIDGET = {"CLIPS_BUCKET": "clips", "LEDGER_TABLE": "ledger", "STATE_MACHINE_ARN": "arn:render"}
+
+
+class WaitSettings(TableSettings, SlotSettings):
+    """What the container reads for the `slot` function."""
+
+
 BASES: dict[type[Settings], dict[str, str]] = {
     SubmitSettings: SUBMIT,
     WaitSettings: WAIT,
@@ -102,7 +107,7 @@ BASES: dict[type[Settings], dict[str, str]] = {
     PollSettings: POLL,
     FinalizeSettings: FINALIZE,
     SweepSettings: SWEEP,
-    ThumbnailSettings: THUMBNAIL,
+    ClipsSettings: THUMBNAIL,
     WidgetSettings: WIDGET,
 }
 FUNCTIONS: list[tuple[str, type[Settings]]] = [
@@ -112,7 +117,7 @@ FUNCTIONS: list[tuple[str, type[Settings]]] = [
     ("PollFunction", PollSettings),
     ("FinalizeFunction", FinalizeSettings),
     ("SweepFunction", SweepSettings),
-    ("ThumbnailFunction", ThumbnailSettings),
+    ("ThumbnailFunction", ClipsSettings),
     ("WidgetFunction", WidgetSettings),
 ]
 
@@ -129,14 +134,14 @@ def complaint(monkeypatch: pytest.MonkeyPatch, kind: type[Settings], **changes: 
     merged = {**BASES[kind], **changes}
     set_environment(monkeypatch, {name: v for name, v in merged.items() if v is not None})
     with pytest.raises(SettingsError) as caught:
-        kind.from_environment()
+        kind.read(os.environ)
     return str(caught.value)
 
 
 def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     set_environment(monkeypatch, SUBMIT)
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
-    assert SubmitSettings.from_environment() == SubmitSettings(
+    assert SubmitSettings.read(os.environ) == SubmitSettings(
         inbox_bucket="inbox",
         clips_bucket="clips",
         ledger_table="ledger",
@@ -154,7 +159,7 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
 
 def test_settings_cannot_be_changed_and_read_nothing_later(monkeypatch: pytest.MonkeyPatch) -> None:
     set_environment(monkeypatch, SUBMIT)
-    settings = SubmitSettings.from_environment()
+    settings = SubmitSettings.read(os.environ)
     monkeypatch.setenv("INBOX_BUCKET", "another")
     assert settings.inbox_bucket == "inbox"
     with pytest.raises(ValueError, match="frozen"):
@@ -173,28 +178,27 @@ def test_a_list_is_separated_by_commas(
     monkeypatch: pytest.MonkeyPatch, text: str, origins: frozenset[str]
 ) -> None:
     set_environment(monkeypatch, {**FINALIZE, "TRUSTED_RESULT_ORIGINS": text})
-    assert FinalizeSettings.from_environment().trusted_result_origins == origins
+    assert FinalizeSettings.read(os.environ).trusted_result_origins == origins
 
 
 def test_provider_options_are_json_over_the_published_defaults(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     set_environment(monkeypatch, GENERATE)
-    options = GenerateSettings.from_environment().provider_options
-    assert options.luma.base_url == "http://127.0.0.1:1"
-    assert options.luma.model == "ray-3.2"
-    assert options.fal.base_url == "https://queue.fal.run"
+    options = GenerateSettings.read(os.environ).provider_options
+    assert options == {"luma": LumaOptions(base_url="http://127.0.0.1:1")}
+    assert options["luma"].model_dump()["model"] == "ray-3.2"
 
 
 def test_the_rules_for_money_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     set_environment(monkeypatch, GENERATE)
-    rules = GenerateSettings.from_environment().rules()
+    rules = GenerateSettings.read(os.environ).rules()
     assert (rules.paid_calls, rules.unknown_prices) == (True, False)
     assert rules.caps == Caps(job=Decimal(5), day=Decimal(25), month=Decimal("250.50"))
     assert tuple(rules.failover) == ("fal", "oxen")
     assert rules.prices.estimate("luma", "540p", "5s") == Decimal("0.1")
     set_environment(monkeypatch, {**GENERATE, "ALLOW_PAID_CALLS": "false"})
-    assert GenerateSettings.from_environment().rules().paid_calls is False
+    assert GenerateSettings.read(os.environ).rules().paid_calls is False
 
 
 @pytest.mark.parametrize("kind", BASES)
@@ -203,7 +207,7 @@ def test_every_function_can_read_what_it_is_given(
 ) -> None:
     set_environment(monkeypatch, BASES[kind])
     given = {name.lower() for name in BASES[kind]} | {"aws_region"}
-    settings = kind.from_environment()
+    settings = kind.read(os.environ)
     assert settings.model_fields_set == set(kind.model_fields) & given
     assert set(kind.model_fields) <= given
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dropreel.waiting.runtimes import ENDS_S, PROFILES, Kind, Runtimes, shares
+from dropreel.providers.catalog import CATALOG
+from dropreel.waiting.runtimes import ENDS_S, Kind, Runtimes, shares
 from dropreel.waiting.schedule import (
     LONGEST_WATCH_S,
     USUAL_PRICES,
@@ -23,7 +24,7 @@ HOUR_S = 3600.0
 relaxed = settings(deadline=None)  # for machines that do other things, too
 kinds = st.builds(
     Kind,
-    st.sampled_from(sorted(PROFILES)),
+    st.sampled_from(sorted(CATALOG)),
     st.sampled_from(["540p", "720p", "1080p"]),
     st.sampled_from(["5s", "10s"]),
 )
@@ -81,7 +82,7 @@ def test_who_may_not_watch_does_not(known: Runtimes) -> None:
     assert plan.watch_s(30) == 0
 
 
-@pytest.mark.parametrize("provider", PROFILES)
+@pytest.mark.parametrize("provider", CATALOG)
 def test_before_there_is_data_the_first_look_comes_before_most_clips(provider: str) -> None:
     known = Runtimes(Kind(provider, "720p", "5s"), {})
     first = schedule(known).wait_s(0)
@@ -161,7 +162,7 @@ def test_no_other_plan_is_cheaper(
     known: dict[int, float], provider: str, start: int, steps: int
 ) -> None:
     kind = Kind(provider, "720p", "5s")
-    pace = PROFILES[provider].pace_s
+    pace = CATALOG[provider].profile.pace_s
     times = [float(start + number * pace) for number in range(steps + 1)]
     told = Runtimes(kind, known)
     plan = Schedule(told, now_s=start, deadline_s=times[-1], longest_watch_s=3 * pace)

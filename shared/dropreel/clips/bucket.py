@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+
+from dropreel.jobs.job import Job
+from dropreel.providers.base import ClipRequest
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from dropreel.drops.inbox import Drop
-
-
-_CHUNK = 1024 * 1024  # bytes
 
 
 class ClipsBucket:
@@ -41,15 +41,25 @@ class ClipsBucket:
             TaggingDirective="REPLACE",
         )
 
+    def order_of(self, job: Job, url_seconds: int) -> ClipRequest:
+        """The job's order as the provider gets it; signs the image's address now."""
+        settings = job.settings
+        return ClipRequest(
+            job_id=job.job_id,
+            image_url=self.source_url(job.source.pinned_key, url_seconds),
+            prompt=settings.prompt,
+            aspect_ratio=settings.aspect_ratio,
+            resolution=settings.resolution,
+            duration=settings.duration,
+            loop=settings.loop,
+            reference_image_urls=settings.reference_image_urls,
+        )
+
     def source_url(self, key: str, seconds: int) -> str:
         """A presigned address of a pinned source. Sign it as the last act before the POST."""
         return self.client.generate_presigned_url(
             "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
         )
-
-    def read(self, key: str) -> Iterator[bytes]:
-        """The bytes of a stored clip."""
-        yield from self.client.get_object(Bucket=self.bucket, Key=key)["Body"].iter_chunks(_CHUNK)
 
     def load(self, key: str) -> bytes:
         return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()

@@ -3,6 +3,9 @@
 The address comes from outside, so nothing is taken on trust: https only, public hosts only
 (looked at before and after connecting), redirects followed by hand under the same rules, and
 headers, which may carry an API key, go to the first address' origin alone.
+
+A lost connection is resumed only where the rest is sure to be that of the same file: behind a
+strong ETag, in ranges.
 """
 
 from __future__ import annotations
@@ -19,14 +22,12 @@ import httpx
 
 from dropreel.errors import ClipInvalidError, DownloadError, UnsafeUrlError
 
-CHUNK = 512 * 1024  # bytes
 MAX_REDIRECTS = 5
 MAX_RESUMES = 3  # per download
 
 Resolver = Callable[[str, int], list[str]]
 
 _EXPIRED = {401, 403, 404, 410}
-_NOT_THE_REST = {200, 412, 416}
 _PORTS = {"http": 80, "https": 443}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")  # RFC 4291
@@ -36,19 +37,6 @@ _OWN_HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "d
 
 class UrlExpiredError(DownloadError):
     """The address is no longer good (401, 403, 404, 410): ask the provider for a fresh one."""
-
-
-class SourceChangedError(DownloadError):
-    """What lies at the address is not the file that was begun, or it comes from its start only."""
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place in one certain file: bytes before it, its strong ETag, its length in bytes."""
-
-    position: int
-    etag: str
-    length: int
 
 
 def without_query(url: str) -> str:
@@ -70,12 +58,9 @@ def fetch_clip(
     http: httpx.Client,
     trusted_origins: frozenset[str],
     max_bytes: int,
-    start: Position | None = None,
     resolve: Resolver = resolve_host,
 ) -> Iterator[ClipStream]:
     """Open the clip at `url`; its body is to be iterated once, inside the `with`.
-
-    With `start`, what lies behind that place of the same file comes, or SourceChangedError.
 
     `trusted_origins` (such as `http://127.0.0.1:8090`) are exempt from the rules for addresses.
     `http` must not use a proxy, whose address would be judged instead of the host's; none of
@@ -88,7 +73,7 @@ def fetch_clip(
     """
     trusted = frozenset(_origin(_parsed(origin)) for origin in trusted_origins)
     source = _Source(_parsed(url), headers, http, _Guard(trusted, resolve))
-    stream = ClipStream(source, source.open(start), max_bytes, start)
+    stream = ClipStream(source, source.open(), max_bytes)
     try:
         yield stream
     finally:
@@ -96,57 +81,23 @@ def fetch_clip(
 
 
 class ClipStream:
-    """The body of a clip in chunks of 512 KiB; the last one is what is left.
+    """The body of a clip, in pieces as they come in.
 
     `content_length` is that of the whole file as the server announced it, in bytes; None where
     it did not.
     """
 
-    def __init__(
-        self,
-        source: _Source,
-        response: httpx.Response,
-        max_bytes: int,
-        start: Position | None = None,
-    ) -> None:
-        self.content_length = start.length if start else _length(response)
+    def __init__(self, source: _Source, response: httpx.Response, max_bytes: int) -> None:
+        self.content_length = _length(response)
         self._source = source
         self._response = response
         self._max_bytes = max_bytes
-        self._received = start.position if start else 0
+        self._received = 0
         self._resumes = 0
-        self._etag = start.etag if start else _strong_etag(response)
+        self._etag = _strong_etag(response)
 
     def __iter__(self) -> Iterator[bytes]:
         self._check_size(self.content_length or 0)
-        buffer = bytearray()
-        for piece in self._pieces():
-            buffer += piece
-            while len(buffer) >= CHUNK:
-                chunk = bytes(memoryview(buffer)[:CHUNK])
-                del buffer[:CHUNK]
-                yield chunk
-        if buffer:
-            yield bytes(buffer)
-
-    @property
-    def all_came(self) -> bool:
-        return self._received == self.content_length
-
-    def place(self, position: int) -> Position | None:
-        """Where another fetch can go on; None where it is not sure to get the same file."""
-        if not self._etag or not self.content_length or position >= self.content_length:
-            return None
-        return Position(position, self._etag, self.content_length)
-
-    def close(self) -> None:
-        self._response.close()
-
-    def _check_size(self, size: int) -> None:
-        if size > self._max_bytes:
-            raise ClipInvalidError(f"the clip is larger than {self._max_bytes} bytes")
-
-    def _pieces(self) -> Iterator[bytes]:
         while True:
             fault: httpx.TransportError | None = None
             try:
@@ -161,19 +112,29 @@ class ClipStream:
                 return
             self._resume(fault)
 
+    def close(self) -> None:
+        self._response.close()
+
+    def _check_size(self, size: int) -> None:
+        if size > self._max_bytes:
+            raise ClipInvalidError(f"the clip is larger than {self._max_bytes} bytes")
+
     def _resume(self, fault: Exception | None) -> None:
         """Go on behind what has come, if it is sure to be the same file."""
         self._response.close()
-        while (place := self.place(self._received)) and self._resumes < MAX_RESUMES:
+        total = self.content_length or 0
+        # RFC 9110 14.2 and 13.1.5
+        rest = {"Range": f"bytes={self._received}-", "If-Range": self._etag}
+        span = f"bytes {self._received}-{total - 1}/{total}"
+        while self._etag and self._received < total and self._resumes < MAX_RESUMES:
             self._resumes += 1
             with suppress(httpx.TransportError):
-                self._response = self._source.ask(_behind(place))
+                self._response = self._source.ask(rest)
                 self._source.check_status(self._response, HTTPStatus.PARTIAL_CONTENT)
-                if _is_rest(self._response, place):
+                if self._response.headers.get("content-range") == span:
                     return
                 break
-        total = self.content_length or "an unknown number of"
-        came = f"{self._received} of {total} bytes came"
+        came = f"{self._received} of {total or 'an unknown number of'} bytes came"
         raise DownloadError(f"the clip at {self._source.place} was cut short: {came}") from fault
 
 
@@ -187,16 +148,6 @@ def _strong_etag(response: httpx.Response) -> str:
     etag: str = response.headers.get("etag", "")
     ranges = response.headers.get("accept-ranges", "").lower() == "bytes"
     return etag if ranges and etag.startswith('"') else ""
-
-
-def _behind(place: Position) -> dict[str, str]:
-    """Asks for everything behind a place of the same file (RFC 9110 14.2, 13.1.5)."""
-    return {"Range": f"bytes={place.position}-", "If-Range": place.etag}
-
-
-def _is_rest(response: httpx.Response, place: Position) -> bool:
-    span = response.headers.get("content-range")
-    return bool(span == f"bytes {place.position}-{place.length - 1}/{place.length}")
 
 
 class _Source:
@@ -214,31 +165,19 @@ class _Source:
     def place(self) -> str:
         return without_query(str(self._url))
 
-    def open(self, start: Position | None) -> httpx.Response:
+    def open(self) -> httpx.Response:
         """The answer with the clip, behind at most MAX_REDIRECTS redirects."""
         for _ in range(MAX_REDIRECTS + 1):
             try:
-                response = self.ask(_behind(start) if start else {})
+                response = self.ask({})
             except (httpx.TransportError, UnicodeError) as error:
                 raise self._unreachable(error) from None  # its text may hold a header
             if response.next_request is None:
-                self._check_opened(response, start)
+                self.check_status(response, HTTPStatus.OK)
                 return response
             response.close()
             self._move(response.next_request.url)
         raise DownloadError(f"more than {MAX_REDIRECTS} redirects, the last to {self.place}")
-
-    def _check_opened(self, response: httpx.Response, start: Position | None) -> None:
-        if start is None:
-            self.check_status(response, HTTPStatus.OK)
-        elif response.status_code in _NOT_THE_REST:
-            response.close()
-            raise SourceChangedError(f"the clip at {self.place} is not the one that was begun")
-        else:
-            self.check_status(response, HTTPStatus.PARTIAL_CONTENT)
-            if not _is_rest(response, start):
-                response.close()
-                raise SourceChangedError(f"{self.place} did not send the rest of the clip")
 
     def _move(self, url: httpx.URL) -> None:
         if _origin(url) != _origin(self._url):

@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
-from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from dropreel.errors import ClipInvalidError
 from dropreel.jobs.job import ClipInfo
@@ -27,8 +25,6 @@ _KEPT = {b"moov": 16 * 1024 * 1024, b"moof": 1024 * 1024}  # bytes at most
 _MAX_BOXES = 10_000  # side by side; ten seconds with a fragment per frame make about 1,000
 _MAX_CHILDREN = 1_000  # inside one box
 _TO_END_OF_FILE = 1 << 65  # more than a box can state
-_SMALL = 64 * 1024  # bytes of a header that a state may carry
-_STATE = ("size", "boxes", "header_length", "left", "typed", "media")
 _LEADING = {b"ftyp", b"free", b"skip", b"wide", b"pdin", b"styp", b"uuid", b"moov", b"mdat"}
 _LOOKS = (
     ((b"<",), "a web page or XML message"),
@@ -61,7 +57,7 @@ class ClipChecker:
     """
 
     def __init__(self) -> None:
-        self._hash: Any = hashlib.sha256()  # None in a check that was resumed
+        self._hash = hashlib.sha256()
         self._size = 0
         self._boxes = 0
         self._header = bytearray()
@@ -73,33 +69,9 @@ class ClipChecker:
         self._media = 0  # bytes inside mdat
         self._movie: _Movie | None = None
 
-    @classmethod
-    def resumed(cls, state: Mapping[str, Any]) -> Self:
-        """A checker that goes on where `state` was taken. It knows no digest: a hash that is half
-        done cannot be carried along."""
-        checker = cls()
-        checker._hash = None
-        for name in _STATE:
-            setattr(checker, f"_{name}", state[name])
-        checker._kind = b64decode(state["kind"])
-        checker._header = bytearray(b64decode(state["header"]))
-        checker._kept = bytearray(b64decode(state["kept"]))
-        checker._movie = _Movie(**state["movie"]) if state["movie"] else None
-        return checker
-
-    def state(self) -> dict[str, Any] | None:
-        """What `resumed` needs, fit for JSON; None while a long header is coming in."""
-        if len(self._kept) > _SMALL:
-            return None
-        state = {name: getattr(self, f"_{name}") for name in _STATE}
-        for name, data in (("kind", self._kind), ("header", self._header), ("kept", self._kept)):
-            state[name] = b64encode(data).decode()
-        return {**state, "movie": asdict(self._movie) if self._movie else None}
-
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes, in pieces of any length."""
-        if self._hash:
-            self._hash.update(chunk)
+        self._hash.update(chunk)
         rest = memoryview(chunk)
         while rest:
             taken = self._inside(rest) if self._left else self._between(rest)
@@ -117,8 +89,7 @@ class ClipChecker:
         duration, (width, height) = self._movie.duration(), self._movie.size
         if not width or not height:
             raise ClipInvalidError(f"the MP4 says its picture is {width} x {height} pixels")
-        digest = self._hash.hexdigest() if self._hash else ""
-        return ClipInfo(duration, width, height, self._size, digest)
+        return ClipInfo(duration, width, height, self._size, self._hash.hexdigest())
 
     def _check_end(self) -> None:
         if self._left > _TO_END_OF_FILE // 2:

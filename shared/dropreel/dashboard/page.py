@@ -129,14 +129,14 @@ def _state(job: JobSummary) -> str:
         Shown.NOT_MADE: _RED,
     }[kind]
     word = f'<b style="color:{color}">{_WORDS[job.state]}</b>'
-    reason = str(job.failure.get("kind", "")).replace("_", " ")
+    reason = job.failure.row.label if job.failure else ""
     if kind in (Shown.MADE, Shown.UNDER_WAY) or not reason:
         return word
     return f"{word}<br><small>{_text(reason)}</small>"
 
 
 def _cost(job: JobSummary) -> str:
-    if job.state is State.REFUSED or job.failure.get("billed") is False:
+    if job.state is State.REFUSED or (job.failure and job.failure.billed is False):
         return "nothing"
     if job.cost_usd is not None:
         return f"${job.cost_usd:.2f}"

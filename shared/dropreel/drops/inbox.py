@@ -35,7 +35,7 @@ class Inbox:
         self._client = client
         self.bucket = bucket
 
-    def find(self, key: str) -> Drop | None:
+    def head(self, key: str) -> Drop | None:
         """The object, or None if it is gone."""
         try:
             head = self._client.head_object(Bucket=self.bucket, Key=key)

@@ -1,52 +1,18 @@
-"""What each provider can make from one image, as a table, and who gets the job.
-
-Checked before any money moves. `unconfirmed` names values that a provider's documents promise
-only in part or contradict: they are tried, and the record of the clip says so.
-Sources: the providers' model and API pages, 2026-11.
-"""
+"""Which provider gets the job, and in which shape: the first that can make what is asked."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from dropreel.errors import Problem, RejectedError
 from dropreel.jobs.job import ClipSettings
-from dropreel.jobs.options import AspectRatio, Duration, Resolution
+from dropreel.providers.catalog import CATALOG, Capability
 
 if TYPE_CHECKING:
     from dropreel.drops.sidecar import Sidecar
-
-_ALL_RATIOS = get_args(AspectRatio)
-_CORE_RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4", "21:9")
-_WIDER_RATIOS = frozenset(_ALL_RATIOS) - frozenset(_CORE_RATIOS)
-
-
-@dataclass(frozen=True, slots=True)
-class Capability:
-    """What one provider can do with one start image."""
-
-    ratios: tuple[str, ...] = _CORE_RATIOS
-    resolutions: tuple[str, ...] = get_args(Resolution)
-    durations: tuple[str, ...] = get_args(Duration)
-    references: bool = False
-    unconfirmed: frozenset[str] = frozenset()
-
-
-CAPABILITIES = {
-    "eachlabs": Capability(
-        references=True, unconfirmed=frozenset({"10s", "loop", "reference_image_urls"})
-    ),
-    "oxen": Capability(
-        ratios=_ALL_RATIOS,
-        references=True,
-        unconfirmed=_WIDER_RATIOS | {"10s", "reference_image_urls"},
-    ),
-    "fal": Capability(),
-    "luma": Capability(),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +37,13 @@ def choose(sidecar: Sidecar, width: int, height: int, providers: Sequence[str]) 
     complaints = {name: _problems(name, sidecar, providers) for name in wanted}
     for name in wanted:
         if not complaints[name]:
-            ratio = _ratio(sidecar, CAPABILITIES[name], width, height)
+            ratio = _ratio(sidecar, CATALOG[name].capability, width, height)
             return Choice(name, ratio, unconfirmed(name, sidecar, ratio))
     raise RejectedError(complaints[wanted[0]])
 
 
 def _problems(name: str, sidecar: Sidecar, providers: Sequence[str]) -> list[Problem]:
-    able = CAPABILITIES[name]
+    able = CATALOG[name].capability
     asked = {
         "aspect_ratio": (sidecar.aspect_ratio, (*able.ratios, "auto")),
         "resolution": (sidecar.resolution, able.resolutions),
@@ -95,7 +61,7 @@ def _problems(name: str, sidecar: Sidecar, providers: Sequence[str]) -> list[Pro
 
 
 def _others(field: str, value: str, providers: Sequence[str]) -> str:
-    able = [name for name in providers if _can(CAPABILITIES[name], field, value)]
+    able = [name for name in providers if _can(CATALOG[name].capability, field, value)]
     return f"Providers that can: {', '.join(able)}" if able else "No provider of this stack can."
 
 
@@ -118,7 +84,7 @@ def unconfirmed(name: str, asked: Sidecar | ClipSettings, ratio: str) -> tuple[s
     used = {ratio, asked.resolution, asked.duration}
     used |= {"loop"} if asked.loop else set()
     used |= {"reference_image_urls"} if asked.reference_image_urls else set()
-    return tuple(sorted(used & CAPABILITIES[name].unconfirmed))
+    return tuple(sorted(used & CATALOG[name].capability.unconfirmed))
 
 
 def ratio_value(ratio: str) -> float:

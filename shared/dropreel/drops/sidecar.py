@@ -25,7 +25,8 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from dropreel.errors import Problem, RejectedError
-from dropreel.jobs.options import AspectRatio, Duration, ProviderName, Resolution
+from dropreel.jobs.options import AspectRatio, Duration, Resolution
+from dropreel.providers.catalog import CATALOG, ProviderName
 
 MAX_SIDECAR_BYTES = 64 * 1024
 MAX_PROMPT = 6000
@@ -84,7 +85,7 @@ _ALLOWED = {
     "duration": ", ".join(get_args(Duration)),
     "loop": "true or false (without quotes)",
     "reference_image_urls": "a list of up to 8 https:// addresses",
-    "provider": ", ".join((*get_args(ProviderName), "auto")),
+    "provider": ", ".join((*CATALOG, "auto")),
     "max_cost_usd": "a number of US dollars above 0, such as 0.50",
     "take": "a whole number from 1 to 999 (without quotes)",
     "priority": "high, normal, low",

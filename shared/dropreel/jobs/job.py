@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from dropreel.jobs.failure import JobFailure
 from dropreel.jobs.naming import clip_key, execution_name, output_folder
 
 BUSY = "busy"
@@ -81,10 +82,7 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class ClipInfo:
-    """A whole clip: seconds, pixels as displayed, bytes, hex digest of all bytes.
-
-    `sha256` is empty where nobody has seen all bytes in one go.
-    """
+    """A whole clip: seconds, pixels as displayed, bytes, hex digest of all bytes."""
 
     duration_s: float
     width: int
@@ -142,11 +140,11 @@ class Job:
     max_cost_usd: Decimal | None = None
     reservation: Reservation | None = None
     unconfirmed: tuple[str, ...] = ()
-    failure: dict[str, Any] = field(default_factory=dict)
+    failure: JobFailure | None = None
     clip: ClipInfo | None = None
     delivered_at: str = ""
 
-    def asking(self, asked_at: str) -> tuple[Attempt, ...]:
+    def ordering(self, asked_at: str) -> tuple[Attempt, ...]:
         """The attempts with a new one; a try at a busy provider is replaced, not kept."""
         before = self.attempts
         if before and before[-1].outcome == BUSY:
@@ -159,12 +157,23 @@ class Job:
             return ()
         return (*self.attempts[:-1], replace(self.attempts[-1], **changes))
 
+    def released(self) -> dict[str, Any]:
+        """Facts that free the money of a job that cannot cost anything any more."""
+        if self.reservation is None:
+            return {}
+        return {"reservation": self.reservation.of(0 * self.reservation.amount_usd)}
+
+    @property
+    def is_unbilled(self) -> bool:
+        """Whether the provider's word, or the kind of failure, proves that nothing was billed."""
+        return self.failure is not None and self.failure.billed is False
+
     @property
     def may_start_again(self) -> bool:
         """Whether a new drop of the same files starts the job again: it is over, and unpaid."""
         if self.state is State.REFUSED:
             return True
-        return self.state in (State.FAILED, State.CANCELLED) and self.failure.get("billed") is False
+        return self.state in (State.FAILED, State.CANCELLED) and self.is_unbilled
 
     @property
     def orders(self) -> int:
@@ -186,6 +195,10 @@ class Job:
         return f"{self.job_id}-{self.run}-{self.state}"
 
     @property
+    def operators_mail_id(self) -> str:
+        return f"{self.mail_id}-operators"
+
+    @property
     def execution_name(self) -> str:
         return execution_name(self.source.key, self.job_id, self.run)
 
@@ -201,7 +214,7 @@ class JobSummary:
     created_at: str
     run: int
     execution: str
-    failure: dict[str, Any]
+    failure: JobFailure | None
     estimate_usd: Decimal | None
     cost_usd: Decimal | None
 

@@ -9,4 +9,3 @@ AspectRatio = Literal[
 ]
 Resolution = Literal["540p", "720p", "1080p"]
 Duration = Literal["5s", "10s"]
-ProviderName = Literal["eachlabs", "oxen", "fal", "luma"]

@@ -9,22 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dropreel.ledger.table import ConditionFailedError, Item, Table, Update
-from dropreel.providers.base import (
-    Accepted,
-    Busy,
-    FailureKind,
-    Refused,
-    SubmitOutcome,
-)
+from boto3.dynamodb.conditions import Attr
+
+from dropreel.errors import ConditionFailedError
+from dropreel.jobs.failure import ROWS
+from dropreel.ledger.table import Item, Table, Update
+from dropreel.providers.base import Accepted, Busy, Refused, SubmitOutcome
 
 THRESHOLD = 3  # failures in a row
 OPEN_S = 120
 LONGEST_OPEN_S = 1800
 PROBE_S = 120  # after this a probe counts as dead
-
-# An account that is empty or locked out fails for everybody, like an outage.
-_OUTAGES = frozenset({FailureKind.UNREACHABLE, FailureKind.AUTH, FailureKind.NO_CREDIT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +73,9 @@ class Breaker:
         update = Update(
             _key(provider),
             sets={"probe": owner, "probe_until": int(now + PROBE_S)},
-            condition="attribute_not_exists(#probe) OR #probe = :probe OR #probe_until < :now",
-            where={"now": int(now)},
+            condition=Attr("probe").not_exists()
+            | Attr("probe").eq(owner)
+            | Attr("probe_until").lt(int(now)),
         )
         try:
             self._table.update(update)
@@ -100,7 +96,7 @@ def is_outage(outcome: SubmitOutcome) -> bool:
         case Accepted():
             return False
         case Busy(failure) | Refused(failure):
-            return failure.kind in _OUTAGES
+            return ROWS[failure.kind].outage
         case _:
             return True
 

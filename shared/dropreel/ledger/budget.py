@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from boto3.dynamodb.conditions import Attr
+
 from dropreel.jobs.job import Reservation
 from dropreel.ledger.table import Table, Update
 from dropreel.money.budget import Caps, Spending
@@ -42,12 +44,11 @@ def _adding(period: str, amount: Decimal, cap: Decimal) -> Update:
     return Update(
         _key(period),
         adds={"committed_usd": amount},
-        condition="attribute_not_exists(#committed_usd) OR #committed_usd <= :room",
-        where={"room": room},
+        condition=Attr("committed_usd").not_exists() | Attr("committed_usd").lte(room),
     )
 
 
-_NEVER = "attribute_exists(#pk) AND attribute_not_exists(#pk)"
+_NEVER = Attr("pk").exists() & Attr("pk").not_exists()
 
 
 def _committed(table: Table, period: str) -> Decimal:

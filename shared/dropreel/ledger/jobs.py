@@ -17,7 +17,10 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from dropreel.errors import LedgerConflictError
+from boto3.dynamodb.conditions import Attr, ConditionBase
+
+from dropreel.errors import ConditionFailedError, LedgerConflictError
+from dropreel.jobs.failure import JobFailure
 from dropreel.jobs.job import (
     Attempt,
     ClipInfo,
@@ -29,7 +32,7 @@ from dropreel.jobs.job import (
     State,
 )
 from dropreel.ledger.budget import adjusting, reserving, spending
-from dropreel.ledger.table import ConditionFailedError, Item, Table, Update
+from dropreel.ledger.table import Item, Table, Update
 from dropreel.money.budget import CapReachedError, Caps, Spending
 
 TRANSITIONS: Mapping[State, frozenset[State]] = {
@@ -65,8 +68,6 @@ SUMMARY_FIELDS = (
     *("job_id", "state", "source", "provider", "run", "execution"),
     *("failure", "estimate_usd", "cost_usd"),
 )
-# Nobody has moved the job since it was read, nor has it come back to this state with another order.
-_SAME = "#state = :was AND #run = :same_run AND #asked_at = :same_order"
 
 
 class Ledger:
@@ -100,18 +101,15 @@ class Ledger:
             again = replace(job, run=existing.run + 1, attempts=existing.attempts)
             if not existing.may_start_again:
                 self._note_drop(job)
-            elif self._table.put(_key(job.job_id), _item(again), _SAME, _as_read(existing)):
+            elif self._table.put(_key(job.job_id), _item(again), _as_read(existing)):
                 return again
         return self.require(job.job_id)
 
     def _note_drop(self, job: Job) -> None:
-        condition = "attribute_exists(#pk) AND #newest_drop_at < :newest_drop_at"
+        older = Attr("pk").exists() & Attr("newest_drop_at").lt(job.dropped_at)
+        sets = {"newest_drop_at": job.dropped_at}
         with suppress(ConditionFailedError):  # a still newer one was
-            self._table.update(
-                Update(
-                    _key(job.job_id), sets={"newest_drop_at": job.dropped_at}, condition=condition
-                )
-            )
+            self._table.update(Update(_key(job.job_id), sets=sets, condition=older))
 
     def move(self, job: Job, to: State, **facts: Any) -> Job:
         """Take `job` from the state it was read in to `to`, and note `facts` (fields of Job).
@@ -146,7 +144,7 @@ class Ledger:
         if job.execution == execution:
             return job
         sets = {"execution": execution}
-        update = Update(_key(job.job_id), sets=sets, condition=_SAME, where=_as_read(job))
+        update = Update(_key(job.job_id), sets=sets, condition=_as_read(job))
         return _job(self._update(job, update))
 
     def spending(self, reservation: Reservation, caps: Caps) -> list[Spending]:
@@ -171,7 +169,7 @@ class Ledger:
 
     def give_up_watching(self, job: Job) -> None:
         removes = [UNSETTLED_INDEX]
-        update = Update(_key(job.job_id), removes=removes, condition=_SAME, where=_as_read(job))
+        update = Update(_key(job.job_id), removes=removes, condition=_as_read(job))
         self._update(job, update)
 
     def _move(
@@ -181,9 +179,8 @@ class Ledger:
             raise LedgerConflictError(f"job {job.job_id} cannot go from {job.state} to {to}")
         update = Update(
             _key(job.job_id),
-            sets={"state": to, UNSETTLED_INDEX: "yes", **facts},
-            condition=_SAME,
-            where=_as_read(job),
+            sets={"state": to, UNSETTLED_INDEX: "yes", **_stored(facts)},
+            condition=_as_read(job),
         )
         if not changes:
             return _job(self._update(job, update))
@@ -202,8 +199,9 @@ class Ledger:
             raise _moved_on(job) from None
 
 
-def _as_read(job: Job) -> dict[str, Any]:
-    return {"was": job.state, "same_run": job.run, "same_order": job.asked_at}
+def _as_read(job: Job) -> ConditionBase:
+    """Nobody has moved the job since it was read, nor is it back in this state with a new order."""
+    return Attr("state").eq(job.state) & Attr("run").eq(job.run) & Attr("asked_at").eq(job.asked_at)
 
 
 def _moved_on(job: Job) -> LedgerConflictError:
@@ -216,18 +214,28 @@ def _key(job_id: str) -> str:
 
 def _item(job: Job) -> Item:
     fields = {name: getattr(job, name) for name in Job.__slots__}
-    return {**fields, UNSETTLED_INDEX: "yes", "month": job.created_at[:7]}
+    return {**_stored(fields), UNSETTLED_INDEX: "yes", "month": job.created_at[:7]}
+
+
+def _stored(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of Job as the table holds them; no failure is an empty one."""
+    if "failure" not in facts:
+        return dict(facts)
+    failure: JobFailure | None = facts["failure"]
+    return {**facts, "failure": failure.facts() if failure else {}}
 
 
 def _summary(item: Item) -> JobSummary:
     fields = {name: item[name] for name in JobSummary.__slots__ if name in item}
     state, image_key = State(fields["state"]), item["source"]["key"]
-    return JobSummary(**{**fields, "state": state, "image_key": image_key})
+    failure = JobFailure.stored(fields["failure"])
+    return JobSummary(**{**fields, "state": state, "image_key": image_key, "failure": failure})
 
 
 def _job(item: Item) -> Job:
     fields = {name: item[name] for name in Job.__slots__ if name in item}
     fields["state"] = State(fields["state"])
+    fields["failure"] = JobFailure.stored(fields.get("failure"))
     fields["source"] = Source(**fields["source"])
     fields["settings"] = ClipSettings(**fields["settings"])
     fields["attempts"] = tuple(Attempt(**attempt) for attempt in fields["attempts"])

@@ -9,7 +9,10 @@ from __future__ import annotations
 from contextlib import suppress
 from decimal import Decimal
 
-from dropreel.ledger.table import ConditionFailedError, Item, Table, Update
+from boto3.dynamodb.conditions import Attr
+
+from dropreel.errors import ConditionFailedError
+from dropreel.ledger.table import Item, Table, Update
 from dropreel.waiting.runtimes import Kind, Runtimes, aged, shares
 
 _BIN = "bin_"
@@ -36,8 +39,7 @@ class MeasuredRuntimes:
         update = Update(
             _key(kind),
             sets={f"{_BIN}{number}": half for number, half in halves.items()},
-            condition="#jobs = :seen",
-            where={"seen": jobs},
+            condition=Attr("jobs").eq(jobs),
         )
         with suppress(ConditionFailedError):
             self._table.update(update)

@@ -15,13 +15,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from boto3.dynamodb.conditions import Attr
+from pydantic import Field, Json
+
+from dropreel.errors import ConditionFailedError, ContentionError
 from dropreel.jobs.job import ENDS, Job, State
 from dropreel.ledger.jobs import Ledger
-from dropreel.ledger.table import ConditionFailedError, ContentionError, Delete, Item, Table, Update
+from dropreel.ledger.table import Delete, Item, Table, Update
 from dropreel.observability import gauge, logger
-from dropreel.providers.limits import Limit, limit_of
+from dropreel.providers.catalog import Limit, ProviderName, limit_of
+from dropreel.settings import Settings
 
 BELIEVED_S = 600  # how long a provider's "too many" counts before more jobs are tried again
 WINDOW_S = 60  # of the limit of orders per minute
@@ -32,6 +37,11 @@ _MOST_AT_ONCE = 90  # jobs woken by one transaction, which takes 100 writes
 
 # Wakes the execution that waits with a task token; False if none waits with it any longer.
 Wake = Callable[[str, Mapping[str, Any]], bool]
+
+
+class SlotSettings(Settings):
+    job_deadline_minutes: Annotated[int, Field(ge=1)]
+    provider_limits: Json[Mapping[ProviderName, Limit]] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,15 +192,13 @@ class Slots:
         if line.limit.orders_per_minute:
             sets["orders"] = [*line.orders, *turns][-line.limit.orders_per_minute :]
         seen = line.item.get("version")
-        same = "#version = :seen" if seen is not None else "attribute_not_exists(#version)"
-        where = {} if seen is None else {"seen": seen}
+        version = Attr("version")
         slots = Update(
             _slots(line.provider),
             sets=sets,
             adds={"version": 1},
             removes=[f"{_HOLD}{leaving}"] if leaving else (),
-            condition=same,
-            where=where,
+            condition=version.not_exists() if seen is None else version.eq(seen),
         )
         gone = [Delete(f"{item['pk']} {item['sk']}") for item in first]
         try:
@@ -207,8 +215,8 @@ class Slots:
         for _ in range(_TRIES):
             last = (self._table.get(_parked(job_id)) or {}).get("token", "")
             item = {"token": token, "token_before": last, "parked_at": int(self._now())}
-            same = "attribute_not_exists(#token) OR #token = :last"
-            if token == last or self._table.put(_parked(job_id), item, same, {"last": last}):
+            same = Attr("token").not_exists() | Attr("token").eq(last)
+            if token == last or self._table.put(_parked(job_id), item, same):
                 return
         raise ContentionError(f"too many wait for a slot for job {job_id}")
 
@@ -225,7 +233,7 @@ class Slots:
     def _free(self, provider: str, job_id: str) -> bool:
         """Leaves the version as it is: more room does not spoil what others are granting."""
         hold = f"{_HOLD}{job_id}"
-        update = Update(_slots(provider), removes=[hold], condition=f"attribute_exists(#{hold})")
+        update = Update(_slots(provider), removes=[hold], condition=Attr(hold).exists())
         try:
             self._table.update(update)
         except ConditionFailedError:

@@ -13,10 +13,12 @@ from dataclasses import asdict, dataclass, field, is_dataclass
 from decimal import Decimal
 from enum import Enum
 from itertools import islice
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from dropreel.errors import ConditionFailedError, ContentionError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -28,17 +30,13 @@ _CONFLICT_TRIES = 12
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """One conditional update: `sets` and `adds` by attribute, `removes` by name.
-
-    `condition` uses `#name` and `:name`; the values of `where` fill its `:name`s.
-    """
+    """One update: `sets` and `adds` by attribute, `removes` by name, all if `condition` holds."""
 
     key: str
     sets: Mapping[str, Any] = field(default_factory=dict)
     adds: Mapping[str, Decimal | int] = field(default_factory=dict)
     removes: Sequence[str] = ()
-    condition: str = ""
-    where: Mapping[str, Any] = field(default_factory=dict)
+    condition: ConditionBase | None = None
 
     def request(self, table: str) -> dict[str, Any]:
         clauses = [
@@ -46,22 +44,15 @@ class Update:
             _clause("ADD", (f"#{name} :{name}" for name in self.adds)),
             _clause("REMOVE", (f"#{name}" for name in self.removes)),
         ]
-        names = {*self.sets, *self.adds, *self.removes, *_named_in(self.condition)}
-        values = {**self.sets, **self.adds, **self.where}
-        request: dict[str, Any] = {
+        names = {f"#{name}": name for name in (*self.sets, *self.adds, *self.removes)}
+        values = {f":{name}": value for name, value in {**self.sets, **self.adds}.items()}
+        return {
             "TableName": table,
             "Key": _key(self.key),
             "UpdateExpression": " ".join(clause for clause in clauses if clause),
-            "ExpressionAttributeNames": {f"#{name}": name for name in names},
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            **_expression(self.condition, names, values),
         }
-        if values:
-            request["ExpressionAttributeValues"] = {
-                f":{name}": _stored(value) for name, value in values.items()
-            }
-        if self.condition:
-            request["ConditionExpression"] = self.condition
-        return request
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +60,6 @@ class Delete:
     """The deletion of an item that must be there."""
 
     key: str
-
-
-class ConditionFailedError(Exception):
-    """A condition did not hold; `index` tells which update's, `item` what lay there instead."""
-
-    def __init__(self, index: int, item: Item) -> None:
-        super().__init__(f"condition of update {index} failed")
-        self.index = index
-        self.item = item
-
-
-class ContentionError(Exception):
-    """Too many others wrote the same items at the same time; nothing was changed."""
 
 
 class Table:
@@ -104,22 +82,18 @@ class Table:
 
     def put_new(self, key: str, item: Mapping[str, Any]) -> bool:
         """Write `item` unless there is one under this key. Returns whether it was written."""
-        return self.put(key, item, "attribute_not_exists(pk)")
+        return self.put(key, item, Attr("pk").not_exists())
 
     def put(
         self,
         key: str,
         item: Mapping[str, Any],
-        condition: str = "",
-        where: Mapping[str, Any] = MappingProxyType({}),
+        condition: ConditionBase | None = None,
     ) -> bool:
-        request: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
-        if names := _named_in(condition):
-            request["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
-        if where:
-            request["ExpressionAttributeValues"] = {f":{n}": _stored(v) for n, v in where.items()}
+        """Write `item` over what lies there if `condition` holds. Returns whether it did."""
         stored = {name: _stored(value) for name, value in item.items()}
         whole = {**stored, **_key(key)}
+        request = _expression(condition, {}, {})
         try:
             self._persist(
                 lambda: self._client.put_item(TableName=self._name, Item=whole, **request)
@@ -163,7 +137,7 @@ class Table:
     def _request(self, write: Update | Delete) -> dict[str, Any]:
         if isinstance(write, Update):
             return {"Update": write.request(self._name)}
-        there = {"ConditionExpression": "attribute_exists(pk)"}
+        there = _expression(Attr("pk").exists(), {}, {})
         return {"Delete": {"TableName": self._name, "Key": _key(write.key), **there}}
 
     def query(self, pk: str, most: int | None = None) -> list[Item]:
@@ -214,9 +188,21 @@ def _clause(verb: str, parts: Any) -> str:
     return f"{verb} {text}" if text else ""
 
 
-def _named_in(condition: str) -> set[str]:
-    words = condition.replace("(", " ").replace(")", " ").replace(",", " ").split()
-    return {word[1:] for word in words if word.startswith("#")}
+def _expression(
+    condition: ConditionBase | None, names: dict[str, str], values: dict[str, Any]
+) -> dict[str, Any]:
+    """The condition's part of a request, with all names and values that the request uses."""
+    request: dict[str, Any] = {}
+    if condition:
+        built = ConditionExpressionBuilder().build_expression(condition)
+        request["ConditionExpression"] = built.condition_expression
+        names = {**names, **built.attribute_name_placeholders}
+        values = {**values, **built.attribute_value_placeholders}
+    if names:
+        request["ExpressionAttributeNames"] = names
+    if values:
+        request["ExpressionAttributeValues"] = {n: _stored(value) for n, value in values.items()}
+    return request
 
 
 def _key(key: str) -> dict[str, Any]:

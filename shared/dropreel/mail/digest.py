@@ -16,7 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
 
 from dropreel.jobs.job import utc_iso
 from dropreel.ledger.jobs import UNSETTLED_INDEX
@@ -24,10 +26,9 @@ from dropreel.ledger.table import Item, Table, Update
 from dropreel.mail.digest_text import digest
 from dropreel.mail.message import DigestEntry, Links, Mail
 from dropreel.mail.once import SendOnce, Turn
-from dropreel.mail.publisher import Publisher
+from dropreel.mail.publisher import Publisher, ResultsSettings
 from dropreel.mail.windows import Window
 from dropreel.observability import MetricUnit, logger, metrics
-from dropreel.settings import DigestSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -37,6 +38,14 @@ _MARGIN = timedelta(seconds=15)  # for results that were counted just before the
 _OVERDUE = timedelta(minutes=5)
 _MOST_UNTOLD = 5000  # in one sweep
 _CHUNK = 50  # DynamoDB writes at most 100 items at once
+
+
+class DigestSettings(ResultsSettings):
+    """Above so many mails per minutes one digest is sent, by a message that waits in the queue."""
+
+    ingest_queue_url: str
+    digest_above: Annotated[int, Field(ge=0)]  # 0: never
+    digest_minutes: Annotated[int, Field(ge=1, le=14)]  # a message waits 15 minutes at most
 
 
 class ResultMailer:
@@ -93,21 +102,8 @@ class ResultMailer:
         self._table.update(Update(_key(window), sets={"asked": True}))
 
 
-def result_mailer(
-    settings: DigestSettings, publisher: Publisher, table: Table, queue: SQSClient
-) -> ResultMailer:
-    return ResultMailer(
-        publisher,
-        table=table,
-        queue=queue,
-        queue_url=settings.ingest_queue_url,
-        above=settings.digest_above,
-        minutes=settings.digest_minutes,
-    )
-
-
 class Digests:
-    """Tells the results that mailboxes did not get one by one."""
+    """Sends the results that mailboxes did not get one by one."""
 
     def __init__(
         self,
@@ -122,7 +118,7 @@ class Digests:
         self._place = links
         self._now = now
 
-    def tell(self, window: Window) -> None:
+    def send(self, window: Window) -> None:
         """Send one mail about everything untold of `window`, once."""
         lines = [_entry(item) for item in self._table.query(_key(window)) if _is_untold(item)]
         if not lines:
@@ -138,13 +134,13 @@ class Digests:
             logger.info("digest sent", extra={"results": len(lines)})
         self._settle(window, lines)
 
-    def tell_overdue(self) -> None:
+    def send_overdue(self) -> None:
         """Tell what a digest should have told before: it was lost, or came too early."""
         found = self._table.query_index(UNSETTLED_INDEX, UNSETTLED_INDEX, _UNTOLD)
         names = {item["pk"].partition("#")[2] for item in islice(found, _MOST_UNTOLD)}
         for window in map(Window.named, sorted(names)):
             if self._now() > window.end + _OVERDUE:
-                self.tell(window)
+                self.send(window)
 
     def _settle(self, window: Window, lines: Sequence[DigestEntry]) -> None:
         told = {"told_at": utc_iso(self._now())}

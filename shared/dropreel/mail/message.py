@@ -138,7 +138,7 @@ def compose_about(
         "execution": links.execution_arn,
         "estimate_usd": str(job.estimate_usd) if job.estimate_usd is not None else None,
         "cost_usd": str(job.cost_usd) if job.cost_usd is not None else None,
-        "failure": _short_failure(job) or None,
+        "failure": _short_failure(job),
         **facts,
     }
     attributes = {
@@ -149,10 +149,8 @@ def compose_about(
     return compose(subject, parts, document, attributes, entry)
 
 
-def _short_failure(job: Job) -> dict[str, Any]:
-    if "message" not in job.failure:
-        return job.failure
-    return {**job.failure, "message": reason_of(job)}
+def _short_failure(job: Job) -> dict[str, Any] | None:
+    return {**job.failure.facts(), "message": reason_of(job)} if job.failure else None
 
 
 def legal_subject(text: str) -> str:
@@ -202,7 +200,7 @@ def shortened(text: str, most: int) -> str:
 
 
 def reason_of(job: Job) -> str:
-    return shortened(str(job.failure.get("message") or ""), _MAX_REASON)
+    return shortened(job.failure.message, _MAX_REASON) if job.failure else ""
 
 
 def prompt_of(job: Job) -> str:
@@ -230,6 +228,6 @@ def money(job: Job) -> str:
         if job.orders:
             return "Nothing was paid: what was ordered came to nothing and is not charged."
         return "Nothing was paid: no clip was ordered."
-    words = _MONEY_SURE.get(job.state) or _MONEY_ENDED[job.failure.get("billed")]
+    words = _MONEY_SURE.get(job.state) or _MONEY_ENDED[job.failure.billed if job.failure else None]
     price = f"${job.cost_usd:.2f}" if job.cost_usd is not None else about_usd(job.estimate_usd)
     return words.format(provider=job.provider, usd=price)

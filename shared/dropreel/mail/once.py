@@ -1,8 +1,8 @@
-"""Who may tell people about something, so that they are told once and never not at all.
+"""The right to send a mail, so that every mail is sent once and none is forgotten.
 
-Item: NOTICE#<notice id>, one thing that people are told. Telling is a lease: a container may ask
-again (it handles one call at a time, so it is its own retry), another one gets it only after the
-lease, so that a mail is sent twice rather than never when its sender dies.
+Item: NOTICE#<mail id>. The right is a lease: the container that holds it may ask again (it handles
+one call at a time, so that is its own retry); others get it when the lease has ended. A sender
+that dies therefore leaves a mail sent twice at worst, never one that is not sent.
 """
 
 from __future__ import annotations
@@ -10,19 +10,22 @@ from __future__ import annotations
 from enum import StrEnum
 from uuid import uuid4
 
-from dropreel.ledger.table import ConditionFailedError, Table, Update
+from boto3.dynamodb.conditions import Attr
+
+from dropreel.errors import ConditionFailedError
+from dropreel.ledger.table import Table, Update
 
 LEASE_S = 60  # longer than one publish takes; shorter than the retries of who has to wait
 
 
 class Turn(StrEnum):
     OURS = "mine"
-    BUSY = "busy"  # somebody else is at it, and will be retried if it dies
+    BUSY = "busy"  # somebody else is sending it, and will be retried if it dies
     SENT = "told"
 
 
 class SendOnce:
-    """Which notices are told, and who is telling."""
+    """Which mails were sent, and who may send one."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -32,13 +35,16 @@ class SendOnce:
         return "told_at" in (self._table.get(f"NOTICE#{mail_id}") or {})
 
     def begin(self, mail_id: str, now: float) -> Turn:
-        """Ask for the right to tell people about `notice` at `now` (unix seconds)."""
+        """Ask for the right to send this mail at `now` (unix seconds)."""
         update = Update(
             f"NOTICE#{mail_id}",
             sets={"owner": self._owner, "telling_until": int(now + LEASE_S)},
-            condition="attribute_not_exists(#told_at) AND "
-            "(attribute_not_exists(#pk) OR #owner = :owner OR #telling_until < :now)",
-            where={"now": int(now)},
+            condition=Attr("told_at").not_exists()
+            & (
+                Attr("pk").not_exists()
+                | Attr("owner").eq(self._owner)
+                | Attr("telling_until").lt(int(now))
+            ),
         )
         try:
             self._table.update(update)
@@ -46,6 +52,6 @@ class SendOnce:
             return Turn.SENT if "told_at" in error.item else Turn.BUSY
         return Turn.OURS
 
-    def end(self, mail_id: str, told_at: str) -> None:
-        """People have been told about `notice`: nobody tells them again."""
-        self._table.update(Update(f"NOTICE#{mail_id}", sets={"told_at": told_at}))
+    def end(self, mail_id: str, sent_at: str) -> None:
+        """The mail was sent: nobody sends it again."""
+        self._table.update(Update(f"NOTICE#{mail_id}", sets={"told_at": sent_at}))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from dropreel.jobs.job import Job, State
 from dropreel.mail.message import (
     Links,
@@ -22,52 +20,15 @@ from dropreel.money.budget import Spending
 RUNBOOK = "docs/operations.md"
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """What to do, and the runbook's section that says more."""
-
-    what: str
-    section: str
-
-
-_STEPS = {
-    "auth": _Step("Check this provider's key in the stack's secret.", "A provider does not work"),
-    "no_credit": _Step("Add credit to the account at this provider.", "A provider does not work"),
-    "lost_answer": _Step(
-        "Look at the provider for a job of this time and prompt before anything else: "
-        "a second order would be paid twice.",
-        "Payment unknown",
-    ),
-    "deadline": _Step(
-        "Nothing yet: the sweep looks every half hour for three days. Look at the provider if "
-        "it has not come by then.",
-        "Stalled jobs",
-    ),
-    "download": _Step(
-        "Nothing yet: the sweep tries again every half hour for three days. Until then the clip "
-        "can also be fetched at the provider.",
-        "Stalled jobs",
-    ),
-    "not_a_clip": _Step(
-        "Look at the provider for this job: it is made, and may have been paid.", "Jobs fail"
-    ),
-    "unsafe_result": _Step(
-        "The provider gave an address that must not be fetched. Ask them why.", "Jobs fail"
-    ),
-    "accident": _Step("Read the execution's history and the functions' logs.", "Jobs fail"),
-}
-
-
 def needs_operator(job: Job) -> bool:
-    return job.failure.get("kind") in _STEPS
+    return job.failure is not None and bool(job.failure.row.operator)
 
 
 def job_alert(job: Job, links: Links) -> Mail | None:
     """What the operator has to look at after this end, or None when it is the dropper's turn."""
-    if not needs_operator(job):
+    if job.failure is None or not needs_operator(job):
         return None
-    kind = str(job.failure.get("kind"))
-    name, step = file_name(job.source.key), _STEPS[kind]
+    name, kind, row = file_name(job.source.key), job.failure.kind.value, job.failure.row
     facts = {
         "Image": job.source.key,
         "Job": job.job_id,
@@ -77,14 +38,14 @@ def job_alert(job: Job, links: Links) -> Mail | None:
     }
     parts = [
         f"{name} at {job.provider} has ended as {job.state.value} ({kind}).",
-        f"What to do: {step.what}",
+        f"What to do: {row.operator}",
         f"Reason given: {reason_of(job) or 'none'}",
         f"Money: {money(job)}",
         rows(facts),
         f"Prompt:\n{prompt_of(job)}",
         *_ways_on(job, links),
         f"Execution:\n{links.execution_link()}",
-        _runbook(step.section),
+        _runbook(row.runbook),
     ]
     return compose_about(job, f"{name}: operator needed ({kind})", parts, links, {})
 

@@ -9,9 +9,19 @@ from typing import TYPE_CHECKING, Protocol
 from botocore.exceptions import ClientError
 
 from dropreel.mail.message import Mail
+from dropreel.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
+
+
+class ResultsSettings(Settings):
+    results_topic_arn: str
+    aws_region: str
+
+
+class OperatorsSettings(Settings):
+    operators_topic_arn: str
 
 
 class Mailer(Protocol):

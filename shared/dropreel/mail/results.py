@@ -6,10 +6,11 @@ A mail tells what happened, whether money was spent and the one next step.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import PurePosixPath
 
 from dropreel.errors import Problem
+from dropreel.jobs.failure import ROWS, FailureKind, FailureRow
 from dropreel.jobs.job import ClipInfo, Job, State, from_iso
 from dropreel.mail.message import (
     DigestEntry,
@@ -29,89 +30,6 @@ from dropreel.mail.message import (
 
 _MAX_PROBLEMS = 12  # a sidecar may hold thousands of unknown fields
 
-
-@dataclass(frozen=True, slots=True)
-class _Advice:
-    """`{again}` in `next` is how the same clip is ordered once more, or started again."""
-
-    what: str
-    next: str
-
-
-_LATER = "Wait a while, then {again}."
-_ADVICE = {
-    "bad_input": _Advice(
-        "{provider} did not accept the image or a setting.",
-        "Change what the reason names, then drop the changed file.",
-    ),
-    "moderated": _Advice(
-        "The content filter of {provider} refused the image or the prompt.",
-        "Change the prompt or the image, then drop the changed file.",
-    ),
-    "auth": _Advice(
-        "{provider} did not accept the API key of this installation.",
-        "Ask your operator to check the key, then {again}.",
-    ),
-    "no_credit": _Advice(
-        "The account at {provider} has no credit left.",
-        "Ask your operator to add credit, then {again}.",
-    ),
-    "throttled": _Advice("{provider} is too busy for more clips at the moment.", _LATER),
-    "transient": _Advice("{provider} had a fault of its own.", _LATER),
-    "unreachable": _Advice("{provider} could not be reached.", _LATER),
-    "unexpected": _Advice(
-        "{provider} gave an answer that dropreel does not know.",
-        "Show this mail to your operator, then {again}.",
-    ),
-    "cancelled": _Advice("The clip was cancelled at {provider}.", "If you still want it, {again}."),
-    "not_a_clip": _Advice(
-        "What {provider} delivered is not the clip that was asked for.",
-        "Show this mail to your operator. For another try, {again}.",
-    ),
-    "deadline": _Advice(
-        "{provider} has not finished the clip in the time allowed.",
-        "Wait: for three days a late clip is delivered by itself. Do not drop the files again.",
-    ),
-    "download": _Advice(
-        "{provider} has made the clip, but it could not be fetched.",
-        "Wait: for three days it is tried again. Then ask your operator. Do not drop the files "
-        "again.",
-    ),
-    "lost_answer": _Advice(
-        "{provider} was asked for the clip, but its answer was lost.",
-        "Ask your operator to look at {provider} for this clip before anybody drops it again.",
-    ),
-    "over_cap": _Advice(
-        "The clip would cost more than is allowed.",
-        "Choose a smaller clip or a higher max_cost_usd in the sidecar, ask your operator for a "
-        "higher limit, or wait for the next day or month. Then {again}.",
-    ),
-    "unknown_price": _Advice(
-        "The price of this clip is not known, so it was not ordered.",
-        "Choose other settings, or ask your operator to enter the price. Then {again}.",
-    ),
-    "paid_calls_off": _Advice(
-        "Your operator has switched paid clips off.",
-        "Ask your operator when they are on again, then {again}.",
-    ),
-    "nothing_made": _Advice(
-        "Your operator has found that the clip was never ordered.",
-        "If you still want it, {again}.",
-    ),
-}
-_ADVICE["unsafe_result"] = _ADVICE["not_a_clip"]
-_ACCIDENT = "Something went wrong inside dropreel."
-_ACCIDENTS = {
-    State.REFUSED: _Advice(
-        _ACCIDENT,
-        "Try once more: {again}. If it happens twice, show this mail to your operator.",
-    ),
-    State.STALLED: _Advice(
-        _ACCIDENT,
-        "Show this mail to your operator; the clip may still come. Do not drop the files again.",
-    ),
-}
-_OTHERWISE = _Advice(_ACCIDENT, "Show this mail to your operator.")
 
 _SUBJECTS = {
     State.REFUSED: "no clip, nothing paid",
@@ -158,9 +76,8 @@ def clip_delivered(job: Job, clip: ClipInfo, links: Links) -> Mail:
 def clip_not_delivered(job: Job, links: Links) -> Mail:
     """The job has ended without a clip."""
     name = file_name(job.source.key)
-    advice = _advice(job)
-    step = _next_step(job, advice)
-    what, reason, spent = advice.what.format(provider=job.provider), reason_of(job), money(job)
+    step = _next_step(job)
+    what, reason, spent = _row(job).what.format(provider=job.provider), reason_of(job), money(job)
     facts = {
         "Image": job.source.key,
         "Settings": _settings(job),
@@ -219,19 +136,20 @@ def _entry(job: Job, text: str, spent: bool) -> DigestEntry:
     )
 
 
-def _advice(job: Job) -> _Advice:
-    known = _ADVICE.get(str(job.failure.get("kind")))
-    return known or _ACCIDENTS.get(job.state, _OTHERWISE)
+def _row(job: Job) -> FailureRow:
+    return job.failure.row if job.failure else ROWS[FailureKind.ACCIDENT]
 
 
-def _next_step(job: Job, advice: _Advice) -> str:
+def _next_step(job: Job) -> str:
+    row = _row(job)
+    words = (row.next_if_ordered if job.state is State.STALLED else "") or row.next
     again = "drop the files again"
     if job.state in (State.FAILED, State.CANCELLED) and not job.may_start_again:
         again = (
             f'put "take": {job.settings.take + 1} into the sidecar and drop that (it may then be '
             "paid twice)"
         )
-    return advice.next.format(provider=job.provider, again=again)
+    return words.format(provider=job.provider, again=again)
 
 
 def _mending(problems: Sequence[Problem]) -> str:

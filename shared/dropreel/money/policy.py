@@ -5,25 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Annotated
 
-from dropreel.drops.selection import CAPABILITIES, unconfirmed
+from pydantic import Field, Json
+
+from dropreel.drops.selection import unconfirmed
+from dropreel.jobs.failure import ROWS, FailureKind, JobFailure
 from dropreel.jobs.job import Job
 from dropreel.money.budget import Caps
-from dropreel.money.pricing import PriceList
-
-# After these a verified refusal says nothing about the image or the prompt.
-_CURED_ELSEWHERE = frozenset({"auth", "no_credit", "throttled", "unreachable", "transient"})
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why an order may not be made. `kind` is one that mails know advice for."""
-
-    kind: str
-    message: str
-
-    def facts(self) -> dict[str, object]:
-        return {"kind": self.kind, "message": self.message, "billed": False}
+from dropreel.money.pricing import PriceList, PriceOverrides
+from dropreel.providers.catalog import CATALOG, ProviderName
+from dropreel.settings import Listed, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +28,32 @@ class SpendingRules:
     unknown_prices: bool = False
     failover: Sequence[str] = ()
 
-    def refusal(self, job: Job) -> Refusal | None:
+    def refusal(self, job: Job) -> JobFailure | None:
         """What forbids this order whatever the budget holds, or None."""
         if not self.paid_calls:
-            return Refusal("paid_calls_off", "paid calls are off in this installation")
+            message = "paid calls are off in this installation"
+            return JobFailure.of(FailureKind.PAID_CALLS_OFF, message)
         price = job.estimate_usd
-        if price is None:
-            if self.unknown_prices:
-                return None
-            words = f"{job.settings.duration} {job.settings.resolution} at {job.provider}"
-            return Refusal("unknown_price", f"nobody knows the price of {words}")
-        if job.max_cost_usd is not None and price > job.max_cost_usd:
-            text = f"the sidecar allows at most ${job.max_cost_usd:.2f}"
-            return Refusal("over_cap", f"this clip costs about ${price:.2f}; {text}")
-        if price > self.caps.job:
-            text = f"a single clip may cost at most ${self.caps.job:.2f}"
-            return Refusal("over_cap", f"this clip costs about ${price:.2f}; {text}")
-        return None
+        if price is not None:
+            return self._over_cap(job, price)
+        if self.unknown_prices:
+            return None
+        words = f"{job.settings.duration} {job.settings.resolution} at {job.provider}"
+        return JobFailure.of(FailureKind.UNKNOWN_PRICE, f"nobody knows the price of {words}")
 
-    def next_provider(self, job: Job, kind: str) -> Job | None:
+    def _over_cap(self, job: Job, price: Decimal) -> JobFailure | None:
+        if job.max_cost_usd is not None and price > job.max_cost_usd:
+            allowed = f"the sidecar allows at most ${job.max_cost_usd:.2f}"
+        elif price > self.caps.job:
+            allowed = f"a single clip may cost at most ${self.caps.job:.2f}"
+        else:
+            return None
+        message = f"this clip costs about ${price:.2f}; {allowed}"
+        return JobFailure.of(FailureKind.OVER_CAP, message)
+
+    def next_provider(self, job: Job, kind: FailureKind) -> Job | None:
         """The job at the next provider, once, if the refusal is of a kind that another cures."""
-        if job.first_provider or kind not in _CURED_ELSEWHERE:
+        if job.first_provider or not ROWS[kind].cured_elsewhere:
             return None
         for name in self.failover:
             moved = self._at(job, name)
@@ -78,8 +75,37 @@ class SpendingRules:
         )
 
 
+class CapSettings(Settings):
+    """Caps in US dollars; days and months are those of UTC."""
+
+    job_cap_usd: Annotated[Decimal, Field(gt=0)]
+    daily_cap_usd: Annotated[Decimal, Field(gt=0)]
+    monthly_cap_usd: Annotated[Decimal, Field(gt=0)]
+
+    def caps(self) -> Caps:
+        return Caps(self.job_cap_usd, self.daily_cap_usd, self.monthly_cap_usd)
+
+
+class SpendingSettings(CapSettings):
+    """The operator's rules for money."""
+
+    allow_paid_calls: bool
+    allow_unknown_prices: bool
+    price_overrides: Json[PriceOverrides] = Field(default_factory=dict)
+    failover_providers: Annotated[tuple[ProviderName, ...], Listed] = ()
+
+    def rules(self) -> SpendingRules:
+        return SpendingRules(
+            caps=self.caps(),
+            prices=PriceList(self.price_overrides),
+            paid_calls=self.allow_paid_calls,
+            unknown_prices=self.allow_unknown_prices,
+            failover=self.failover_providers,
+        )
+
+
 def _able(provider: str, job: Job) -> bool:
-    able, settings = CAPABILITIES[provider], job.settings
+    able, settings = CATALOG[provider].capability, job.settings
     return (
         settings.aspect_ratio in able.ratios
         and settings.resolution in able.resolutions

@@ -6,18 +6,27 @@ import json
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from dropreel.jobs.options import Duration, Resolution
+from dropreel.providers.catalog import ProviderName
 
 PRICES = Path(__file__).with_name("prices.json")
 
 # By provider, duration and resolution, in US dollars: {"luma": {"5s": {"540p": 0.15}}}
-Overrides = Mapping[Any, Mapping[Any, Mapping[Any, Decimal]]]
+Price = Annotated[Decimal, Field(ge=0)]
+PriceOverrides = Mapping[ProviderName, Mapping[Duration, Mapping[Resolution, Price]]]
+
+
+_Overrides = Mapping[Any, Mapping[Any, Mapping[Any, Decimal]]]
 
 
 class PriceList:
     """Prices of single clips in US dollars."""
 
-    def __init__(self, overrides: Overrides | None = None) -> None:
+    def __init__(self, overrides: _Overrides | None = None) -> None:
         self._overrides = overrides or {}
         self._rows = json.loads(PRICES.read_text(encoding="utf-8"))["clips"]
 

@@ -1,7 +1,7 @@
 """The port every provider implements, and the closed set of what a provider can answer.
 
-Outcomes are data: an adapter never raises for what a provider says or fails to say. What the
-four wire protocols have in common, and where they differ, is told in each adapter's docstring.
+Outcomes are data: an adapter never raises for what a provider says or fails to say. Where a wire
+protocol differs from the others, its adapter's docstring says so.
 """
 
 from __future__ import annotations
@@ -12,19 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
-
-class FailureKind(StrEnum):
-    """Why a provider did not do what was asked, in words common to all of them."""
-
-    BAD_INPUT = "bad_input"  # the image or a parameter; the same request fails again
-    MODERATED = "moderated"  # refused by a content filter
-    AUTH = "auth"  # key missing, wrong, revoked or without access
-    NO_CREDIT = "no_credit"  # the account cannot pay
-    THROTTLED = "throttled"  # too many requests or jobs at once
-    TRANSIENT = "transient"  # a fault on the provider's side that may pass
-    CANCELLED = "cancelled"
-    UNREACHABLE = "unreachable"  # no connection, so the provider never saw the request
-    UNEXPECTED = "unexpected"  # an answer that the contract does not know
+from dropreel.jobs.failure import FailureKind, JobFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +29,12 @@ class Failure:
     http_status: int | None = None
     retryable: bool = False
     billed: bool | None = None
+
+    def of_job(self) -> JobFailure:
+        """The same as the reason why a job has no clip."""
+        return JobFailure(
+            self.kind, self.message, self.code, self.http_status, self.retryable, self.billed
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +153,6 @@ class Provider(Protocol):
     """One hosted API. Calls block, make no retries of a submit, and raise for no answer."""
 
     name: str
-    has_history: bool  # whether it lists what was ordered, so that `find` may find something
 
     def submit(self, request: ClipRequest) -> SubmitOutcome:
         """Ask for one clip with exactly one POST (plus one more after a 401 with a new key)."""
@@ -173,7 +166,9 @@ class Provider(Protocol):
         """Ask the provider to stop the job."""
         ...
 
-    def find(self, request: ClipRequest, since: datetime, until: datetime) -> list[str] | None:
+    def find_orders(
+        self, request: ClipRequest, since: datetime, until: datetime
+    ) -> list[str] | None:
         """Look up the ids of jobs made for this request between two times (with a time zone).
 
         For use after a lost answer; only reads. A job counts when prompt and image are those of

@@ -1,4 +1,4 @@
-"""What an answer proves, judged alike for all four providers.
+"""What an answer proves, judged alike for all providers.
 
 Submit: a 4xx proves that nothing was made, a 2xx with an id that something was. In between
 nothing is proven: 3xx, 5xx, a 2xx without an id, and the 4xx that a server can send after it
@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from dropreel.providers import parse as reading
+from dropreel.jobs.failure import FailureKind
+from dropreel.providers import parse
 from dropreel.providers.base import (
     Accepted,
     Busy,
     CancelOutcome,
     Failure,
-    FailureKind,
     NoAnswer,
     Pending,
     Phase,
@@ -59,37 +59,37 @@ def http_failure(answer: Answer) -> Failure:
     )
 
 
-def submitted(
+def submit_outcome(
     reply: Reply,
     job_id: Callable[[object], object],
     *,
-    handle: str,
+    target: str,
     failure_of: Callable[[Answer], Failure] = http_failure,
-    nothing_made: Callable[[Answer], bool] | None = None,
+    proves_refusal: Callable[[Answer], bool] | None = None,
 ) -> SubmitOutcome:
     """Judge the answer to a submit.
 
-    `job_id` picks the id out of a 2xx body, `handle` names the model or endpoint for the
-    message of a 404, `nothing_made` recognises the provider's 5xx that prove a refusal.
+    `job_id` picks the id out of a 2xx body, `target` names the model or endpoint for the
+    message of a 404, `proves_refusal` recognises the provider's 5xx that prove a refusal.
     """
     if isinstance(reply, Fault):
         return _unanswered(reply)
     if reply.ok:
-        accepted = reading.job_id(job_id(reply.data))
+        accepted = parse.job_id(job_id(reply.data))
         return Accepted(accepted) if accepted else Unknown(_without_id(reply))
     failure = failure_of(reply)
     proven = 400 <= reply.status < 500 and reply.status not in PROVES_NOTHING
-    if not proven and not (nothing_made and nothing_made(reply)):
+    if not proven and not (proves_refusal and proves_refusal(reply)):
         return Unknown(replace(failure, retryable=False, billed=None))
     if reply.status == 404:
-        message = reply.safe(f"{handle} is not known there: {failure.message}")
+        message = reply.safe(f"{target} is not known there: {failure.message}")
         failure = replace(failure, message=message)
     if not proven or failure.kind is FailureKind.THROTTLED:
         return Busy(replace(failure, retryable=True, billed=False), reply.retry_after())
     return Refused(replace(failure, billed=False))
 
 
-def refused_here(message: str) -> Refused:
+def refused_unsent(message: str) -> Refused:
     """A request that the provider cannot express; nothing was sent."""
     return Refused(Failure(FailureKind.BAD_INPUT, message, code="unsupported", billed=False))
 
@@ -119,20 +119,20 @@ def no_answer(reply: Reply) -> NoAnswer:
     return NoAnswer(failure, reply.retry_after())
 
 
-def row_of(reply: Reply, word_key: str) -> tuple[Answer, Mapping[str, object], str] | NoAnswer:
+def status_row(reply: Reply, word_key: str) -> tuple[Answer, Mapping[str, object], str] | NoAnswer:
     """The answer, its body and its status word, or why there is none."""
     if isinstance(reply, Fault) or not reply.ok or not isinstance(reply.data, dict):
         return no_answer(reply)
-    found = reading.text(reply.data.get(word_key))
-    return (reply, reply.data, found) if found.strip() else no_answer(reply)
+    word = parse.text(reply.data.get(word_key))
+    return (reply, reply.data, word) if word.strip() else no_answer(reply)
 
 
-def pending(answer: Answer, found: str, phases: Mapping[str, Phase]) -> Pending:
-    phase = phases.get(found, Phase.UNRECOGNISED)
-    return Pending(phase, answer.word(found), answer.retry_after())
+def pending_outcome(answer: Answer, word: str, phases: Mapping[str, Phase]) -> Pending:
+    phase = phases.get(word, Phase.UNRECOGNISED)
+    return Pending(phase, answer.short_word(word), answer.retry_after())
 
 
-def cancelled(reply: Reply) -> CancelOutcome:
+def cancel_outcome(reply: Reply) -> CancelOutcome:
     if isinstance(reply, Answer) and reply.ok:
         return CancelOutcome.REQUESTED
     missing = isinstance(reply, Answer) and reply.status == 404

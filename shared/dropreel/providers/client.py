@@ -17,8 +17,9 @@ from urllib.parse import quote
 import httpx
 
 from dropreel.errors import SettingsError
-from dropreel.providers import parse as reading
-from dropreel.providers.base import FailureKind, KeySource
+from dropreel.jobs.failure import FailureKind
+from dropreel.providers import parse
+from dropreel.providers.base import KeySource
 
 TIMEOUT = httpx.Timeout(connect=5.0, read=25.0, write=15.0, pool=5.0)
 BODY_SECONDS = 30.0  # for a whole body: the read timeout alone never ends a trickle
@@ -66,20 +67,20 @@ class Answer:
     @property
     def message(self) -> str:
         """The provider's reason in one short line without secrets; never empty."""
-        found = reading.told(self.data)
+        found = parse.reason_in(self.data)
         if not found.strip():
-            found = reading.without_tags(reading.masked(self.text, self.secrets))
+            found = parse.without_tags(parse.without_keys(self.text, self.secrets))
         return self.safe(found) or f"HTTP {self.status} without a reason"
 
     def safe(self, text: str) -> str:
-        return reading.safe_text(text, self.secrets)
+        return parse.safe_text(text, self.secrets)
 
-    def word(self, value: object) -> str:
+    def short_word(self, value: object) -> str:
         """A status word or error code as it may be stored; empty for what is no text."""
-        return reading.word(reading.masked(reading.text(value), self.secrets))
+        return parse.short_word(parse.without_keys(parse.text(value), self.secrets))
 
     def retry_after(self) -> float | None:
-        return reading.retry_after(self.headers.get("Retry-After"), datetime.now(UTC))
+        return parse.retry_after(self.headers.get("Retry-After"), datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +93,16 @@ class Fault:
 
 
 Reply = Answer | Fault
-Scheme = Callable[[str], dict[str, str]]
+KeyHeaders = Callable[[str], dict[str, str]]
 
 
 def bearer(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
-def tracing(job_id: str) -> dict[str, str]:
+def trace_headers(job_id: str) -> dict[str, str]:
     """A request id that provider logs and ours share: all there is after a lost answer."""
-    return {"X-Request-Id": job_id} if reading.job_id(job_id) else {}
+    return {"X-Request-Id": job_id} if parse.job_id(job_id) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ class Api:
 
     provider: str
     base_url: str
-    scheme: Scheme
+    key_headers: KeyHeaders
     keys: KeySource
     http: httpx.Client
     clock: Callable[[], float] = time.monotonic
@@ -126,7 +127,7 @@ class Api:
     ) -> Reply:
         """Send one request; only a 401, which proves that nothing was done, is sent once more,
         and only with a key that differs. Path segments are escaped, redirects not followed."""
-        if not all(reading.job_id(segment) for segment in segments):
+        if not all(parse.job_id(segment) for segment in segments):
             return Fault(FailureKind.UNEXPECTED, "not usable in an address", sent=False)
         key = self._key(fresh=False)
         if isinstance(key, Fault):
@@ -146,9 +147,9 @@ class Api:
     def auth_headers(self) -> dict[str, str]:
         """The headers that carry the key; empty when there is none."""
         key = self._key(fresh=False)
-        return {} if isinstance(key, Fault) else self.scheme(key)
+        return {} if isinstance(key, Fault) else self.key_headers(key)
 
-    def owns(self, address: str) -> bool:
+    def is_own_address(self, address: str) -> bool:
         """Whether an address has the scheme, host and port of the configured one."""
         try:
             ours, theirs = httpx.URL(self.base_url), httpx.URL(address)
@@ -162,7 +163,7 @@ class Api:
         try:
             key = self.keys.key(self.provider, fresh=fresh).strip()
         except SettingsError as error:
-            return Fault(FailureKind.AUTH, reading.safe_text(str(error)), sent=False)
+            return Fault(FailureKind.AUTH, parse.safe_text(str(error)), sent=False)
         if not key or not key.isascii() or not key.isprintable():
             message = f"the API key of {self.provider} is empty or no key"
             return Fault(FailureKind.AUTH, message, sent=False)
@@ -190,11 +191,11 @@ class Api:
                 f"{self.base_url.rstrip('/')}/{path}",
                 content=content,
                 params=params,
-                headers={**sent, **(headers or {}), **self.scheme(key)},
+                headers={**sent, **(headers or {}), **self.key_headers(key)},
             )
         except (httpx.InvalidURL, ValueError) as fault:
             message = f"the configured address is not usable: {fault}"
-            return Fault(FailureKind.UNREACHABLE, reading.safe_text(message), sent=False)
+            return Fault(FailureKind.UNREACHABLE, parse.safe_text(message), sent=False)
 
     def _send(self, request: httpx.Request, secrets: tuple[str, ...], cap: int) -> Reply:
         try:
@@ -235,4 +236,4 @@ def _json(body: bytes) -> object:
 
 
 def _described(fault: Exception, secrets: tuple[str, ...]) -> str:
-    return reading.safe_text(f"{type(fault).__name__}: {fault}", secrets)
+    return parse.safe_text(f"{type(fault).__name__}: {fault}", secrets)

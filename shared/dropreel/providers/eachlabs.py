@@ -10,29 +10,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import httpx
+from pydantic import Field
 
-from dropreel.providers import parse as reading
-from dropreel.providers import search as history
+from dropreel.jobs.failure import FailureKind
+from dropreel.providers import parse
 from dropreel.providers.base import (
     CancelOutcome,
     ClipRequest,
     Failed,
     Failure,
-    FailureKind,
     KeySource,
     Phase,
     Ready,
     StatusOutcome,
     SubmitOutcome,
 )
-from dropreel.providers.classify import NO_OUTPUT, cancelled, pending, row_of, submitted
-from dropreel.providers.client import LIST_CAP, Answer, Api, bearer, tracing
-
-if TYPE_CHECKING:
-    from dropreel.providers.config import EachlabsOptions
+from dropreel.providers.classify import (
+    NO_OUTPUT,
+    cancel_outcome,
+    pending_outcome,
+    status_row,
+    submit_outcome,
+)
+from dropreel.providers.client import LIST_CAP, Answer, Api, bearer, trace_headers
+from dropreel.providers.config import Options
+from dropreel.providers.search import MAX_PAGES, Search, iso_time, rows_of
 
 PHASES = {"created": Phase.QUEUED, "starting": Phase.QUEUED, "processing": Phase.RUNNING}
 FAILED_WORDS = frozenset({"error", "failed"})
@@ -73,11 +78,34 @@ def _x_api_key(key: str) -> dict[str, str]:
     return {"X-API-Key": key}
 
 
+class EachlabsOptions(Options):
+    """`fields` maps our field names to the model's input names, which its page does not publish;
+    the defaults are those of the same model at fal, and an empty name leaves the field out.
+    `duration_as_seconds` sends 5 in place of `5s`, as an older model there wants."""
+
+    base_url: str = "https://api.eachlabs.ai"
+    auth: Literal["bearer", "x-api-key"] = "bearer"
+    model: str = "luma-ray-v3-2-image-to-video"
+    version: str = "0.0.1"
+    duration_as_seconds: bool = False
+    fields: dict[str, str] = Field(
+        default_factory=lambda: {
+            "prompt": "prompt",
+            "image_url": "image_url",
+            "aspect_ratio": "aspect_ratio",
+            "resolution": "resolution",
+            "duration": "duration",
+            "loop": "loop",
+            "reference_image_urls": "reference_image_urls",
+        }
+    )
+
+
 class Eachlabs:
     """Adapter for the prediction API of each::labs."""
 
     name = "eachlabs"
-    has_history = True
+    options_model = EachlabsOptions
 
     def __init__(self, options: EachlabsOptions, keys: KeySource, http: httpx.Client) -> None:
         self._options = options
@@ -94,19 +122,19 @@ class Eachlabs:
                 "version": self._options.version,
                 "input": self._input(request),
             },
-            headers=tracing(request.job_id),
+            headers=trace_headers(request.job_id),
         )
-        return submitted(reply, _prediction_id, handle=f"model {self._options.model}")
+        return submit_outcome(reply, _prediction_id, target=f"model {self._options.model}")
 
     def status(self, provider_job_id: str) -> StatusOutcome:
-        found = row_of(self._api.call("GET", "v1", "prediction", provider_job_id), "status")
+        found = status_row(self._api.call("GET", "v1", "prediction", provider_job_id), "status")
         if not isinstance(found, tuple):
             return found
         answer, row, status = found
-        cost = reading.usd(reading.at(row, "metrics", "cost"))
+        cost = parse.usd(parse.at(row, "metrics", "cost"))
         billed = None if cost is None else cost > 0
         if status == "success":
-            address = reading.url_within(row.get("output"))
+            address = parse.first_url(row.get("output"))
             if address:
                 return Ready(address, cost_usd=cost)
             message = "success, but without a clip"
@@ -116,51 +144,51 @@ class Eachlabs:
             return Failed(_job_failure(answer, row, billed))
         if status == "cancelled":
             return Failed(Failure(FailureKind.CANCELLED, "cancelled at each::labs", billed=billed))
-        return pending(answer, status, PHASES)
+        return pending_outcome(answer, status, PHASES)
 
     def cancel(self, provider_job_id: str) -> CancelOutcome:
-        return cancelled(self._api.call("POST", "v1", "prediction", provider_job_id, "cancel"))
+        return cancel_outcome(self._api.call("POST", "v1", "prediction", provider_job_id, "cancel"))
 
-    def find(self, request: ClipRequest, since: datetime, until: datetime) -> list[str] | None:
-        search = history.Search(request, since, until)
+    def find_orders(
+        self, request: ClipRequest, since: datetime, until: datetime
+    ) -> list[str] | None:
+        search = Search(request, since, until)
         lookups = 0
-        for page in range(history.MAX_PAGES):
+        for page in range(MAX_PAGES):
             rows = self._executions(search, page)
             if rows is None:
-                search.doubt()
+                search.mark_incomplete()
                 break
             for row in rows:
-                lookups += self._weigh(row, search, lookups < _LOOKUPS)
+                lookups += self._check(row, search, lookups < _LOOKUPS)
             if len(rows) < _PAGE:
                 break
         else:
-            search.doubt()
+            search.mark_incomplete()
         return search.ids()
 
-    def _executions(self, search: history.Search, page: int) -> list[object] | None:
+    def _executions(self, search: Search, page: int) -> list[object] | None:
         wanted = {
             "model": self._options.model,
-            "from": history.stamp(search.since),
-            "to": history.stamp(search.until),
+            "from": iso_time(search.since),
+            "to": iso_time(search.until),
             "limit": str(_PAGE),
             "offset": str(page * _PAGE),
         }
-        return history.rows_of(
-            self._api.call("GET", "v1", "executions", params=wanted, cap=LIST_CAP)
-        )
+        return rows_of(self._api.call("GET", "v1", "executions", params=wanted, cap=LIST_CAP))
 
-    def _weigh(self, row: object, search: history.Search, may_look: bool) -> bool:
-        """Weigh one listed run; the list does not show inputs, so they are looked up (True)."""
-        made, listed_id = reading.at(row, "created_at"), reading.job_id(reading.at(row, "id"))
-        values = reading.at(row, "input")
-        looked = False
-        if values is None and listed_id and may_look and search.holds(reading.moment(made)):
+    def _check(self, row: object, search: Search, may_fetch: bool) -> bool:
+        """Check one listed run. True if its inputs, which the list leaves out, were fetched."""
+        created, listed_id = parse.at(row, "created_at"), parse.job_id(parse.at(row, "id"))
+        inputs = parse.at(row, "input")
+        fetched = False
+        if inputs is None and listed_id and may_fetch and search.in_window(created):
             reply = self._api.call("GET", "v1", "prediction", listed_id)
-            values = reading.at(reply.data, "input") if isinstance(reply, Answer) else None
-            looked = True
-        prompt, image = (reading.at(values, self._field(name)) for name in ("prompt", "image_url"))
-        search.weigh(listed_id, made, prompt, image)
-        return looked
+            inputs = parse.at(reply.data, "input") if isinstance(reply, Answer) else None
+            fetched = True
+        prompt, image = (parse.at(inputs, self._field(name)) for name in ("prompt", "image_url"))
+        search.check(listed_id, created, prompt, image)
+        return fetched
 
     def _field(self, name: str) -> str:
         return self._options.fields.get(name, name)
@@ -182,25 +210,25 @@ class Eachlabs:
 
 def _prediction_id(data: object) -> object:
     """`predictionID`; one page of the docs shows `id` instead."""
-    return reading.at(data, "predictionID") or reading.at(data, "id")
+    return parse.at(data, "predictionID") or parse.at(data, "id")
 
 
 def _job_failure(answer: Answer, row: Mapping[str, object], billed: bool | None) -> Failure:
-    told = row.get("output")
-    code = answer.word(reading.at(told, "error_code")) or None
-    category = reading.text(reading.at(told, "classification", "category"))
+    output = row.get("output")
+    code = answer.short_word(parse.at(output, "error_code")) or None
+    category = parse.text(parse.at(output, "classification", "category"))
     fallback = (CATEGORIES.get(category, FailureKind.UNEXPECTED), None)
     kind, retryable = ERROR_CODES.get(code or "", fallback)
     reason = answer.safe(
-        reading.text(reading.at(told, "error_message")) or reading.told([told, row.get("error")])
+        parse.text(parse.at(output, "error_message")) or parse.reason_in([output, row.get("error")])
     )
     named = {category.lower(), (code or "").lower()}
-    if "content_moderation" in named or reading.moderated(reason):
+    if "content_moderation" in named or parse.tells_of_moderation(reason):
         kind, retryable = FailureKind.MODERATED, False
     return Failure(
         kind,
         reason or code or "failed without a reason",
         code=code,
-        retryable=reading.at(told, "retryable") is True if retryable is None else retryable,
+        retryable=parse.at(output, "retryable") is True if retryable is None else retryable,
         billed=billed,
     )

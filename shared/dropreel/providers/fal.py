@@ -12,18 +12,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import httpx
 
-from dropreel.providers import parse as reading
-from dropreel.providers import search as history
+from dropreel.jobs.failure import FailureKind
+from dropreel.providers import parse
 from dropreel.providers.base import (
     CancelOutcome,
     ClipRequest,
     Failed,
     Failure,
-    FailureKind,
     KeySource,
     Phase,
     Ready,
@@ -32,18 +30,17 @@ from dropreel.providers.base import (
 )
 from dropreel.providers.classify import (
     NO_OUTPUT,
-    cancelled,
+    cancel_outcome,
     http_failure,
     no_answer,
-    pending,
-    refused_here,
-    row_of,
-    submitted,
+    pending_outcome,
+    refused_unsent,
+    status_row,
+    submit_outcome,
 )
 from dropreel.providers.client import LIST_CAP, Answer, Api, Reply
-
-if TYPE_CHECKING:
-    from dropreel.providers.config import FalOptions
+from dropreel.providers.config import Options
+from dropreel.providers.search import MAX_PAGES, Search, field_of, iso_time, rows_of
 
 PHASES = {"IN_QUEUE": Phase.QUEUED, "IN_PROGRESS": Phase.RUNNING}
 
@@ -94,46 +91,58 @@ _LOCKED = re.compile(r"user is locked|exhausted balance", re.IGNORECASE)
 _NOT_ENDED = re.compile(r"still in progress|not (yet )?(completed|finished|ready)", re.IGNORECASE)
 
 
-def _key_scheme(key: str) -> dict[str, str]:
+def _key_headers(key: str) -> dict[str, str]:
     return {"Authorization": f"Key {key}"}
+
+
+class FalOptions(Options):
+    """`result_lifetime_s` is how long fal keeps the clip (None: its own default);
+    `server_retries` lets fal's queue retry on its side, which is not billed; `api_base_url` is
+    the platform API, where past requests are listed."""
+
+    base_url: str = "https://queue.fal.run"
+    api_base_url: str = "https://api.fal.ai"
+    endpoint: str = "luma/agent/ray/v3.2/image-to-video"
+    result_lifetime_s: int | None = 604800
+    server_retries: bool = True
 
 
 class Fal:
     """Adapter for the fal queue."""
 
     name = "fal"
-    has_history = True
+    options_model = FalOptions
 
     def __init__(self, options: FalOptions, keys: KeySource, http: httpx.Client) -> None:
         self._options = options
         self._endpoint = options.endpoint.strip("/").split("/")
         # After submit the queue knows an app by its first two segments only.
         self._app = self._endpoint[:2]
-        self._queue = Api(self.name, options.base_url, _key_scheme, keys, http)
-        self._platform = Api(self.name, options.api_base_url, _key_scheme, keys, http)
+        self._queue = Api(self.name, options.base_url, _key_headers, keys, http)
+        self._platform = Api(self.name, options.api_base_url, _key_headers, keys, http)
 
     def submit(self, request: ClipRequest) -> SubmitOutcome:
         if request.reference_image_urls:
-            return refused_here("fal takes no reference images beside a start image")
+            return refused_unsent("fal takes no reference images beside a start image")
         if request.loop and request.duration != "5s":
-            return refused_here("fal loops 5s clips only")
+            return refused_unsent("fal loops 5s clips only")
         reply = self._queue.call(
             "POST", *self._endpoint, body=_body(request), headers=self._preferences()
         )
-        return submitted(
+        return submit_outcome(
             reply,
-            lambda data: reading.at(data, "request_id"),
-            handle=f"endpoint {self._options.endpoint}",
+            lambda data: parse.at(data, "request_id"),
+            target=f"endpoint {self._options.endpoint}",
             failure_of=_failure_of,
         )
 
     def status(self, provider_job_id: str) -> StatusOutcome:
-        found = row_of(self._job("GET", provider_job_id, "status"), "status")
+        found = status_row(self._job("GET", provider_job_id, "status"), "status")
         if not isinstance(found, tuple):
             return found
         answer, row, status = found
         if status != "COMPLETED":
-            return pending(answer, status, PHASES)
+            return pending_outcome(answer, status, PHASES)
         if row.get("error") or row.get("error_type"):
             return Failed(_status_failure(answer, row))
         return _result(self._job("GET", provider_job_id))
@@ -141,35 +150,37 @@ class Fal:
     def cancel(self, provider_job_id: str) -> CancelOutcome:
         reply = self._job("PUT", provider_job_id, "cancel")
         if isinstance(reply, Answer):
-            status = reading.at(reply.data, "status")
-            refused = reply.ok and reading.at(reply.data, "success") is False
+            status = parse.at(reply.data, "status")
+            refused = reply.ok and parse.at(reply.data, "success") is False
             if refused or (reply.status == 400 and status == "ALREADY_COMPLETED"):
                 return CancelOutcome.TOO_LATE
-        return cancelled(reply)
+        return cancel_outcome(reply)
 
-    def find(self, request: ClipRequest, since: datetime, until: datetime) -> list[str] | None:
-        search = history.Search(request, since, until)
+    def find_orders(
+        self, request: ClipRequest, since: datetime, until: datetime
+    ) -> list[str] | None:
+        search = Search(request, since, until)
         # No `end`: whether it bounds the sending or the ending of a request is not documented.
         wanted = {
             "endpoint_id": self._options.endpoint.strip("/"),
-            "start": history.stamp(search.since),
+            "start": iso_time(search.since),
             "expand": "payloads",
             "limit": "50",
         }
-        for _ in range(history.MAX_PAGES):
+        for _ in range(MAX_PAGES):
             reply = self._platform.call(
                 "GET", "v1", "models", "requests", "by-endpoint", params=wanted, cap=LIST_CAP
             )
-            rows = history.rows_of(reply)
+            rows = rows_of(reply)
             for row in rows or ():
-                _weigh(row, search)
-            cursor = reading.text(history.beside(reply, "next_cursor"))
-            if rows is None or (not cursor and history.beside(reply, "has_more") is True):
+                _check(row, search)
+            cursor = parse.text(field_of(reply, "next_cursor"))
+            if rows is None or (not cursor and field_of(reply, "has_more") is True):
                 break
             if not cursor:
                 return search.ids()
             wanted = {**wanted, "cursor": cursor}
-        search.doubt()
+        search.mark_incomplete()
         return search.ids()
 
     def _job(self, method: str, provider_job_id: str, *rest: str) -> Reply:
@@ -202,20 +213,20 @@ def _body(request: ClipRequest) -> dict[str, object]:
     return body
 
 
-def _weigh(row: object, search: history.Search) -> None:
-    sent = reading.at(row, "json_input")
-    image = reading.at(sent, "image_url") or reading.at(sent, "keyframes")
-    listed_id, made = reading.at(row, "request_id"), reading.at(row, "sent_at")
-    search.weigh(listed_id, made, reading.at(sent, "prompt"), image)
+def _check(row: object, search: Search) -> None:
+    sent = parse.at(row, "json_input")
+    image = parse.at(sent, "image_url") or parse.at(sent, "keyframes")
+    listed_id, created = parse.at(row, "request_id"), parse.at(row, "sent_at")
+    search.check(listed_id, created, parse.at(sent, "prompt"), image)
 
 
 def _error_type(answer: Answer) -> str:
     """The machine-readable type, wherever it stands; endpoints differ in how far they migrated."""
-    detail = reading.at(answer.data, "detail")
+    detail = parse.at(answer.data, "detail")
     entries = detail if isinstance(detail, list) else [detail]
-    found = [reading.at(entry, "type") for entry in entries]
-    found += [reading.at(answer.data, "error_type"), answer.headers.get("X-Fal-Error-Type")]
-    words = [text for value in found if (text := answer.word(value))]
+    found = [parse.at(entry, "type") for entry in entries]
+    found += [parse.at(answer.data, "error_type"), answer.headers.get("X-Fal-Error-Type")]
+    words = [text for value in found if (text := answer.short_word(value))]
     return next((text for text in words if text in TYPES), words[0] if words else "")
 
 
@@ -239,9 +250,9 @@ def _failure_of(answer: Answer) -> Failure:
 
 def _status_failure(answer: Answer, row: Mapping[str, object]) -> Failure:
     """The failure that a COMPLETED status tells by itself."""
-    code = answer.word(row.get("error_type")) or _error_type(answer) or None
+    code = answer.short_word(row.get("error_type")) or _error_type(answer) or None
     kind, retryable, http_status = TYPES.get(code or "", (FailureKind.UNEXPECTED, False, 0))
-    reason = answer.safe(reading.told([row.get("error"), row.get("detail")]))
+    reason = answer.safe(parse.reason_in([row.get("error"), row.get("detail")]))
     return Failure(
         kind,
         reason or code or "ended with an error",
@@ -266,7 +277,7 @@ def _result(reply: Reply) -> StatusOutcome:
     """Judge the result of a job that has ended: the clip, or the job's own error status."""
     if not isinstance(reply, Answer):
         return no_answer(reply)
-    address = reading.url(reading.at(reply.data, "video", "url"))
+    address = parse.url(parse.at(reply.data, "video", "url"))
     if reply.ok and address:
         return Ready(address)
     if reply.ok and isinstance(reply.data, dict):
@@ -281,5 +292,5 @@ def _about_the_job(answer: Answer) -> bool:
         return False
     if _error_type(answer):
         return True
-    detail = reading.told(reading.at(answer.data, "detail"))
+    detail = parse.reason_in(parse.at(answer.data, "detail"))
     return bool(detail) and answer.status < 500 and not _NOT_ENDED.search(detail)

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import httpx
 
-from dropreel.providers import parse as reading
+from dropreel.jobs.failure import FailureKind
+from dropreel.providers import parse
 from dropreel.providers.base import (
     CancelOutcome,
     ClipRequest,
     Failed,
     Failure,
-    FailureKind,
     KeySource,
     Phase,
     Ready,
@@ -29,15 +28,13 @@ from dropreel.providers.base import (
 from dropreel.providers.classify import (
     NO_OUTPUT,
     http_failure,
-    pending,
-    refused_here,
-    row_of,
-    submitted,
+    pending_outcome,
+    refused_unsent,
+    status_row,
+    submit_outcome,
 )
-from dropreel.providers.client import Answer, Api, bearer, tracing
-
-if TYPE_CHECKING:
-    from dropreel.providers.config import LumaOptions
+from dropreel.providers.client import Answer, Api, bearer, trace_headers
+from dropreel.providers.config import Options
 
 PHASES = {"queued": Phase.QUEUED, "processing": Phase.RUNNING}
 
@@ -58,11 +55,16 @@ _FETCH_FAILED = re.compile(r"failed to fetch", re.IGNORECASE)
 _INGESTION = re.compile(r"fetch proxy|ingestion", re.IGNORECASE)
 
 
+class LumaOptions(Options):
+    base_url: str = "https://agents.lumalabs.ai/v1"
+    model: str = "ray-3.2"
+
+
 class Luma:
     """Adapter for the Luma Agents API."""
 
     name = "luma"
-    has_history = False
+    options_model = LumaOptions
 
     def __init__(self, options: LumaOptions, keys: KeySource, http: httpx.Client) -> None:
         self._model = options.model
@@ -70,25 +72,25 @@ class Luma:
 
     def submit(self, request: ClipRequest) -> SubmitOutcome:
         if request.reference_image_urls:
-            return refused_here("Luma takes no reference images beside a start image")
+            return refused_unsent("Luma takes no reference images beside a start image")
         if request.loop and request.duration != "5s":
-            return refused_here("Luma loops 5s clips only")
+            return refused_unsent("Luma loops 5s clips only")
         reply = self._api.call(
             "POST",
             "generations",
             body=self._body(request),
-            headers=tracing(request.job_id),
+            headers=trace_headers(request.job_id),
         )
-        return submitted(
+        return submit_outcome(
             reply,
-            lambda data: reading.at(data, "id"),
-            handle=f"model {self._model}",
+            lambda data: parse.at(data, "id"),
+            target=f"model {self._model}",
             failure_of=_failure_of,
-            nothing_made=_nothing_made,
+            proves_refusal=_proves_refusal,
         )
 
     def status(self, provider_job_id: str) -> StatusOutcome:
-        found = row_of(self._api.call("GET", "generations", provider_job_id), "state")
+        found = status_row(self._api.call("GET", "generations", provider_job_id), "state")
         if not isinstance(found, tuple):
             return found
         answer, row, state = found
@@ -96,12 +98,17 @@ class Luma:
             return _result(row.get("output"))
         if state == "failed":
             return Failed(_job_failure(answer, row))
-        return pending(answer, state, PHASES)
+        return pending_outcome(answer, state, PHASES)
 
     def cancel(self, provider_job_id: str) -> CancelOutcome:  # noqa: ARG002
         return CancelOutcome.NOT_SUPPORTED
 
-    def find(self, request: ClipRequest, since: datetime, until: datetime) -> list[str] | None:  # noqa: ARG002
+    def find_orders(
+        self,
+        request: ClipRequest,  # noqa: ARG002
+        since: datetime,  # noqa: ARG002
+        until: datetime,  # noqa: ARG002
+    ) -> list[str] | None:
         return None
 
     def _body(self, request: ClipRequest) -> dict[str, object]:
@@ -135,12 +142,12 @@ def _failure_of(answer: Answer) -> Failure:
     return Failure(failure.kind, failure.message, http_status=422, retryable=True)
 
 
-def _nothing_made(answer: Answer) -> bool:
+def _proves_refusal(answer: Answer) -> bool:
     """Luma's own 503, and the 502 that names the fetching of the image, come before any job.
 
     A gateway's 502 or 503 can follow work that was begun, so the body must be Luma's.
     """
-    detail = reading.text(reading.at(answer.data, "detail"))
+    detail = parse.text(parse.at(answer.data, "detail"))
     return bool(detail) and (
         answer.status == 503 or (answer.status == 502 and bool(_INGESTION.search(detail)))
     )
@@ -148,8 +155,8 @@ def _nothing_made(answer: Answer) -> bool:
 
 def _result(output: object) -> StatusOutcome:
     entries = output if isinstance(output, list) else []
-    videos = [item for item in entries if reading.at(item, "type") in ("video", None)]
-    address = next((hit for e in videos if (hit := reading.url(reading.at(e, "url")))), None)
+    videos = [item for item in entries if parse.at(item, "type") in ("video", None)]
+    address = next((hit for e in videos if (hit := parse.url(parse.at(e, "url")))), None)
     if address:
         return Ready(address)
     message = "completed, but without a clip"
@@ -157,8 +164,8 @@ def _result(output: object) -> StatusOutcome:
 
 
 def _job_failure(answer: Answer, row: object) -> Failure:
-    code = answer.word(reading.at(row, "failure_code")) or None
+    code = answer.short_word(parse.at(row, "failure_code")) or None
     kind, retryable = FAILURE_CODES.get(code or "", (FailureKind.UNEXPECTED, False))
-    reason = answer.safe(reading.told(reading.at(row, "failure_reason")))
+    reason = answer.safe(parse.reason_in(parse.at(row, "failure_reason")))
     message = reason or code or "failed without a reason"
     return Failure(kind, message, code=code, retryable=retryable, billed=False)

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import httpx
 
-from dropreel.providers import parse as reading
-from dropreel.providers import search as history
+from dropreel.jobs.failure import FailureKind
+from dropreel.providers import parse
 from dropreel.providers.base import (
     CancelOutcome,
     ClipRequest,
     Failed,
     Failure,
-    FailureKind,
     KeySource,
     Phase,
     Ready,
@@ -29,16 +27,15 @@ from dropreel.providers.base import (
 )
 from dropreel.providers.classify import (
     NO_OUTPUT,
-    cancelled,
+    cancel_outcome,
     http_failure,
-    pending,
-    row_of,
-    submitted,
+    pending_outcome,
+    status_row,
+    submit_outcome,
 )
 from dropreel.providers.client import LIST_CAP, Answer, Api, bearer
-
-if TYPE_CHECKING:
-    from dropreel.providers.config import OxenOptions
+from dropreel.providers.config import Options
+from dropreel.providers.search import Search, field_of, rows_of
 
 PHASES = {"queued": Phase.QUEUED, "processing": Phase.RUNNING}
 ENDS = ("succeeded", "failed", "cancelled")
@@ -47,8 +44,8 @@ ENDS = ("succeeded", "failed", "cancelled")
 # An upstream's answer comes wrapped, `Getting model response error: 422 - ...`.
 TEXTS: tuple[tuple[str, FailureKind, bool], ...] = (
     (r"insufficient (credit|balance|fund)|out of credits|error: 402", FailureKind.NO_CREDIT, False),
-    (reading.NOT_MODERATED, FailureKind.BAD_INPUT, False),
-    (reading.MODERATED, FailureKind.MODERATED, False),
+    (parse.NOT_MODERATED, FailureKind.BAD_INPUT, False),
+    (parse.MODERATED, FailureKind.MODERATED, False),
     (r"rate limit|too many (requests|concurrent)|error: 429", FailureKind.THROTTLED, True),
     (r"error: 5\d\d|timed? ?out|service unavailable|overloaded", FailureKind.TRANSIENT, True),
     (r"invalid api key|unauthenticated|api key (has|is)", FailureKind.AUTH, False),
@@ -57,29 +54,39 @@ TEXTS: tuple[tuple[str, FailureKind, bool], ...] = (
 )
 
 _GENERAL = frozenset({400, 403, 422})
-_TELLING = frozenset({FailureKind.NO_CREDIT, FailureKind.MODERATED, FailureKind.THROTTLED})
+_SPECIFIC = frozenset({FailureKind.NO_CREDIT, FailureKind.MODERATED, FailureKind.THROTTLED})
+
+
+class OxenOptions(Options):
+    """`image_as_list` sends `input_image` as a list of one. `key_for_results` sends the key with
+    result downloads from Oxen's own host, never to another."""
+
+    base_url: str = "https://hub.oxen.ai/api/ai"
+    model: str = "luma-ray-v3-2-image-to-video"
+    image_as_list: bool = False
+    key_for_results: bool = True
 
 
 class Oxen:
     """Adapter for the async queue of Oxen.ai."""
 
     name = "oxen"
-    has_history = True
+    options_model = OxenOptions
 
     def __init__(self, options: OxenOptions, keys: KeySource, http: httpx.Client) -> None:
         self._options = options
         self._api = Api(self.name, options.base_url, bearer, keys, http)
 
     def submit(self, request: ClipRequest) -> SubmitOutcome:
-        return submitted(
+        return submit_outcome(
             self._api.call("POST", "queue", body=self._body(request)),
-            lambda data: reading.at(data, "generations", 0, "generation_id"),
-            handle=f"model {self._options.model}",
+            lambda data: parse.at(data, "generations", 0, "generation_id"),
+            target=f"model {self._options.model}",
             failure_of=_refusal,
         )
 
     def status(self, provider_job_id: str) -> StatusOutcome:
-        found = row_of(self._api.call("GET", "queue", provider_job_id), "status")
+        found = status_row(self._api.call("GET", "queue", provider_job_id), "status")
         if not isinstance(found, tuple):
             return found
         answer, row, status = found
@@ -89,27 +96,29 @@ class Oxen:
             return Failed(_job_failure(answer, row.get("error_message")))
         if status == "cancelled":
             return Failed(Failure(FailureKind.CANCELLED, "cancelled at Oxen.ai"))
-        return pending(answer, status, PHASES)
+        return pending_outcome(answer, status, PHASES)
 
     def cancel(self, provider_job_id: str) -> CancelOutcome:
-        return cancelled(self._api.call("DELETE", "queue", provider_job_id))
+        return cancel_outcome(self._api.call("DELETE", "queue", provider_job_id))
 
-    def find(self, request: ClipRequest, since: datetime, until: datetime) -> list[str] | None:
-        search = history.Search(request, since, until)
+    def find_orders(
+        self, request: ClipRequest, since: datetime, until: datetime
+    ) -> list[str] | None:
+        search = Search(request, since, until)
         # Active jobs first: one that ends meanwhile then shows among the ended.
         for status in ("", *ENDS):
             wanted = {"model": self._options.model} | ({"status": status} if status else {})
             reply = self._api.call("GET", "queue", params=wanted, cap=LIST_CAP)
-            rows = history.rows_of(reply)
-            count = history.beside(reply, "count")
+            rows = rows_of(reply)
+            count = field_of(reply, "count")
             if rows is None or (isinstance(count, int) and count > len(rows)):
-                search.doubt()
+                search.mark_incomplete()
             for row in rows or ():
-                search.weigh(
-                    reading.at(row, "generation_id"),
-                    reading.at(row, "enqueued_at"),
-                    reading.at(row, "prompt"),
-                    reading.at(row, "input_image"),
+                search.check(
+                    parse.at(row, "generation_id"),
+                    parse.at(row, "enqueued_at"),
+                    parse.at(row, "prompt"),
+                    parse.at(row, "input_image"),
                 )
         return search.ids()
 
@@ -130,35 +139,35 @@ class Oxen:
         return body
 
     def _result(self, provider_job_id: str, result_url: object) -> StatusOutcome:
-        address = reading.url(result_url)
+        address = parse.url(result_url)
         if address is None:
             message = "succeeded, but without a clip"
             return Failed(Failure(FailureKind.UNEXPECTED, message, code=NO_OUTPUT))
-        ours = self._options.key_for_results and self._api.owns(address)
+        ours = self._options.key_for_results and self._api.is_own_address(address)
         headers = self._api.auth_headers() if ours else {}
         reply = self._api.call("GET", "generations", provider_job_id)
-        cost = reading.usd(reading.at(history.beside(reply, "generation"), "cost"))
+        cost = parse.usd(parse.at(field_of(reply, "generation"), "cost"))
         return Ready(address, headers, cost)
 
 
 def _refusal(answer: Answer) -> Failure:
     """As the HTTP status says, unless the text of a general one names credit, filter or pace."""
     failure = http_failure(answer)
-    code = answer.word(reading.at(answer.data, "error", "type")) or failure.code
+    code = answer.short_word(parse.at(answer.data, "error", "type")) or failure.code
     kind, retryable = _by_text(answer.message)
-    if answer.status not in _GENERAL or kind not in _TELLING:
+    if answer.status not in _GENERAL or kind not in _SPECIFIC:
         kind, retryable = failure.kind, failure.retryable
     return Failure(kind, failure.message, code, answer.status, retryable)
 
 
-def _by_text(told: str) -> tuple[FailureKind, bool]:
+def _by_text(message: str) -> tuple[FailureKind, bool]:
     for pattern, kind, retryable in TEXTS:
-        if re.search(pattern, told, re.IGNORECASE):
+        if re.search(pattern, message, re.IGNORECASE):
             return kind, retryable
     return FailureKind.UNEXPECTED, False
 
 
 def _job_failure(answer: Answer, error_message: object) -> Failure:
-    message = answer.safe(reading.told(error_message)) or "failed without a reason"
+    message = answer.safe(parse.reason_in(error_message)) or "failed without a reason"
     kind, retryable = _by_text(message)
     return Failure(kind, message, retryable=retryable)

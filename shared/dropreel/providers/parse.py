@@ -13,7 +13,7 @@ MESSAGE_LENGTH = 300
 RETRY_AFTER_CAP_S = 3600.0
 
 _REDACTED = "[...]"
-_CONSIDERED = 4000  # characters of a text that are looked at, so that patterns stay cheap
+_READ_AT_MOST = 4000  # characters of a text that are looked at, so that patterns stay cheap
 _SECRET_PART = 8  # a piece of a key this long is a secret by itself (fal: `<id>:<secret>`)
 _ID = re.compile(r"[!-~]{1,200}")
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
@@ -44,7 +44,7 @@ NOT_MODERATED = r"(failed|unable) to moderate|could not (be )?moderate"
 _MODERATED = re.compile(MODERATED, re.IGNORECASE)
 _NOT_MODERATED = re.compile(NOT_MODERATED, re.IGNORECASE)
 
-_TELLING = (
+_REASON_KEYS = (
     *("error", "title", "detail", "details", "msg", "message"),
     *("error_message", "failure_reason", "reason", "status_message"),
 )
@@ -67,7 +67,7 @@ def text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def folded(value: str) -> str:
+def one_line(value: str) -> str:
     """One line of printable characters; lone surrogates and control characters become blanks."""
     return " ".join("".join(c if c.isprintable() else " " for c in value).split())
 
@@ -76,9 +76,9 @@ def shortened(value: str, length: int) -> str:
     return value if len(value) <= length else value[: length - 1] + "…"
 
 
-def word(value: str) -> str:
+def short_word(value: str) -> str:
     """A status word or an error code, short enough to be shown and logged."""
-    return shortened(folded(value[:_CONSIDERED]), 40)
+    return shortened(one_line(value[:_READ_AT_MOST]), 40)
 
 
 def job_id(value: object) -> str | None:
@@ -102,7 +102,7 @@ def url(value: object) -> str | None:
     return value if usable and "@" not in parts.netloc else None
 
 
-def url_within(value: object, depth: int = 4) -> str | None:
+def first_url(value: object, depth: int = 4) -> str | None:
     """The clip's address in a string, a list or an object, whichever the model answers."""
     if depth == 0:
         return None
@@ -112,7 +112,7 @@ def url_within(value: object, depth: int = 4) -> str | None:
         inner = [value.get(key) for key in _URL_KEYS]
     else:
         return url(value)
-    return next((hit for item in inner if (hit := url_within(item, depth - 1))), None)
+    return next((hit for item in inner if (hit := first_url(item, depth - 1))), None)
 
 
 def usd(value: object) -> Decimal | None:
@@ -129,7 +129,7 @@ def usd(value: object) -> Decimal | None:
     return amount if amount and amount == rounded else rounded
 
 
-def moment(value: object) -> datetime | None:
+def timestamp(value: object) -> datetime | None:
     """A time given as ISO 8601 (UTC when it names no zone) or in seconds since 1970."""
     try:
         if isinstance(value, str):
@@ -156,31 +156,31 @@ def retry_after(header: str | None, now: datetime) -> float | None:
     return min(wait, RETRY_AFTER_CAP_S) if wait >= 0 else None
 
 
-def moderated(told: str) -> bool:
-    """Whether a text tells of a content filter; not so when the filter could not see the image."""
-    return bool(_MODERATED.search(told)) and not _NOT_MODERATED.search(told)
+def tells_of_moderation(reason: str) -> bool:
+    """Whether a reason is that of a content filter, and not that it could not read the image."""
+    return bool(_MODERATED.search(reason)) and not _NOT_MODERATED.search(reason)
 
 
-def told(data: object, depth: int = 4) -> str:
-    """The words for people in an error body, wherever a provider puts them."""
+def reason_in(data: object, depth: int = 4) -> str:
+    """The reason for people in an error body, wherever a provider puts it."""
     if isinstance(data, str):
         return data
     if depth == 0:
         return ""
     if isinstance(data, list):
-        inner = [told(item, depth - 1) for item in data[:3]]
+        inner = [reason_in(item, depth - 1) for item in data[:3]]
     elif isinstance(data, dict):
-        inner = [told(data.get(key), depth - 1) for key in _TELLING]
+        inner = [reason_in(data.get(key), depth - 1) for key in _REASON_KEYS]
     else:
         return ""
     return ": ".join(dict.fromkeys(part for part in inner if part.strip()))
 
 
 def without_tags(markup: str) -> str:
-    return _TAGS.sub(" ", markup[: 2 * _CONSIDERED])
+    return _TAGS.sub(" ", markup[: 2 * _READ_AT_MOST])
 
 
-def masked(value: str, secrets: Sequence[str]) -> str:
+def without_keys(value: str, secrets: Sequence[str]) -> str:
     """The text without the keys themselves, whole or in their parts."""
     for secret in secrets:
         for part in (secret, *secret.split(":")):
@@ -194,7 +194,7 @@ def safe_text(value: str, secrets: Sequence[str] = ()) -> str:
 
     Query strings go because providers echo the image's presigned address in their errors.
     """
-    value = masked(value, secrets)[:_CONSIDERED].replace("\\/", "/").replace("\\u0026", "&")
+    value = without_keys(value, secrets)[:_READ_AT_MOST].replace("\\/", "/").replace("\\u0026", "&")
     for pattern, instead in _SECRETS:
         value = pattern.sub(instead, value)
-    return shortened(folded(value), MESSAGE_LENGTH)
+    return shortened(one_line(value), MESSAGE_LENGTH)

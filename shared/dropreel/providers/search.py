@@ -1,8 +1,8 @@
-"""Looking for a job whose submit got no answer, in the provider's own list.
+"""Looking for an order whose answer was lost, in the provider's own list.
 
-Claiming a stranger's job delivers a wrong clip, overlooking one's own pays twice. So a listed
-job is ours, or not ours, or (when the list does not say enough) unclear; one unclear job is
-enough to make "none found" an unfounded answer.
+Taking somebody else's order delivers a wrong clip; missing our own pays twice. So a listed order
+is ours, or not ours, or (when the list does not say enough) unclear; with one unclear order the
+search cannot answer "none".
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from dropreel.providers import parse as reading
+from dropreel.providers import parse
 from dropreel.providers.base import ClipRequest
 from dropreel.providers.client import Answer, Reply
 
@@ -22,7 +22,7 @@ _ROWS = ("executions", "generations", "items", "predictions", "results", "data")
 
 
 class Search:
-    """Collects the jobs of one request that were made within a window of time."""
+    """Collects the orders of one request that were made within a window of time."""
 
     def __init__(self, request: ClipRequest, since: datetime, until: datetime) -> None:
         self.since = since.astimezone(UTC) - _CLOCKS_DIFFER
@@ -30,34 +30,37 @@ class Search:
         self._prompt = request.prompt.split()
         self._image = request.image_url
         self._found: dict[str, None] = {}
-        self._sure = True
+        self._complete = True
 
-    def holds(self, made: datetime | None) -> bool:
-        """Whether a job of this time may be ours; one without a time may."""
-        return made is None or self.since <= made <= self.until
+    def in_window(self, created: object) -> bool:
+        """Whether an order of this time may be ours; one without a readable time may."""
+        when = parse.timestamp(created)
+        return when is None or self.since <= when <= self.until
 
-    def weigh(self, listed_id: object, made: object, prompt: object, image: object) -> None:
-        verdict = self._verdict(reading.moment(made), prompt, image)
-        found = reading.job_id(listed_id)
-        if verdict and found:
-            self._found[found] = None
-        elif verdict is not False:
-            self._sure = False
+    def check(self, listed_id: object, created: object, prompt: object, image: object) -> None:
+        """Take a listed order if it is ours; if that is unclear, note that it is."""
+        ours = self._is_ours(created, prompt, image)
+        order_id = parse.job_id(listed_id)
+        if ours and order_id:
+            self._found[order_id] = None
+        elif ours is not False:
+            self._complete = False
 
-    def doubt(self) -> None:
-        """Something in the list could not be read: none found no longer means that none is."""
-        self._sure = False
+    def mark_incomplete(self) -> None:
+        """Part of the list could not be read, so "none found" would prove nothing."""
+        self._complete = False
 
     def ids(self) -> list[str] | None:
-        return list(self._found) if self._found or self._sure else None
+        return list(self._found) if self._found or self._complete else None
 
-    def _verdict(self, made: datetime | None, prompt: object, image: object) -> bool | None:
-        if not self.holds(made):
+    def _is_ours(self, created: object, prompt: object, image: object) -> bool | None:
+        """None where the list does not say enough."""
+        if not self.in_window(created):
             return False
         if isinstance(prompt, str) and prompt.split() != self._prompt:
             return False
         same = same_image(image, self._image)
-        if same is False or (made and isinstance(prompt, str)):
+        if same is False or (parse.timestamp(created) and isinstance(prompt, str)):
             return same
         return None
 
@@ -68,8 +71,8 @@ def same_image(listed: object, ours: str) -> bool | None:
     None when the listed one is missing or lies on another host: the provider may have copied
     the image to its own storage.
     """
-    first = reading.at(listed, 0) if isinstance(listed, list) else listed
-    address = reading.url(first)
+    first = parse.at(listed, 0) if isinstance(listed, list) else listed
+    address = parse.url(first)
     if address is None:
         return None
     try:
@@ -84,14 +87,14 @@ def rows_of(reply: Reply) -> list[object] | None:
     data = reply.data if isinstance(reply, Answer) and reply.ok else None
     if isinstance(data, list):
         return data
-    found = (reading.at(data, name) for name in _ROWS)
+    found = (parse.at(data, name) for name in _ROWS)
     return next((rows for rows in found if isinstance(rows, list)), None)
 
 
-def beside(reply: Reply, name: str) -> object:
-    """What a good answer says beside its rows: a cursor, a count."""
-    return reading.at(reply.data, name) if isinstance(reply, Answer) and reply.ok else None
+def field_of(reply: Reply, name: str) -> object:
+    """A field of a good answer next to its rows: a cursor, a count."""
+    return parse.at(reply.data, name) if isinstance(reply, Answer) and reply.ok else None
 
 
-def stamp(when: datetime) -> str:
+def iso_time(when: datetime) -> str:
     return when.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

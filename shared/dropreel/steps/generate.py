@@ -1,8 +1,8 @@
-"""Asking the provider for the clip: the one step of the workflow that costs money.
+"""Ordering the clip from its provider: the one step of the workflow that costs money.
 
-The ledger moves to `submitting`, and sets the money aside, before the POST; it moves on after the
-answer. Whoever finds a job in `submitting` therefore knows that a POST may have been sent, and
-never sends another.
+Invariant: the ledger moves to `submitting`, with the money set aside, before the POST, and moves
+on after the answer. Whoever finds a job in `submitting` therefore knows that a POST may have been
+sent, and never sends another.
 """
 
 from __future__ import annotations
@@ -11,44 +11,53 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import Field
 
 from dropreel.clips.bucket import ClipsBucket
-from dropreel.errors import LedgerConflictError
+from dropreel.errors import ContentionError, LedgerConflictError
+from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import BUSY, ENDS, Job, Reservation, State, from_iso, utc_iso
 from dropreel.ledger.breaker import Breaker
 from dropreel.ledger.jobs import Ledger
-from dropreel.ledger.slots import Slots
-from dropreel.ledger.table import ContentionError
+from dropreel.ledger.slots import Slots, SlotSettings
 from dropreel.mail.alerts import Alerts
+from dropreel.mail.publisher import OperatorsSettings
 from dropreel.money.budget import CapReachedError
-from dropreel.money.policy import SpendingRules, reserved_amount
-from dropreel.observability import MetricUnit, logger, metrics
-from dropreel.providers.base import (
-    Accepted,
-    Busy,
-    Failure,
-    FailureKind,
-    Provider,
-    Refused,
-    SubmitOutcome,
-    Unknown,
+from dropreel.money.policy import SpendingRules, SpendingSettings, reserved_amount
+from dropreel.observability import MetricUnit, logger, metrics, report_failure
+from dropreel.providers.base import Accepted, Busy, Provider, Refused, SubmitOutcome, Unknown
+from dropreel.providers.config import ProviderSettings
+from dropreel.settings import LedgerSettings
+from dropreel.steps.lost_order import STALE_S, mark_unknown
+from dropreel.steps.outcomes import (
+    Ended,
+    GenerateEvent,
+    GenerateOutcome,
+    OrderAccepted,
+    SearchOrder,
+    Wait,
 )
-from dropreel.steps.orders import (
-    LOST_ANSWER,
-    MAX_TRIES,
-    STALE_S,
-    clip_request,
-    failure_facts,
-    released,
-    report_failure,
-)
-from dropreel.steps.watch import Watcher
-from dropreel.waiting.schedule import SEARCH_FIRST_S, busy_wait
+from dropreel.steps.watch import Watcher, WatchSettings
+from dropreel.waiting.schedule import MAX_TRIES, SEARCH_FIRST_S, busy_wait
 
-Outcome = dict[str, Any]
+if TYPE_CHECKING:
+    from dropreel.container import Container
+
+_CONTENTION_WAIT_S = 2
+
+
+class GenerateSettings(
+    LedgerSettings,
+    ProviderSettings,
+    SlotSettings,
+    SpendingSettings,
+    WatchSettings,
+    OperatorsSettings,
+):
+    source_url_seconds: Annotated[int, Field(ge=60)]
 
 
 class Generate:
@@ -81,50 +90,71 @@ class Generate:
         self._source_url_seconds = source_url_seconds
         self._now = now
 
-    def run(
-        self, job_id: str, *, execution: str = "", tries: int = 0, ask_at: float = 0
-    ) -> Outcome:
-        """Ask once. Returns the outcome for the workflow: `accepted`, `search` or `wait` (with
-        seconds), or `ended`. `tries` counts how often it came to nothing before; `ask_at`
-        is the job's turn (unix seconds) where a provider takes so many orders per minute.
+    @classmethod
+    def build(cls, container: Container) -> Self:
+        settings = container.settings(GenerateSettings)
+        return cls(
+            ledger=container.ledger,
+            clips=container.clips,
+            provider=container.provider,
+            watcher=Watcher.build(container),
+            rules=settings.rules(),
+            breaker=Breaker(container.table),
+            alerts=container.alerts,
+            slots=container.slots,
+            deadline=container.deadline,
+            source_url_seconds=settings.source_url_seconds,
+            now=container.now,
+        )
+
+    def handle(self, event: GenerateEvent) -> GenerateOutcome:
+        """Order once, or say why not now.
 
         The job comes with a slot; it keeps it as long as the provider may be working on it.
         """
-        job = self._ledger.require(job_id)
-        outcome = self._step(job, execution, tries, ask_at)
-        if outcome["outcome"] == "ended":
+        job = self._ledger.require(event.job_id)
+        outcome = self._generate(job, event)
+        if isinstance(outcome, Ended):
             self._give_back(job)
         return outcome
 
-    def _step(self, job: Job, execution: str, tries: int, ask_at: float) -> Outcome:
+    def _generate(self, job: Job, event: GenerateEvent) -> GenerateOutcome:
         if job.state is not State.CLAIMED:
-            return self._resume(job)
-        early = ask_at - self._now().timestamp()
+            return self._repeated(job)
+        early = event.ask_at - self._now().timestamp()
         if early > 0:
-            return _wait(job, math.ceil(early))
+            return Wait(math.ceil(early), job.state)
         refusal = self._rules.refusal(job)
         if refusal:
-            return self._refuse(job, refusal.facts())
+            return self._refuse(job, refusal)
         pause = self._breaker.wait_s(job.provider, job.job_id, self._now().timestamp())
         if pause:
-            return self._wait_for_provider(job, pause, tries)
-        return self._ask(replace(job, execution=execution), tries)
+            return self._wait_for_provider(job, pause, event.tries)
+        return self._order(replace(job, execution=event.execution_id), event.tries)
 
-    def _ask(self, job: Job, tries: int) -> Outcome:
+    def _repeated(self, job: Job) -> GenerateOutcome:
+        """The step was run before: say what came of it, and order nothing."""
+        if job.state is State.SUBMITTING:
+            age = (self._now() - from_iso(job.asked_at)).total_seconds()
+            return SearchOrder(max(1, int(STALE_S - age)))
+        if job.state is State.UNKNOWN:
+            return SearchOrder(SEARCH_FIRST_S)
+        return Ended(job.state) if job.state in ENDS else OrderAccepted(1, State.SUBMITTED)
+
+    def _order(self, job: Job, tries: int) -> GenerateOutcome:
         provider = self._provider(job.provider)
-        request = clip_request(job, self._clips, self._source_url_seconds)
+        request = self._clips.order_of(job, self._source_url_seconds)
         try:
             job = self._begin(job)
         except CapReachedError as error:
             self._alerts.cap_reached(error.spending)
-            facts = {"kind": "over_cap", "message": str(error), "billed": False}
-            return self._refuse(job, facts)
+            return self._refuse(job, JobFailure.of(FailureKind.OVER_CAP, str(error)))
         except ContentionError:
-            return _wait(job, 2)
-        outcome = provider.submit(request)
-        result = self._settle(job, outcome, tries)
-        self._learn(job, outcome)
-        return result
+            return Wait(_CONTENTION_WAIT_S, job.state)
+        answer = provider.submit(request)
+        outcome = self._settle(job, answer, tries)
+        self._learn(job, answer)
+        return outcome
 
     def _begin(self, job: Job) -> Job:
         """The point of no return: from here on this job may have been paid."""
@@ -139,45 +169,27 @@ class Generate:
             deadline_at=utc_iso(now + self._deadline),
             execution=job.execution,
             provider_job_id="",
-            attempts=job.asking(utc_iso(now)),
+            attempts=job.ordering(utc_iso(now)),
         )
 
-    def _resume(self, job: Job) -> Outcome:
-        """The step was run before: say what came of it, ask nobody."""
-        if job.state is State.SUBMITTING:
-            age = (self._now() - from_iso(job.asked_at)).total_seconds()
-            return {"outcome": "search", "wait_seconds": max(1, int(STALE_S - age))}
-        if job.state is State.UNKNOWN:
-            return {"outcome": "search", "wait_seconds": SEARCH_FIRST_S}
-        if job.state in ENDS:
-            return _ended(job)
-        return _accepted(1)
-
-    def _settle(self, job: Job, outcome: SubmitOutcome, tries: int) -> Outcome:
-        match outcome:
+    def _settle(self, job: Job, answer: SubmitOutcome, tries: int) -> GenerateOutcome:
+        match answer:
             case Accepted(provider_job_id):
                 self._accepted(job, provider_job_id)
                 metrics.add_metric("ClipOrdered", MetricUnit.Count, 1)
-                return _accepted(self._watcher.over(job).wait_s())
+                return OrderAccepted(self._watcher.over(job).wait_s(), State.SUBMITTED)
             case Unknown(failure):
-                return self._lost(job, failure)
+                return self._lost(job, failure.of_job())
             case Busy(failure, retry_after) if tries < MAX_TRIES:
-                report_failure("the provider is busy", failure)
-                facts = {"failure": failure_facts(failure), **_unpaid(job, BUSY, failure.message)}
-                job = self._ledger.move(job, State.CLAIMED, **facts)
-                seconds = busy_wait(retry_after, tries)
-                full = failure.kind is FailureKind.THROTTLED
-                self._give_back(job, seconds, full=full)
-                return _wait(job, seconds)
+                return self._busy(job, failure.of_job(), busy_wait(retry_after, tries))
             case Refused(failure) | Busy(failure):
-                report_failure("the provider refused", failure)
-                return self._refused(job, failure)
+                return self._refused(job, failure.of_job())
 
     def _accepted(self, job: Job, provider_job_id: str) -> None:
         """The id must be noted even if somebody has given the job up meanwhile."""
         facts: dict[str, Any] = {
             "provider_job_id": provider_job_id,
-            "failure": {},
+            "failure": None,
             "attempts": job.attempted(
                 provider_job_id=provider_job_id, outcome=State.SUBMITTED.value
             ),
@@ -187,47 +199,48 @@ class Generate:
         except LedgerConflictError:
             self._ledger.move(self._ledger.require(job.job_id), State.SUBMITTED, **facts)
 
-    def _lost(self, job: Job, failure: Failure) -> Outcome:
+    def _lost(self, job: Job, failure: JobFailure) -> SearchOrder:
         """Nobody knows whether the order was taken: the money stays set aside."""
-        facts = {**failure_facts(failure), "kind": LOST_ANSWER}
-        attempts = job.attempted(outcome=State.UNKNOWN.value, reason=failure.message)
-        self._ledger.move(job, State.UNKNOWN, failure=facts, attempts=attempts)
-        metrics.add_metric("PaymentUnknown", MetricUnit.Count, 1)
+        mark_unknown(self._ledger, job, replace(failure, kind=FailureKind.LOST_ANSWER))
         report_failure("the provider's answer was lost", failure, logger.error)
-        return {
-            "outcome": "search",
-            "wait_seconds": SEARCH_FIRST_S,
-            "state": State.UNKNOWN.value,
-        }
+        return SearchOrder(SEARCH_FIRST_S, State.UNKNOWN)
 
-    def _refused(self, job: Job, failure: Failure) -> Outcome:
-        facts = {"failure": failure_facts(failure)}
-        unpaid = _unpaid(job, State.REFUSED.value, failure.message)
-        moved = self._rules.next_provider(job, failure.kind.value)
+    def _busy(self, job: Job, failure: JobFailure, seconds: int) -> Wait:
+        report_failure("the provider is busy", failure)
+        job = self._ledger.move(
+            job, State.CLAIMED, failure=failure, **_unpaid(job, BUSY, failure.message)
+        )
+        self._give_back(job, seconds, full=failure.kind is FailureKind.THROTTLED)
+        return Wait(seconds, job.state)
+
+    def _refused(self, job: Job, failure: JobFailure) -> Wait | Ended:
+        report_failure("the provider refused", failure)
+        facts = {"failure": failure, **_unpaid(job, State.REFUSED.value, failure.message)}
+        moved = self._rules.next_provider(job, failure.kind)
         if moved:
-            return self._hand_on(job, moved, {**facts, **unpaid})
-        return _ended(self._ledger.move(job, State.REFUSED, **facts, **unpaid))
+            return self._hand_over(job, moved, facts)
+        return Ended(self._ledger.move(job, State.REFUSED, **facts).state)
 
-    def _refuse(self, job: Job, failure: dict[str, Any]) -> Outcome:
-        """Refuse a job that nobody was asked for yet."""
-        logger.warning("not asked", kind=failure["kind"])
-        return _ended(self._ledger.move(job, State.REFUSED, failure=failure))
+    def _refuse(self, job: Job, failure: JobFailure) -> Ended:
+        """Refuse a job that no provider has seen yet."""
+        logger.warning("not ordered", kind=failure.kind.value)
+        return Ended(self._ledger.move(job, State.REFUSED, failure=failure).state)
 
-    def _wait_for_provider(self, job: Job, pause: int, tries: int) -> Outcome:
+    def _wait_for_provider(self, job: Job, pause: int, tries: int) -> Wait | Ended:
         """The circuit breaker is open: go elsewhere, wait, or give up unpaid."""
-        kind = str(job.failure.get("kind") or FailureKind.UNREACHABLE.value)
+        kind = job.failure.kind if job.failure else FailureKind.UNREACHABLE
         moved = self._rules.next_provider(job, kind)
         if moved:
-            return self._hand_on(job, moved, {})
+            return self._hand_over(job, moved, {})
         if tries < MAX_TRIES:
-            logger.warning("the provider is not asked for now", seconds=pause)
+            logger.warning("no orders to this provider for now", seconds=pause)
             self._give_back(job, pause)
-            return _wait(job, pause)
+            return Wait(pause, job.state)
         message = f"{job.provider} has not worked for a long time"
-        return self._refuse(job, {"kind": kind, "message": message, "billed": False})
+        return self._refuse(job, JobFailure(kind, message, billed=False))
 
-    def _hand_on(self, job: Job, moved: Job, facts: dict[str, Any]) -> Outcome:
-        logger.warning("handed on to another provider", to=moved.provider)
+    def _hand_over(self, job: Job, moved: Job, facts: dict[str, Any]) -> Wait:
+        logger.warning("handed over to another provider", to=moved.provider)
         metrics.add_metric("ProviderChanged", MetricUnit.Count, 1)
         facts = {
             **facts,
@@ -236,23 +249,23 @@ class Generate:
             "estimate_usd": moved.estimate_usd,
             "unconfirmed": moved.unconfirmed,
         }
-        handed_on = self._ledger.move(job, State.CLAIMED, **facts)
+        handed_over = self._ledger.move(job, State.CLAIMED, **facts)
         self._give_back(job)
-        return _wait(handed_on, 1)
+        return Wait(1, handed_over.state)
 
     def _give_back(self, job: Job, pause: float = 0, *, full: bool = False) -> None:
-        """Give the slot back. Never a reason to fail the job: the sweep does it else."""
+        """Give the slot back. Never a reason to fail the job: if not now, the sweep does it."""
         try:
             if pause:
                 self._slots.back_off(job, pause, full=full)
             else:
                 self._slots.release(job)
-        except (BotoCoreError, ClientError):
+        except (BotoCoreError, ClientError, ContentionError):
             logger.exception("the slot was not given back")
 
-    def _learn(self, job: Job, outcome: SubmitOutcome) -> None:
-        """Breaker and warnings come after the answer is safe in the ledger."""
-        opened = self._breaker.note(job.provider, outcome, self._now().timestamp())
+    def _learn(self, job: Job, answer: SubmitOutcome) -> None:
+        """Breaker and alerts come after the answer is safe in the ledger."""
+        opened = self._breaker.note(job.provider, answer, self._now().timestamp())
         if opened:
             self._alerts.breaker_opened(opened)
         if job.reservation and job.reservation.amount_usd:
@@ -260,17 +273,4 @@ class Generate:
 
 
 def _unpaid(job: Job, outcome: str, reason: str) -> dict[str, Any]:
-    return {**released(job), "attempts": job.attempted(outcome=outcome, reason=reason)}
-
-
-def _accepted(wait_seconds: int) -> Outcome:
-    state = State.SUBMITTED.value
-    return {"outcome": "accepted", "wait_seconds": wait_seconds, "state": state}
-
-
-def _wait(job: Job, seconds: int) -> Outcome:
-    return {"outcome": "wait", "wait_seconds": seconds, "state": job.state.value}
-
-
-def _ended(job: Job) -> Outcome:
-    return {"outcome": "ended", "state": job.state.value}
+    return {**job.released(), "attempts": job.attempted(outcome=outcome, reason=reason)}

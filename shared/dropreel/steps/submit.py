@@ -11,7 +11,9 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+from pydantic import Field, Json
 
 from dropreel.clips.bucket import ClipsBucket
 from dropreel.dashboard.thumbnails import ThumbnailRequests
@@ -23,22 +25,25 @@ from dropreel.drops.sidecar import Sidecar, parse_sidecar
 from dropreel.errors import Problem, RejectedError
 from dropreel.jobs.job import ClipSettings, Job, Source, State, utc_iso, workflow_input
 from dropreel.jobs.naming import job_id, output_folder
-from dropreel.lazy import lazy
 from dropreel.ledger.jobs import SETTLED, Ledger
 from dropreel.ledger.table import Table
-from dropreel.mail.digest import result_mailer
+from dropreel.mail.digest import Digests, DigestSettings
 from dropreel.mail.message import Links
 from dropreel.mail.once import SendOnce, Turn
-from dropreel.mail.publisher import Mailer, Publisher
+from dropreel.mail.publisher import Mailer
 from dropreel.mail.results import drop_rejected
-from dropreel.money.pricing import PriceList
+from dropreel.mail.windows import Window
+from dropreel.money.pricing import PriceList, PriceOverrides
 from dropreel.observability import MetricUnit, logger, metrics
-from dropreel.settings import SubmitSettings
+from dropreel.providers.catalog import ProviderName
+from dropreel.settings import LedgerSettings, Listed
+from dropreel.steps.outcomes import DigestEvent, DropEvent
 
 if TYPE_CHECKING:
-    from boto3.session import Session
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
+
+    from dropreel.container import Container
 
 NO_SIDECAR = Problem(
     "sidecar",
@@ -54,19 +59,20 @@ NO_IMAGE = Problem(
 )
 
 _NO_SETTINGS = {"max_cost_usd", "priority"}  # they change nothing in the clip
-_FATE = {
+_WAS = {
     State.DELIVERED: "made",
     State.FAILED: "ordered, and may have been paid,",
     State.CANCELLED: "ordered, and may have been paid,",
 }
 
 
-@dataclass(frozen=True, slots=True)
-class DropEvent:
-    """Where to look. `since` is set on the second look, after the grace time."""
-
-    key: str
-    since: str = ""
+class SubmitSettings(LedgerSettings, DigestSettings):
+    inbox_bucket: str
+    thumbnail_function: str
+    state_machine_arn: str
+    providers: Annotated[tuple[ProviderName, ...], Listed, Field(min_length=1)]
+    sidecar_grace_seconds: Annotated[int, Field(ge=0, le=900)]
+    price_overrides: Json[PriceOverrides] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +98,11 @@ class Submit:
         inbox: Inbox,
         clips: ClipsBucket,
         table: Table,
-        publisher: Mailer,
+        results: Mailer,
+        digests: Digests,
         queue: SQSClient,
         workflow: SFNClient,
-        thumbnails: ThumbnailRequests | None = None,
+        thumbnails: ThumbnailRequests,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
@@ -104,7 +111,8 @@ class Submit:
         self._ledger = Ledger(table)
         self._send_once = SendOnce(table)
         self._prices = PriceList(settings.price_overrides)
-        self._publisher = publisher
+        self._results = results
+        self._digests = digests
         self._queue = queue
         self._workflow = workflow
         self._thumbnails = thumbnails
@@ -112,72 +120,71 @@ class Submit:
         self._place = Links(settings.aws_region, settings.clips_bucket)
 
     @classmethod
-    def build(cls, settings: SubmitSettings, session: Session) -> Self:
-        s3, queue = session.client("s3"), lazy(lambda: session.client("sqs"))
-        table = Table(session.client("dynamodb"), settings.ledger_table)
-        results = Publisher(lazy(lambda: session.client("sns")), settings.results_topic_arn)
+    def build(cls, container: Container) -> Self:
+        settings = container.settings(SubmitSettings)
         return cls(
             settings,
-            inbox=Inbox(s3, settings.inbox_bucket),
-            clips=ClipsBucket(s3, settings.clips_bucket),
-            table=table,
-            # Only for drops that are rejected, and for those that have to wait.
-            publisher=result_mailer(settings, results, table, queue),
-            queue=queue,
-            workflow=session.client("stepfunctions"),
-            # Made when the job has started, so that none starts later for it.
-            thumbnails=ThumbnailRequests(
-                lazy(lambda: session.client("lambda")), settings.thumbnail_function
-            ),
+            inbox=Inbox(container.client("s3"), settings.inbox_bucket),
+            clips=container.clips,
+            table=container.table,
+            results=container.results,
+            digests=container.digests,
+            queue=container.client("sqs"),
+            workflow=container.client("stepfunctions"),
+            thumbnails=ThumbnailRequests(container.client("lambda"), settings.thumbnail_function),
+            now=container.now,
         )
 
     def handle(self, message: Mapping[str, Any]) -> None:
-        """Handle an S3 "Object Created" event of EventBridge, or our own delayed second look."""
-        look = _where(message)
-        logger.append_keys(image_key=look.key)
-        if is_image(look.key):
-            self._look_at_image(look)
-        elif is_sidecar(look.key):
-            self._look_at_sidecar(look)
+        """Handle one message of the ingest queue: a drop, or a window whose digest is due."""
+        if "digest" in message:
+            self._digests.send(Window.named(DigestEvent.of(message).digest))
+            return
+        drop = DropEvent.of(message)
+        logger.append_keys(image_key=drop.key)
+        if is_image(drop.key):
+            self._image(drop)
+        elif is_sidecar(drop.key):
+            self._sidecar(drop)
         else:
             logger.info("not an image and not a sidecar: left alone")
 
-    def _look_at_image(self, look: DropEvent) -> None:
-        image = self._inbox.find(look.key)
+    def _image(self, event: DropEvent) -> None:
+        image = self._inbox.head(event.key)
         if image is None:
             logger.info("the image is gone: nothing to do")
             return
-        sidecar_key = sidecar_of(look.key, self._inbox.partners(look.key))
-        sidecar = self._inbox.find(sidecar_key) if sidecar_key else None
+        sidecar_key = sidecar_of(event.key, self._inbox.partners(event.key))
+        sidecar = self._inbox.head(sidecar_key) if sidecar_key else None
         if sidecar is None and not image.prompt:
-            self._alone(look, image, NO_SIDECAR)
+            self._alone(event, image, NO_SIDECAR)
         else:
             self._start_pair(Pair(image, sidecar))
 
-    def _look_at_sidecar(self, look: DropEvent) -> None:
-        sidecar = self._inbox.find(look.key)
+    def _sidecar(self, event: DropEvent) -> None:
+        sidecar = self._inbox.head(event.key)
         if sidecar is None:
             logger.info("the sidecar is gone: nothing to do")
             return
-        image_keys = images_of(look.key, self._inbox.partners(look.key))
+        image_keys = images_of(event.key, self._inbox.partners(event.key))
         for image_key in image_keys:
             logger.append_keys(image_key=image_key)
-            self._look_at_image(DropEvent(image_key))
+            self._image(DropEvent(image_key))
         if not image_keys:
-            self._alone(look, sidecar, NO_IMAGE)
+            self._alone(event, sidecar, NO_IMAGE)
 
-    def _alone(self, look: DropEvent, file: Drop, problem: Problem) -> None:
-        """Wait once for the partner of `file`; when it still is alone after that, say so."""
-        dropped_at = utc_iso(file.dropped_at)
-        if not look.since:
+    def _alone(self, event: DropEvent, drop: Drop, problem: Problem) -> None:
+        """Wait once for the partner of `drop`; if it is still alone after that, reject it."""
+        dropped_at = utc_iso(drop.dropped_at)
+        if not event.since:
             self._queue.send_message(
                 QueueUrl=self._settings.ingest_queue_url,
-                MessageBody=json.dumps({"look_again": {"key": look.key, "since": dropped_at}}),
+                MessageBody=json.dumps(event.recheck(dropped_at)),
                 DelaySeconds=self._settings.sidecar_grace_seconds,
             )
             logger.info("alone so far: waiting for the other file")
-        elif look.since == dropped_at:
-            self._reject(look.key, dropped_at, [problem])
+        elif event.since == dropped_at:
+            self._reject(event.key, dropped_at, [problem])
 
     def _start_pair(self, pair: Pair) -> None:
         try:
@@ -192,7 +199,7 @@ class Submit:
         """Check both files, reporting what is wrong with either of them at once."""
         problems: list[Problem] = []
         try:
-            sidecar = self._sidecar(pair)
+            sidecar = self._parsed(pair)
         except RejectedError as error:
             problems += error.problems
         try:
@@ -229,7 +236,7 @@ class Submit:
             priority=sidecar.priority,
         )
 
-    def _sidecar(self, pair: Pair) -> Sidecar:
+    def _parsed(self, pair: Pair) -> Sidecar:
         own = {"prompt": pair.image.prompt} if pair.image.prompt else {}
         data = self._inbox.read_sidecar(pair.sidecar) if pair.sidecar else None
         return parse_sidecar(data, own)
@@ -252,8 +259,7 @@ class Submit:
             return
         if held.created_at == job.created_at:
             metrics.add_metric("JobStarted", MetricUnit.Count, 1)
-            if self._thumbnails:
-                self._thumbnails.ask(held.job_id, held.source.pinned_key)
+            self._thumbnails.send(held.job_id, held.source.pinned_key)
         logger.info("job started with %s", held.provider)
 
     def _already(self, held: Job, job: Job) -> None:
@@ -273,12 +279,12 @@ class Submit:
         record_key = f"{output_folder(key)}/{mail_id}.json"
         turn = self._send_once.begin(mail_id, self._now().timestamp())
         if turn is not Turn.OURS:
-            logger.info("this rejection is told already")
+            logger.info("this rejection was mailed before")
             return
         mail = drop_rejected(key, problems, record_key, self._place)
         record = {**mail.document, "dropped_at": dropped_at, "rejected_at": utc_iso(self._now())}
         self._clips.put_record(record_key, record)
-        self._publisher.send(mail)
+        self._results.send(mail)
         self._send_once.end(mail_id, utc_iso(self._now()))
         metrics.add_metric("DropRejected", MetricUnit.Count, 1)
         logger.warning("drop rejected", fields=[problem.field for problem in problems])
@@ -289,16 +295,10 @@ def made_before(held: Job) -> Problem:
     take = held.settings.take
     return Problem(
         "take",
-        f"{take}, with which this clip of the image was {_FATE[held.state]} before",
+        f"{take}, with which this clip of the image was {_WAS[held.state]} before",
         "another number, to order (and pay) another clip of the same image and settings",
         f'Put "take": {take + 1} into the sidecar, or change the prompt.',
     )
-
-
-def _where(message: Mapping[str, Any]) -> DropEvent:
-    if "look_again" in message:
-        return DropEvent(**message["look_again"])
-    return DropEvent(message["detail"]["object"]["key"])
 
 
 def _clip_settings(sidecar: Sidecar, aspect_ratio: str) -> ClipSettings:

@@ -1,6 +1,6 @@
-"""The sweep: looks at jobs that the workflow has left behind, and lets it go on with them.
+"""The sweep: finds jobs that the workflow has left behind, and lets it go on with them.
 
-It tells nobody anything itself: the workflow does. A job that was asked for before is resumed,
+It sends no mail about a job itself: the workflow does. A job that was asked for before is resumed,
 which never orders; one whose execution was never started gets its first one.
 """
 
@@ -11,31 +11,44 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from dropreel.clips.bucket import ClipsBucket
-from dropreel.drops.selection import CAPABILITIES
 from dropreel.jobs.job import ENDS, Job, Reservation, State, from_iso, workflow_input
 from dropreel.ledger.jobs import SETTLED, Ledger
-from dropreel.ledger.slots import Slots
+from dropreel.ledger.slots import Slots, SlotSettings
 from dropreel.ledger.table import Table
 from dropreel.mail.alerts import report_spending
 from dropreel.mail.once import SendOnce
 from dropreel.mail.operators import needs_operator
+from dropreel.mail.publisher import OperatorsSettings, ResultsSettings
+from dropreel.mail.subscribers import RESULTS, Subscribers
 from dropreel.money.budget import Caps
+from dropreel.money.policy import CapSettings
 from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.providers.base import Failed, Provider, Ready
-from dropreel.steps.finalize import operators_mail_id
-from dropreel.steps.poll import find_lost_orders
+from dropreel.providers.catalog import CATALOG
+from dropreel.providers.config import ProviderSettings
+from dropreel.settings import LedgerSettings
+from dropreel.steps.lost_order import find_lost_orders
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
+
+    from dropreel.container import Container
 
 MOST_JOBS = 2000  # in one sweep: most of them are under way and need one read each
 WATCH = timedelta(days=3)  # after this a provider has forgotten the job, or bills it for good
 _RESUMED = ("late", "found", "stuck", "started", "untold")
 _LEFT_BEHIND = ("stuck", "started", "untold", "failed")  # no execution cared for these
 _UNDER_WAY = frozenset({State.SUBMITTING, State.SUBMITTED, State.RUNNING, State.READY})
+
+
+class SweepSettings(
+    LedgerSettings, ProviderSettings, SlotSettings, ResultsSettings, OperatorsSettings, CapSettings
+):
+    state_machine_arn: str
+    cancel_stalled_orders: bool
 
 
 class Sweep:
@@ -69,20 +82,39 @@ class Sweep:
         self._caps = caps
         self._now = now
 
-    def run(self) -> dict[str, int]:
-        """Look at every unsettled job. Returns how many of them got which treatment."""
+    @classmethod
+    def build(cls, container: Container) -> Self:
+        settings = container.settings(SweepSettings)
+        topics = {RESULTS: settings.results_topic_arn, "operators": settings.operators_topic_arn}
+        subscribers = Subscribers(container.client("sns"), topics, container.alerts)
+        return cls(
+            table=container.table,
+            slots=container.slots,
+            clips=container.clips,
+            provider=container.provider,
+            workflow=container.client("stepfunctions"),
+            machine_arn=settings.state_machine_arn,
+            deadline=container.deadline,
+            cancel_stalled=settings.cancel_stalled_orders,
+            caps=settings.caps(),
+            chores=[container.digests.send_overdue, subscribers.check],
+            now=container.now,
+        )
+
+    def handle(self) -> dict[str, int]:
+        """Check every unsettled job. Returns how many of them got which treatment."""
         done: Counter[str] = Counter()
         for job_id in self._ledger.unsettled(MOST_JOBS):
             job = self._ledger.get(job_id)
             if job is None:
                 continue
             try:
-                done[self._look_at(job)] += 1
+                done[self._treat(job)] += 1
             except Exception:
                 # One odd job must not keep the others from being looked at.
                 logger.exception("not swept", job_id=job_id)
                 done["failed"] += 1
-        for provider in CAPABILITIES:
+        for provider in CATALOG:
             done.update(self._heal_slots(provider))
         self._report(done)
         today = Reservation.at(self._now(), Decimal(0))
@@ -98,8 +130,8 @@ class Sweep:
             except Exception:
                 logger.exception("a chore was not done")
 
-    def _look_at(self, job: Job) -> str:
-        if job.state in ENDS and not self._told(job):
+    def _treat(self, job: Job) -> str:
+        if job.state in ENDS and not self._all_mailed(job):
             return "under way" if self._is_running(job) else self._resume(job, {}, "untold")
         if job.state in SETTLED:
             self._ledger.settle(job)
@@ -129,11 +161,11 @@ class Sweep:
             return {"failed": 1}
         return {"slots freed": freed} if freed else {}
 
-    def _told(self, job: Job) -> bool:
-        """Whether everybody knows of this end who should."""
+    def _all_mailed(self, job: Job) -> bool:
+        """Whether everybody was mailed about this end who should be."""
         if not self._send_once.was_sent(job.mail_id):
             return False
-        return not needs_operator(job) or self._send_once.was_sent(operators_mail_id(job))
+        return not needs_operator(job) or self._send_once.was_sent(job.operators_mail_id)
 
     def _stalled(self, job: Job) -> str:
         if self._too_old(job):
@@ -163,10 +195,10 @@ class Sweep:
             return "started"
         return self._resume(job, {}, "stuck")
 
-    def _resume(self, job: Job, word: dict[str, Any], why: str) -> str:
+    def _resume(self, job: Job, resume: dict[str, Any], why: str) -> str:
         stamp = self._now().strftime("%Y%m%d%H")
         name = f"{job.execution_name[:60]}-{why}-{stamp}"
-        return why if self._start(name, {**workflow_input(job), "resume": word}) else "under way"
+        return why if self._start(name, {**workflow_input(job), "resume": resume}) else "under way"
 
     def _start(self, name: str, given: dict[str, Any]) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""One call's watch over one job: looks, again and again while that pays, and what it learns."""
+"""The loop inside `poll`: polls again and again while that pays, and learns how long jobs take."""
 
 from __future__ import annotations
 
@@ -6,15 +6,26 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Self
+
+from pydantic import Field
 
 from dropreel.jobs.job import Job, from_iso, utc_iso
 from dropreel.ledger.runtimes import MeasuredRuntimes
 from dropreel.providers.base import Pending, Provider, StatusOutcome
+from dropreel.settings import Settings
 from dropreel.waiting.runtimes import Kind
-from dropreel.waiting.schedule import Schedule
+from dropreel.waiting.schedule import LONGEST_WATCH_S, Schedule
 
-SLOW_ANSWER_S = 40  # the function must have this much time left when it looks again
-_LOOSE_S = 1800  # a job that nobody looked at for longer tells nothing
+if TYPE_CHECKING:
+    from dropreel.container import Container
+
+SLOW_ANSWER_S = 40  # the function must have this much time left when it polls again
+_LOOSE_S = 1800  # a job that nobody polled for longer tells nothing
+
+
+class WatchSettings(Settings):
+    watch_seconds: Annotated[int, Field(ge=0, le=LONGEST_WATCH_S)]
 
 
 def kind_of(job: Job) -> Kind:
@@ -22,7 +33,7 @@ def kind_of(job: Job) -> Kind:
 
 
 class Watcher:
-    """Makes watches. `longest_s`: how long one call may watch; 0 looks once."""
+    """Makes watches. `longest_s`: how long one call may watch; 0 polls once."""
 
     def __init__(
         self,
@@ -37,8 +48,14 @@ class Watcher:
         self.now = now
         self.sleep = sleep
 
+    @classmethod
+    def build(cls, container: Container) -> Self:
+        seconds = container.settings(WatchSettings).watch_seconds
+        measured = MeasuredRuntimes(container.table)
+        return cls(measured, longest_s=seconds, now=container.now, sleep=container.sleep)
+
     def over(self, job: Job, pending_at: str = "") -> Watch:
-        """`pending_at`: when the job was seen pending by an earlier look; empty if never."""
+        """`pending_at`: when the job was seen pending by an earlier poll; empty if never."""
         return Watch(self, job, pending_at)
 
 
@@ -50,13 +67,15 @@ class Watch:
         self._watcher = watcher
         self._job = job
 
-    def look(self, provider: Provider, time_left: Callable[[], float] | None) -> StatusOutcome:
-        """The job's status: that of the first look, or a later one if the plan is to watch.
+    def until_news(
+        self, provider: Provider, time_left: Callable[[], float] | None
+    ) -> StatusOutcome:
+        """The job's status: that of the first poll, or a later one if the plan is to watch.
 
         Watching stops at whatever is not a plain "pending", and while `time_left` (seconds of
         the function's time) still lasts for a slow answer.
         """
-        status = self._look(provider)
+        status = self._poll(provider)
         if not self._goes_on(status):
             return status
         until = self._waited_s() + self._schedule.watch_s(self._waited_s())
@@ -68,11 +87,11 @@ class Watch:
             and (time_left is None or time_left() > enough)
         ):
             self._watcher.sleep(pace)
-            status = self._look(provider)
+            status = self._poll(provider)
         return status
 
     def wait_s(self, retry_after: float | None = None) -> int:
-        """How long to sleep before the next look."""
+        """How long to sleep before the next poll."""
         return self._schedule.wait_s(self._waited_s(), retry_after)
 
     def learn(self) -> None:
@@ -84,7 +103,7 @@ class Watch:
         if until_s - after_s < _LOOSE_S:
             self._watcher.measured.note(kind_of(self._job), after_s, until_s)
 
-    def _look(self, provider: Provider) -> StatusOutcome:
+    def _poll(self, provider: Provider) -> StatusOutcome:
         asked_at = utc_iso(self._watcher.now())
         status = provider.status(self._job.provider_job_id)
         if isinstance(status, Pending):

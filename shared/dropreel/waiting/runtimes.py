@@ -12,6 +12,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dropreel.providers.catalog import CATALOG, Profile
+
 # Upper ends of the bins, 9 % apart: fine enough for the plan, few enough for one small item.
 ENDS_S = tuple(2 * 2 ** (number / 8) for number in range(117))  # 2 s to almost 13 hours
 PROFILE_JOBS = 2.0  # the profile weighs as much as so many measured jobs
@@ -25,25 +27,6 @@ _WIDE_BLUR = (1 / 11,) * 11
 _LONELY_JOBS = 2.0  # fewer than these within two bins around
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """A provider before anything was measured (2026-11, from its pages as far as they tell).
-
-    Half of the jobs take less than `usual_s`, 19 of 20 less than `spread` times that. `pace_s`:
-    never look more often than this.
-    """
-
-    usual_s: float
-    spread: float
-    pace_s: int
-
-
-PROFILES = {
-    "eachlabs": Profile(usual_s=60, spread=2.0, pace_s=2),
-    "fal": Profile(usual_s=75, spread=2.0, pace_s=5),
-    "luma": Profile(usual_s=75, spread=2.0, pace_s=5),
-    "oxen": Profile(usual_s=520, spread=1.8, pace_s=10),
-}
 # No page tells how size and length count; guesses that a few measured jobs outweigh.
 _FACTORS = {"540p": 0.9, "720p": 1.0, "1080p": 1.4, "5s": 1.0, "10s": 1.6}
 
@@ -58,7 +41,7 @@ class Kind:
 
     @property
     def profile(self) -> Profile:
-        return PROFILES[self.provider]
+        return CATALOG[self.provider].profile
 
     @property
     def usual_s(self) -> float:

@@ -14,6 +14,8 @@ from itertools import pairwise
 
 from dropreel.waiting.runtimes import Runtimes
 
+# At a busy provider, or when the step died: the waits of `busy_wait` add up to about 45 minutes.
+MAX_TRIES = 12
 SEARCH_FIRST_S = 30  # until a lost order may show in a provider's list
 LONGEST_WATCH_S = 40  # with one slow answer after it, within the function's time-out
 MAX_RETRY_AFTER_S = 900

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dropreel.providers import registry
 from dropreel.providers.base import (
     Accepted,
     Busy,
@@ -23,9 +22,10 @@ from dropreel.providers.base import (
     Refused,
     Unknown,
 )
+from dropreel.providers.catalog import CATALOG
 from dropreel.providers.client import new_client
-from dropreel.providers.config import ProviderOptions
-from tests.unit.providers.support import CLIPS, KEY, Keys
+from dropreel.providers.config import build
+from tests.support.providers import CLIPS, KEY, Keys
 
 WINDOW = (datetime(2026, 11, 20, 12, tzinfo=UTC), datetime(2026, 11, 20, 13, tzinfo=UTC))
 # The keys and words of the four contracts, so that chance reaches every corner of them.
@@ -77,7 +77,7 @@ HEADERS = st.dictionaries(
 STATUSES = st.sampled_from([200, 200, 200, 201, 202, 204, 302]) | st.integers(200, 599)
 ANSWERS = st.lists(st.tuples(STATUSES, HEADERS, BODIES), min_size=1, max_size=4)
 
-every_provider = pytest.mark.parametrize("name", registry.NAMES)
+every_provider = pytest.mark.parametrize("name", CATALOG)
 widely = settings(max_examples=120, deadline=None)
 
 Told = list[tuple[int, dict[bytes, bytes], bytes]]
@@ -93,7 +93,7 @@ def speaking(name: str, answers: Told) -> tuple[Provider, list[bytes]]:
         return httpx.Response(status, headers=headers, content=body)
 
     client = new_client(httpx.MockTransport(respond))
-    return registry.build(name, ProviderOptions(), Keys(), client), given_out
+    return build(name, {}, Keys(), client), given_out
 
 
 def check_failure(outcome: object) -> None:
@@ -147,7 +147,7 @@ def test_any_answer_to_a_cancel_is_an_outcome(name: str, answers: Told) -> None:
 @given(answers=ANSWERS)
 def test_any_answer_to_a_search_is_a_list_or_nothing(name: str, answers: Told) -> None:
     provider, bodies = speaking(name, answers)
-    found = provider.find(CLIPS["5s"], *WINDOW)
+    found = provider.find_orders(CLIPS["5s"], *WINDOW)
     assert found is None or isinstance(found, list)
     if found:
         prompt = json.dumps(CLIPS["5s"].prompt).encode()

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from typing import Any, get_args
 
 import pytest
 from luma_agents.types import GenerationFailureCode
+from pydantic import ValidationError
 
 from dropreel.errors import SettingsError
-from dropreel.providers import luma, registry
+from dropreel.providers import luma
+from dropreel.providers.catalog import CATALOG
 from dropreel.providers.client import new_client
-from dropreel.providers.config import ProviderOptions
-from tests.unit.providers.support import CLIPS, Keys, adapter, says
+from dropreel.providers.config import build, read_options
+from tests.conftest import ROOT
+from tests.support.providers import CLIPS, Keys, adapter, says
+
+NO_OPTIONS: dict[str, dict[str, str]] = {name: {} for name in CATALOG}
+PAGE = (ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
 
 
 def sent(name: str, clip: str = "5s", **options: Any) -> dict[str, object]:
@@ -24,37 +31,71 @@ def sent(name: str, clip: str = "5s", **options: Any) -> dict[str, object]:
     return body
 
 
-def test_every_provider_has_options_and_an_adapter_of_its_name() -> None:
-    assert set(registry.NAMES) == set(ProviderOptions.model_fields)
-    for name in registry.NAMES:
-        assert adapter(name, [])[0].name == name
+@pytest.mark.parametrize("name", CATALOG)
+def test_the_catalog_leads_to_an_adapter_of_that_name(name: str) -> None:
+    assert adapter(name, [])[0].name == name
 
 
-def test_an_unknown_name_is_a_fault_of_the_settings() -> None:
+@pytest.mark.parametrize("name", CATALOG)
+def test_options_that_are_not_given_are_those_of_the_published_contract(name: str) -> None:
+    assert read_options({name: {}})[name].model_dump()["base_url"].startswith("https://")
+    with pytest.raises(ValidationError, match="base_ulr"):
+        read_options({name: {"base_ulr": "https://a.example"}})
+
+
+def test_a_name_that_is_not_in_the_catalog_is_an_error_of_the_settings() -> None:
     with pytest.raises(SettingsError, match="no provider 'runway'; there are eachlabs, oxen"):
-        registry.build("runway", ProviderOptions(), Keys(), new_client())
+        build("runway", {}, Keys(), new_client())
 
 
-@pytest.mark.parametrize("name", registry.NAMES)
-def test_only_the_adapter_that_is_used_is_loaded(name: str) -> None:
-    program = (
-        "import sys, httpx\n"
-        "from types import SimpleNamespace as N\n"
-        "from dropreel.providers.registry import build\n"
-        "o = N(base_url='', model='', auth='bearer', endpoint='a/b', api_base_url='')\n"
-        f"build({name!r}, N(**{{{name!r}: o}}), None, None)\n"
-        "print([m.rsplit('.', 1)[1] for m in sys.modules if m.startswith('dropreel.providers.')])\n"
-        "print('pydantic' in sys.modules)\n"
-    )
+def test_the_page_lists_every_option() -> None:
+    listed: dict[str, set[str]] = {}
+    provider = ""
+    for named, option in re.findall(r"^\| ([`\w]*) ?\| `(\w+)` \|", PAGE, re.MULTILINE):
+        provider = named.strip("`") or provider
+        listed.setdefault(provider, set()).add(option)
+    every = listed.pop("all")
+    models = {name: type(options) for name, options in read_options(NO_OPTIONS).items()}
+    assert {name: every | own for name, own in listed.items()} == {
+        name: set(model.model_fields) for name, model in models.items()
+    }
+
+
+def test_the_page_lists_the_limits_of_the_catalog() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \| (\d*) ?\|", PAGE, re.MULTILINE)
+    shown = {name: (int(jobs), int(orders) if orders else None) for name, jobs, orders in rows}
+    limits = {name: row.limit for name, row in CATALOG.items()}
+    assert shown == {name: (own.jobs, own.orders_per_minute) for name, own in limits.items()}
+
+
+def loaded_by(program: str) -> list[str]:
+    """The modules that a process has loaded after this program."""
     shown = subprocess.run(  # noqa: S603  our own program, in a process with no modules loaded
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", f"{program}\nimport sys\nprint(*sys.modules)"],
         check=True,
         capture_output=True,
         text=True,
         env={"PYTHONPATH": "shared"},
-    ).stdout.splitlines()
-    assert {m for m in registry.NAMES if f"'{m}'" in shown[0]} == {name}
-    assert shown[1] == "False"
+    )
+    return shown.stdout.split()
+
+
+def adapters_in(modules: list[str]) -> set[str]:
+    return {name for name in CATALOG if f"dropreel.providers.{name}" in modules}
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_only_the_adapter_that_is_used_is_loaded(name: str) -> None:
+    program = f"from dropreel.providers.config import build\nbuild({name!r}, {{}}, None, None)"
+    assert adapters_in(loaded_by(program)) == {name}
+
+
+def test_only_the_adapters_whose_options_are_set_are_loaded() -> None:
+    program = "from dropreel.providers.config import read_options\nread_options({})"
+    modules = loaded_by(program)
+    assert adapters_in(modules) == set()
+    assert "httpx" not in modules
+    assert adapters_in(loaded_by(program.replace("{}", "{'fal': {}}"))) == {"fal"}
 
 
 def test_the_failure_codes_of_luma_are_those_of_its_own_client() -> None:

@@ -1,0 +1,239 @@
+"""Why a job has no clip: one closed list of kinds, and one row of words and rules per kind.
+
+Mails, the dashboard, the runbook's sections, the circuit breaker and failover all read `ROWS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+
+class FailureKind(StrEnum):
+    # What a provider's answer, or its absence, means:
+    BAD_INPUT = "bad_input"  # the image or a parameter; the same request fails again
+    MODERATED = "moderated"  # refused by a content filter
+    AUTH = "auth"  # key missing, wrong, revoked or without access
+    NO_CREDIT = "no_credit"  # the account cannot pay
+    THROTTLED = "throttled"  # too many requests or jobs at once
+    TRANSIENT = "transient"  # a fault on the provider's side that may pass
+    CANCELLED = "cancelled"
+    UNREACHABLE = "unreachable"  # no connection, so the provider never saw the request
+    UNEXPECTED = "unexpected"  # an answer that the contract does not know
+    # What dropreel itself finds:
+    OVER_CAP = "over_cap"
+    UNKNOWN_PRICE = "unknown_price"
+    PAID_CALLS_OFF = "paid_calls_off"
+    LOST_ANSWER = "lost_answer"  # the order's answer: a clip may or may not be made and paid
+    NOTHING_MADE = "nothing_made"  # an operator found that a lost order was never taken
+    DEADLINE = "deadline"
+    DOWNLOAD = "download"
+    NOT_A_CLIP = "not_a_clip"
+    UNSAFE_RESULT = "unsafe_result"
+    ACCIDENT = "accident"  # a step of the workflow broke
+
+
+_KINDS = frozenset(kind.value for kind in FailureKind)
+
+
+@dataclass(frozen=True, slots=True)
+class FailureRow:
+    """What one kind means to everybody.
+
+    `label` is for lists. `what` and `next` are for the people who dropped the files, `operator`
+    for the operator (empty: the operator is not asked) with the `runbook` section that says more.
+    In `next`, `{again}` is how the same clip is ordered once more; `next_if_ordered` takes its
+    place while an order is under way. `billed` False: no money has moved; None: it may have, unless
+    the provider says otherwise. `cured_elsewhere`: another provider may succeed, because the
+    failure says nothing of image and prompt. `outage`: it would meet every job of this provider.
+    """
+
+    label: str
+    what: str
+    next: str
+    operator: str = ""
+    runbook: str = ""
+    next_if_ordered: str = ""
+    billed: bool | None = None
+    cured_elsewhere: bool = False
+    outage: bool = False
+
+
+_LATER = "Wait a while, then {again}."
+_WRONG_CLIP = FailureRow(
+    "not the clip",
+    "What {provider} delivered is not the clip that was asked for.",
+    "Show this mail to your operator. For another try, {again}.",
+    "Look at the provider for this job: it is made, and may have been paid.",
+    "Jobs fail",
+)
+
+ROWS: Mapping[FailureKind, FailureRow] = {
+    FailureKind.BAD_INPUT: FailureRow(
+        "image or setting not accepted",
+        "{provider} did not accept the image or a setting.",
+        "Change what the reason names, then drop the changed file.",
+    ),
+    FailureKind.MODERATED: FailureRow(
+        "refused by a content filter",
+        "The content filter of {provider} refused the image or the prompt.",
+        "Change the prompt or the image, then drop the changed file.",
+    ),
+    FailureKind.AUTH: FailureRow(
+        "API key not accepted",
+        "{provider} did not accept the API key of this installation.",
+        "Ask your operator to check the key, then {again}.",
+        "Check this provider's key in the stack's secret.",
+        "A provider does not work",
+        cured_elsewhere=True,
+        outage=True,
+    ),
+    FailureKind.NO_CREDIT: FailureRow(
+        "no credit",
+        "The account at {provider} has no credit left.",
+        "Ask your operator to add credit, then {again}.",
+        "Add credit to the account at this provider.",
+        "A provider does not work",
+        cured_elsewhere=True,
+        outage=True,
+    ),
+    FailureKind.THROTTLED: FailureRow(
+        "provider too busy",
+        "{provider} is too busy for more clips at the moment.",
+        _LATER,
+        cured_elsewhere=True,
+    ),
+    FailureKind.TRANSIENT: FailureRow(
+        "fault of the provider",
+        "{provider} had a fault of its own.",
+        _LATER,
+        cured_elsewhere=True,
+    ),
+    FailureKind.UNREACHABLE: FailureRow(
+        "provider not reachable",
+        "{provider} could not be reached.",
+        _LATER,
+        cured_elsewhere=True,
+        outage=True,
+    ),
+    FailureKind.UNEXPECTED: FailureRow(
+        "unknown answer",
+        "{provider} gave an answer that dropreel does not know.",
+        "Show this mail to your operator, then {again}.",
+    ),
+    FailureKind.CANCELLED: FailureRow(
+        "cancelled",
+        "The clip was cancelled at {provider}.",
+        "If you still want it, {again}.",
+    ),
+    FailureKind.NOT_A_CLIP: _WRONG_CLIP,
+    FailureKind.UNSAFE_RESULT: FailureRow(
+        "unsafe address",
+        _WRONG_CLIP.what,
+        _WRONG_CLIP.next,
+        "The provider gave an address that must not be fetched. Ask them why.",
+        "Jobs fail",
+    ),
+    FailureKind.DEADLINE: FailureRow(
+        "not finished in time",
+        "{provider} has not finished the clip in the time allowed.",
+        "Wait: for three days a late clip is delivered by itself. Do not drop the files again.",
+        "Nothing yet: the sweep looks every half hour for three days. Look at the provider if "
+        "it has not come by then.",
+        "Stalled jobs",
+    ),
+    FailureKind.DOWNLOAD: FailureRow(
+        "clip not fetched yet",
+        "{provider} has made the clip, but it could not be fetched.",
+        "Wait: for three days it is tried again. Then ask your operator. Do not drop the files "
+        "again.",
+        "Nothing yet: the sweep tries again every half hour for three days. Until then the clip "
+        "can also be fetched at the provider.",
+        "Stalled jobs",
+    ),
+    FailureKind.LOST_ANSWER: FailureRow(
+        "answer lost",
+        "{provider} was asked for the clip, but its answer was lost.",
+        "Ask your operator to look at {provider} for this clip before anybody drops it again.",
+        "Look at the provider for a job of this time and prompt before anything else: "
+        "a second order would be paid twice.",
+        "Payment unknown",
+    ),
+    FailureKind.NOTHING_MADE: FailureRow(
+        "never ordered",
+        "Your operator has found that the clip was never ordered.",
+        "If you still want it, {again}.",
+        billed=False,
+    ),
+    FailureKind.OVER_CAP: FailureRow(
+        "over a cap",
+        "The clip would cost more than is allowed.",
+        "Choose a smaller clip or a higher max_cost_usd in the sidecar, ask your operator for a "
+        "higher limit, or wait for the next day or month. Then {again}.",
+        billed=False,
+    ),
+    FailureKind.UNKNOWN_PRICE: FailureRow(
+        "price unknown",
+        "The price of this clip is not known, so it was not ordered.",
+        "Choose other settings, or ask your operator to enter the price. Then {again}.",
+        billed=False,
+    ),
+    FailureKind.PAID_CALLS_OFF: FailureRow(
+        "paid clips are off",
+        "Your operator has switched paid clips off.",
+        "Ask your operator when they are on again, then {again}.",
+        billed=False,
+    ),
+    FailureKind.ACCIDENT: FailureRow(
+        "fault in dropreel",
+        "Something went wrong inside dropreel.",
+        "Try once more: {again}. If it happens twice, show this mail to your operator.",
+        "Read the execution's history and the functions' logs.",
+        "Jobs fail",
+        next_if_ordered="Show this mail to your operator; the clip may still come. Do not drop "
+        "the files again.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailure:
+    """Why this job has no clip, as the ledger, the records and the mails' documents hold it.
+
+    `message` is the reason in the provider's words or ours, without secrets. `code` is the
+    provider's machine-readable reason. `retryable` says whether a new order may succeed, `billed`
+    is None where nobody knows.
+    """
+
+    kind: FailureKind
+    message: str = ""
+    code: str | None = None
+    http_status: int | None = None
+    retryable: bool = False
+    billed: bool | None = None
+
+    @classmethod
+    def of(cls, kind: FailureKind, message: str) -> Self:
+        """A failure that dropreel itself has found."""
+        return cls(kind, message, billed=ROWS[kind].billed)
+
+    @classmethod
+    def stored(cls, facts: Mapping[str, Any] | None) -> Self | None:
+        """Read back what `facts` wrote; a kind that other versions wrote becomes `unexpected`."""
+        if not facts:
+            return None
+        known = {name: facts[name] for name in cls.__slots__ if name in facts}
+        kind = facts.get("kind")
+        found = FailureKind(kind) if kind in _KINDS else FailureKind.UNEXPECTED
+        return cls(**{**known, "kind": found})
+
+    def facts(self) -> dict[str, Any]:
+        """Without what is not known, but for `billed`, whose absence would say less than None."""
+        facts = {name: value for name, value in asdict(self).items() if value is not None}
+        return {**facts, "kind": self.kind.value, "billed": self.billed}
+
+    @property
+    def row(self) -> FailureRow:
+        return ROWS[self.kind]

@@ -1,0 +1,58 @@
+"""An order whose answer was lost: the payment is unknown until the order is found or settled.
+
+Invariant: nothing in here orders, and nothing frees money. A lost order's money stays set aside
+until the provider's own list shows the order, or an operator says that there is none.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from dropreel.clips.bucket import ClipsBucket
+from dropreel.jobs.failure import FailureKind, JobFailure
+from dropreel.jobs.job import Job, State, from_iso
+from dropreel.ledger.jobs import Ledger
+from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.providers.base import Provider
+
+STALE_S = 90  # a POST with its time-outs, and the function around it, is over long before
+MAX_SEARCHES = 4  # the waits between them double: 30 s, 1, 2 and 4 minutes
+_CLOCKS_DIFFER = timedelta(seconds=60)  # ours and the provider's
+
+
+def mark_unknown(ledger: Ledger, job: Job, failure: JobFailure) -> Job:
+    """Nobody knows whether the order was taken."""
+    attempts = job.attempted(outcome=State.UNKNOWN.value, reason=failure.message)
+    moved = ledger.move(job, State.UNKNOWN, failure=failure, attempts=attempts)
+    metrics.add_metric("PaymentUnknown", MetricUnit.Count, 1)
+    return moved
+
+
+def answer_lost(message: str) -> JobFailure:
+    return JobFailure.of(FailureKind.LOST_ANSWER, message)
+
+
+def find_lost_orders(job: Job, provider: Provider, clips: ClipsBucket) -> list[str] | None:
+    """Orders at the provider that can only be the lost one; None where it cannot be told."""
+    asked = from_iso(job.asked_at)
+    request = clips.order_of(job, url_seconds=60)
+    until = asked + timedelta(seconds=STALE_S) + _CLOCKS_DIFFER
+    found = provider.find_orders(request, asked - _CLOCKS_DIFFER, until)
+    known = {attempt.provider_job_id for attempt in job.attempts}
+    return None if found is None else [order for order in found if order not in known]
+
+
+def follow_found_order(ledger: Ledger, job: Job, provider_job_id: str, deadline_at: str) -> Job:
+    """The lost order is found: the job goes on with it."""
+    attempts = job.attempted(provider_job_id=provider_job_id, outcome=State.SUBMITTED.value)
+    moved = ledger.move(
+        job,
+        State.SUBMITTED,
+        provider_job_id=provider_job_id,
+        attempts=attempts,
+        deadline_at=deadline_at,
+        failure=None,
+    )
+    metrics.add_metric("PaymentRecovered", MetricUnit.Count, 1)
+    logger.info("the lost order was found")
+    return moved

@@ -1,0 +1,203 @@
+"""Fences that are taken away, one by one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import httpx
+import pytest
+
+from dropreel.jobs.failure import FailureKind, JobFailure
+from dropreel.jobs.job import Job, State
+from dropreel.ledger import budget as accounts
+from dropreel.ledger import jobs as ledger
+from dropreel.ledger import slots
+from dropreel.ledger.slots import Slots
+from dropreel.ledger.table import Delete, Item, Table, Update
+from dropreel.mail.once import SendOnce, Turn
+from dropreel.providers import oxen
+from dropreel.providers.base import Failure, Provider
+from dropreel.providers.catalog import Limit
+from dropreel.steps import lost_order
+from dropreel.steps import poll as polling
+from dropreel.steps import sweep as sweeping
+from dropreel.steps.generate import Generate
+from dropreel.steps.outcomes import Ended, GenerateAgain, GenerateOutcome, SearchOrder
+from dropreel.steps.poll import Poll
+from dropreel.steps.submit import Pair
+from local.faults.provider import Transport
+
+Patch = pytest.MonkeyPatch
+
+
+_ask = Transport.handle_request
+
+
+def repeats_orders_without_answer(patch: Patch) -> None:
+    def handle_request(self: Transport, request: httpx.Request) -> httpx.Response:
+        try:
+            return _ask(self, request)
+        except httpx.TransportError:
+            return _ask(self, request)
+
+    patch.setattr(Transport, "handle_request", handle_request)
+
+
+_transact = Table.write_all
+
+
+_update = Table.update
+
+
+_put = Table.put
+
+
+_lost = Generate._lost
+
+
+_repeated = Generate._repeated
+
+
+_failed = Poll._failed
+
+
+def bare(update: Update) -> Update:
+    return replace(update, condition=None)
+
+
+def updates_without_conditions(patch: Patch) -> None:
+    def write_all(self: Table, writes: list[Update | Delete]) -> None:
+        _transact(self, [bare(one) if isinstance(one, Update) else one for one in writes])
+
+    patch.setattr(Table, "write_all", write_all)
+
+
+def claims_without_condition(patch: Patch) -> None:
+    def put(self: Table, key: str, item: Item, *_: object) -> bool:
+        return _put(self, key, item, None)
+
+    patch.setattr(Table, "put", put)
+
+
+def moves_without_condition(patch: Patch) -> None:
+    def update(self: Table, update: Update) -> Item:
+        return _update(self, bare(update) if update.key.startswith("JOB#") else update)
+
+    patch.setattr(Table, "update", update)
+
+
+def orders_again_what_is_being_submitted(patch: Patch) -> None:
+    def repeated(self: Generate, job: Job) -> GenerateOutcome:
+        if job.state is not State.SUBMITTING:
+            return _repeated(self, job)
+        request = self._clips.order_of(job, 3600)
+        return self._settle(job, self._provider(job.provider).submit(request), 0)
+
+    patch.setattr(Generate, "_repeated", repeated)
+
+
+def drops_the_stale_check(patch: Patch) -> None:
+    patch.setattr(polling, "STALE_S", 0)
+
+
+def tells_without_lease(patch: Patch) -> None:
+    patch.setattr(SendOnce, "begin", lambda *_: Turn.OURS)
+
+
+def forgets_that_it_told(patch: Patch) -> None:
+    patch.setattr(SendOnce, "end", lambda *_: None)
+
+
+def frees_the_money_of_lost_orders(patch: Patch) -> None:
+    def lost(self: Generate, job: Job, failure: JobFailure) -> SearchOrder:
+        free = self._ledger.move
+
+        def move(moved: Job, to: State, **facts: Any) -> Job:
+            return free(moved, to, **facts, **moved.released())
+
+        patch.setattr(self._ledger, "move", move)
+        return _lost(self, job, failure)
+
+    patch.setattr(Generate, "_lost", lost)
+
+
+def hands_lost_orders_on(patch: Patch) -> None:
+    def lost(self: Generate, job: Job, failure: JobFailure) -> GenerateOutcome:
+        moved = self._rules.next_provider(job, FailureKind.UNREACHABLE)
+        if moved is None:
+            return _lost(self, job, failure)
+        return self._hand_over(job, moved, job.released())
+
+    patch.setattr(Generate, "_lost", lost)
+
+
+def never_trues_up(patch: Patch) -> None:
+    patch.setattr(ledger, "adjusting", lambda *_: [])
+
+
+def reserves_for_the_day_only(patch: Patch) -> None:
+    limits = accounts._limits
+    patch.setattr(accounts, "_limits", lambda *given: limits(*given)[:1])
+
+
+def takes_old_events_for_new_drops(patch: Patch) -> None:
+    number = count(1000)
+    always_newer = property(lambda _: f"9999-12-31T00:00:00.{next(number)}Z")
+    patch.setattr(Pair, "dropped_at", always_newer)
+
+
+def starts_jobs_again_whatever_they_are(patch: Patch) -> None:
+    takes_old_events_for_new_drops(patch)
+    patch.setattr(Job, "may_start_again", True)
+
+
+def starts_what_may_be_billed_again(patch: Patch) -> None:
+    patch.setattr(Job, "may_start_again", property(lambda job: job.state in FAILURES))
+
+
+def lets_resumed_executions_order(patch: Patch) -> None:
+    def failed(self: Poll, job: Job, failure: JobFailure, *_: bool) -> GenerateAgain | Ended:
+        return _failed(self, job, failure, True)
+
+    patch.setattr(Poll, "_failed", failed)
+
+
+def finds_orders_it_knows(patch: Patch) -> None:
+    def find(job: Job, provider: Provider, clips: Any) -> list[str] | None:
+        return find_order(replace(job, attempts=()), provider, clips)
+
+    find_order = lost_order.find_lost_orders
+    for place in (polling, sweeping):
+        patch.setattr(place, "find_lost_orders", find)
+
+
+def takes_every_failure_for_free(patch: Patch) -> None:
+    def judged(*given: Any) -> Failure:
+        return replace(judge(*given), billed=False)
+
+    judge = oxen._job_failure
+    patch.setattr(oxen, "_job_failure", judged)
+
+
+def takes_slots_from_who_was_woken(patch: Patch) -> None:
+    patch.setattr(Slots, "_is_over", lambda *_: True)
+
+
+def knows_the_last_token_only(patch: Patch) -> None:
+    def park(self: Slots, job_id: str, token: str) -> None:
+        self._table.put(f"PARKED#{job_id}", {"token": token})
+
+    patch.setattr(Slots, "_park", park)
+
+
+def never_heals_the_line(patch: Patch) -> None:
+    patch.setattr(Slots, "heal", lambda *_: 0)
+
+
+def gives_slots_without_limit(patch: Patch) -> None:
+    patch.setattr(slots, "limit_of", lambda *_: Limit(jobs=9))
+
+
+FAILURES = frozenset({State.REFUSED, State.FAILED, State.CANCELLED})

@@ -1,0 +1,310 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dropreel.errors import Problem
+from dropreel.jobs.failure import FailureKind, JobFailure
+from dropreel.jobs.job import ClipInfo, Source, State
+from dropreel.mail.digest import Digests, ResultMailer
+from dropreel.mail.digest_text import digest
+from dropreel.mail.message import DigestEntry, Links, Mail
+from dropreel.mail.once import LEASE_S
+from dropreel.mail.publisher import Publisher
+from dropreel.mail.results import clip_delivered, clip_not_delivered, drop_rejected
+from dropreel.mail.windows import Window
+from tests.support.aws import Aws, Clock, Mailbox, make_job
+
+PLACE = Links("us-east-1", "clips", "arn:aws:states:us-east-1:1:execution:render:x")
+CLIP = ClipInfo(duration_s=5.0, width=960, height=540, size=1_234_567, sha256="ab" * 32)
+ABOVE = 3
+
+
+class Stage:
+    """Results that are sent, a person's mailbox as the template subscribes it, and a machine."""
+
+    def __init__(self, aws: Aws, clock: Clock) -> None:
+        self.aws, self.clock = aws, clock
+        sns, sqs = aws.results.sns, aws.sqs
+        self.mailbox = Mailbox(sns, sqs, "person", policy={"mail": ["yes"]})
+        self.machine = Mailbox(sns, sqs, "machine", self.mailbox.topic_arn)
+        self.publisher = Publisher(sns, self.mailbox.topic_arn)
+        self.digests = self.teller(self.publisher)
+
+    def teller(self, publisher: Publisher) -> Digests:
+        return Digests(self.aws.table, publisher, PLACE, self.clock)
+
+    def sender(self, **changes: Any) -> ResultMailer:
+        parts: dict[str, Any] = {
+            "table": self.aws.table,
+            "queue": self.aws.sqs,
+            "queue_url": self.aws.ingest_queue,
+            "above": ABOVE,
+            "minutes": 10,
+            "now": self.clock,
+        }
+        return ResultMailer(self.publisher, **{**parts, **changes})
+
+    def gone(self) -> Publisher:
+        """As if SNS refused every message."""
+        return Publisher(self.aws.results.sns, f"{self.mailbox.topic_arn}-gone")
+
+    def asked(self) -> list[dict[str, Any]]:
+        """The messages that wait in the ingest queue, at once."""
+        answer = self.aws.sqs.receive_message(
+            QueueUrl=self.aws.ingest_queue, MaxNumberOfMessages=10
+        )
+        return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+
+    def untold(self) -> int:
+        return len(list(self.aws.table.query_index("unsettled", "unsettled", "mails")))
+
+    def window(self) -> Window:
+        return Window.at(self.clock(), 10)
+
+
+@pytest.fixture
+def stage(aws: Aws, clock: Clock) -> Stage:
+    return Stage(aws, clock)
+
+
+def mail(number: int, state: State = State.DELIVERED) -> Mail:
+    source = Source("inbox", f"set/{number:03}.jpg", "e", "image/jpeg", 1, 1, "sources/x.jpg")
+    failure = JobFailure(FailureKind.MODERATED, "their words", billed=False)
+    job = make_job(
+        job_id=f"{number:024}",
+        source=source,
+        state=state,
+        estimate_usd=Decimal("0.40"),
+        delivered_at="2026-11-20T09:31:14.000Z",
+        failure=None if state is State.DELIVERED else failure,
+    )
+    delivered = state is State.DELIVERED
+    return clip_delivered(job, CLIP, PLACE) if delivered else clip_not_delivered(job, PLACE)
+
+
+def outcomes(documents: list[dict[str, Any]]) -> list[str]:
+    return sorted(document["outcome"] for document in documents)
+
+
+def test_many_results_are_a_few_mails_and_a_digest_but_a_document_each(stage: Stage) -> None:
+    sender = stage.sender()
+    for number in range(8):
+        sender.send(mail(number, State.FAILED if number == 6 else State.DELIVERED))
+    assert outcomes(stage.mailbox.take()) == ["delivered"] * ABOVE
+    assert outcomes(stage.machine.take()) == ["delivered"] * 7 + ["failed"]
+    stage.clock.now = stage.window().end
+    stage.digests.send(Window.at(stage.clock() - timedelta(seconds=1), 10))
+    (told,) = stage.mailbox.take()
+    assert told["counts"] == {"delivered": 4, "failed": 1}
+    assert told["cost_usd"] == "1.60"
+    for words in (
+        "5 results in one mail",
+        "4 with a clip",
+        "about $1.60 for 4 clips",
+        "- 006.jpg: failed. The content filter of luma refused",
+        "007.jpg",
+    ):
+        assert words in told["text"]
+    assert "002.jpg" not in told["text"]
+    assert told["text"].index("006.jpg") < told["text"].index("003.jpg")
+    assert outcomes(stage.machine.take()) == ["digest"]
+    assert stage.untold() == 0
+
+
+def test_the_digest_is_asked_for_once_and_comes_after_the_windows_end(stage: Stage) -> None:
+    delays: list[int] = []
+
+    class Queue:
+        def send_message(self, *, DelaySeconds: int, **message: str) -> None:  # noqa: N803
+            delays.append(DelaySeconds)
+            assert json.loads(message["MessageBody"]) == {"digest": "2026-11-20T09:30Z+10"}
+
+    stage.clock.pass_time(minutes=4)
+    sender = stage.sender(queue=Queue())
+    for number in range(8):
+        sender.send(mail(number))
+    assert delays == [6 * 60 + 15]
+
+
+def test_what_asks_for_the_digest_may_fail_and_is_tried_by_the_next_result(stage: Stage) -> None:
+    for number in range(ABOVE):
+        stage.sender().send(mail(number))
+    gone = stage.sender(queue_url=f"{stage.aws.ingest_queue}-gone")
+    with pytest.raises(ClientError):
+        gone.send(mail(ABOVE))
+    stage.sender(minutes=10).send(mail(ABOVE))
+    assert stage.untold() == 1
+    held = stage.aws.table.get(f"MAILS#{stage.window().name}")
+    assert held
+    assert held["asked"] is True
+
+
+def test_a_window_with_few_results_has_no_digest(stage: Stage) -> None:
+    sender = stage.sender()
+    for window in range(3):
+        for number in range(ABOVE):
+            sender.send(mail(10 * window + number))
+        stage.clock.pass_time(minutes=10)
+    assert outcomes(stage.mailbox.take()) == ["delivered"] * 9
+    assert (stage.asked(), stage.untold()) == ([], 0)
+
+
+def test_without_a_limit_every_result_is_a_mail_and_nothing_is_counted(stage: Stage) -> None:
+    sender = stage.sender(above=0)
+    for number in range(9):
+        sender.send(mail(number))
+    assert len(stage.mailbox.take()) == 9
+    assert stage.aws.table.get(f"MAILS#{stage.window().name}") is None
+
+
+def test_a_digest_is_told_once_however_often_it_is_asked_for(stage: Stage) -> None:
+    window, sender = stage.window(), stage.sender()
+    for number in range(6):
+        sender.send(mail(number))
+    stage.mailbox.take()
+    for _ in range(2):
+        stage.digests.send(window)
+        stage.teller(stage.publisher).send(window)
+    assert outcomes(stage.mailbox.take()) == ["digest"]
+
+
+def test_a_digest_that_could_not_be_sent_is_sent_by_the_sweep(stage: Stage) -> None:
+    window, sender = stage.window(), stage.sender()
+    for number in range(6):
+        sender.send(mail(number))
+    stage.mailbox.take()
+    with pytest.raises(ClientError, match="NotFound"):
+        stage.teller(stage.gone()).send(window)
+    stage.digests.send_overdue()  # its time is not over
+    assert stage.mailbox.take() == []
+    stage.clock.pass_time(minutes=20, seconds=LEASE_S)
+    for _ in range(2):
+        stage.digests.send_overdue()
+    (told,) = stage.mailbox.take()
+    assert told["counts"] == {"delivered": 3}
+
+
+def test_who_dies_after_sending_the_digest_tells_nobody_twice(stage: Stage) -> None:
+    window, sender = stage.window(), stage.sender()
+    for number in range(6):
+        sender.send(mail(number))
+    stage.mailbox.take()
+    dying = stage.teller(stage.publisher)
+    dying._settle = lambda *_: None  # type: ignore[method-assign]
+    dying.send(window)
+    assert stage.untold() == 3
+    stage.clock.pass_time(minutes=20)
+    stage.digests.send_overdue()
+    assert (outcomes(stage.mailbox.take()), stage.untold()) == (["digest"], 0)
+
+
+def test_a_result_that_comes_too_late_for_its_digest_is_told_by_the_sweep(stage: Stage) -> None:
+    window, late = stage.window(), stage.sender(now=Clock(stage.clock.now))
+    for number in range(6):
+        stage.sender().send(mail(number))
+    stage.clock.pass_time(minutes=11)
+    stage.digests.send(window)
+    late.send(mail(99))
+    stage.mailbox.take()
+    stage.clock.pass_time(minutes=10)
+    stage.digests.send_overdue()
+    (told,) = stage.mailbox.take()
+    assert "099.jpg" in told["text"]
+    assert told["counts"] == {"delivered": 1}
+
+
+def test_a_failed_publish_leaves_the_result_to_be_told(stage: Stage) -> None:
+    sender = stage.sender()
+    for number in range(ABOVE):
+        sender.send(mail(number))
+    broken = stage.sender()
+    broken._publisher = stage.gone()
+    with pytest.raises(ClientError, match="NotFound"):
+        broken.send(mail(7))
+    assert stage.untold() == 1
+
+
+def test_two_hundred_results_are_told_together(stage: Stage) -> None:
+    lines = [entry for n in range(200) if (entry := mail(n).entry)]
+    for entry in lines:
+        stage.sender()._note(stage.window(), entry)
+    stage.digests.send(stage.window())
+    (told,) = stage.mailbox.take()
+    assert told["counts"] == {"delivered": 200}
+    assert "about $80.00 for 200 clips" in told["text"]
+    assert stage.untold() == 0
+
+
+hostile = st.text(st.characters(codec="utf-8"), max_size=1024)
+line_of = st.builds(
+    DigestEntry,
+    mail_id=st.text(min_size=1),
+    file=hostile.filter(bool),
+    outcome=st.sampled_from(["delivered", "failed", "refused", "rejected", "unknown", "stalled"]),
+    text=hostile,
+    cost_usd=st.none() | st.decimals(0, 1000, places=2),
+    real=st.booleans(),
+)
+
+
+@given(st.lists(line_of, min_size=1, max_size=5), st.integers(1, 400))
+def test_no_digest_is_too_long_for_sns(lines: list[DigestEntry], times: int) -> None:
+    sent: list[dict[str, Any]] = []
+
+    class Sns:
+        def publish(self, **message: Any) -> None:
+            sent.append(message)
+
+    window = Window.at(datetime(2026, 11, 20, 9, 30, tzinfo=UTC), 10)
+    Publisher(Sns(), "arn").send(digest(window, lines * times, PLACE))  # type: ignore[arg-type]
+    (message,) = sent
+    assert len(message["Message"].encode()) < 250 * 1024
+    assert message["Subject"].startswith(f"{len(lines) * times:,} more file")
+
+
+def test_a_rejection_is_told_with_its_problems() -> None:
+    problems = [Problem("prompt", "nothing", "a text"), Problem("take", "0", "1 to 999")]
+    entry = drop_rejected("set/a.jpg", problems, "clips/set/a/rejected-1.json", PLACE).entry
+    assert entry
+    assert (entry.mail_id, entry.file, entry.cost_usd) == ("rejected-1", "set/a.jpg", None)
+    text = digest(Window.at(datetime.now(UTC), 10), [entry], PLACE).text
+    assert "a.jpg: rejected. prompt: found nothing; take: found 0" in text
+    assert "- a.jpg: " in text
+    assert "Mend this and drop the changed file again." in text
+    assert "s3://clips/clips/set/\n" in text
+    assert "no clip was made" in text
+
+
+def test_files_of_one_name_are_told_with_their_folders() -> None:
+    lines = [DigestEntry("1", "a/x.jpg", "delivered"), DigestEntry("2", "b/x.jpg", "delivered")]
+    text = digest(Window.at(datetime.now(UTC), 10), lines, PLACE).text
+    assert "- a/x.jpg\n- b/x.jpg\n" in text
+
+
+def test_real_prices_estimates_and_unknown_ones_are_told_apart() -> None:
+    window = Window.at(datetime.now(UTC), 10)
+    real = DigestEntry("1", "a.jpg", "delivered", cost_usd=Decimal("0.38"), real=True)
+    guess = replace(real, real=False)
+    unknown = replace(real, cost_usd=None, real=False)
+    failed = DigestEntry("2", "b.jpg", "failed", "why", Decimal("0.40"))
+    assert "Cost: $0.76 for 2 clips\n" in digest(window, [real, real], PLACE).text
+    assert "Cost: about $0.76 for 2 clips\n" in digest(window, [real, guess], PLACE).text
+    text = digest(window, [real, unknown, failed], PLACE).text
+    assert "Cost: $0.38 for 1 clip, and 1 at an unknown price; up to $0.40 more" in text
+
+
+@given(st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1)), st.integers(1, 14))  # noqa: DTZ001
+def test_a_window_has_a_name_from_which_it_is_known_again(moment: datetime, minutes: int) -> None:
+    window = Window.at(moment.replace(tzinfo=UTC), minutes)
+    assert window.start <= moment.replace(tzinfo=UTC) < window.end
+    assert Window.named(window.name) == window
+    assert " " not in window.name

@@ -1,0 +1,290 @@
+"""Clips that do not come, or not at once: tried again, given up, told."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import httpx
+import pytest
+
+from dropreel.jobs.failure import FailureKind, JobFailure
+from dropreel.jobs.job import ENDS, State
+from dropreel.providers.base import Failed, Failure, NoAnswer, Pending, Phase, Ready
+from dropreel.steps.finalize import MAX_FETCHES
+from dropreel.steps.outcomes import FinalizeEvent
+from tests.support.aws import make_job
+from tests.support.mp4 import mp4
+from tests.support.stage import (
+    CLIP_KEY,
+    EXECUTIONS,
+    LIMIT,
+    READY,
+    RECORD_KEY,
+    Answer,
+    Stage,
+    execution_of,
+    file,
+)
+
+# --- not yet, or not at all ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (Pending(Phase.RUNNING, "processing"), "processing"),
+        (NoAnswer(Failure(FailureKind.TRANSIENT, "HTTP 502")), "HTTP 502"),
+    ],
+    ids=["pending", "no answer"],
+)
+def test_a_clip_that_is_not_ready_after_all_is_looked_at_again_but_not_forever(
+    stage: Stage, status: Pending | NoAnswer, reason: str
+) -> None:
+    job = stage.job(State.READY)
+    stage.provider.status_answers = [status, status]
+    assert stage.finish(job) == {"outcome": "wait", "wait_seconds": 30}
+    assert (stage.held(), stage.aws.stored(), stage.mails()) == (job, [], ([], []))
+    assert stage.finish(job, fetches=MAX_FETCHES - 1)["error"] == "stalled.download"
+    assert stage.held().failure == JobFailure(FailureKind.DOWNLOAD, reason)
+    assert stage.cdn.fetches == []
+
+
+def test_a_clip_that_the_provider_has_lost_is_a_failed_job(stage: Stage) -> None:
+    job = stage.job(State.READY)
+    failure = Failure(FailureKind.MODERATED, "flagged after all", code="nsfw", billed=False)
+    stage.provider.status_answers = [Failed(failure)]
+    assert stage.finish(job) == {
+        "outcome": "ended",
+        "state": "failed",
+        "error": "failed.moderated",
+        "cause": "flagged after all",
+    }
+    ((mail,), operators) = stage.mails()
+    assert mail["failure"] == {
+        "kind": "moderated",
+        "message": "flagged after all",
+        "code": "nsfw",
+        "retryable": False,
+        "billed": False,
+    }
+    assert operators == []
+    assert stage.aws.stored("clips/") == [RECORD_KEY]
+
+
+def broken_line() -> httpx.Response:
+    raise httpx.ConnectError("connection refused")
+
+
+TROUBLES: dict[str, Answer] = {
+    "expired": lambda: httpx.Response(403),
+    "busy": lambda: httpx.Response(503, headers={"Retry-After": "9"}),
+    "broken line": broken_line,
+    "cut short": lambda: file(b"\0\0\0\x18ftypisom" * 9, announced=100_000),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_a_download_is_tried_five_times_with_growing_pauses(stage: Stage, trouble: str) -> None:
+    job = stage.job(State.READY)
+    stage.cdn.answer = TROUBLES[trouble]
+    stage.provider.status_answers = [READY] * MAX_FETCHES
+    answers = [stage.finish(job, fetches=number) for number in range(MAX_FETCHES)]
+    assert answers[:-1] == [{"outcome": "wait", "wait_seconds": s} for s in (30, 60, 120, 240)]
+    assert (answers[-1]["state"], answers[-1]["error"]) == ("stalled", "stalled.download")
+    assert "5ec2e7" not in answers[-1]["cause"]
+    assert len(stage.cdn.fetches) == MAX_FETCHES
+    ((mail,), (note,)) = stage.mails()
+    assert mail["outcome"] == note["outcome"] == "stalled"
+    assert "operator needed (download)" in note["subject"]
+    assert stage.aws.stored("clips/") == [RECORD_KEY]
+
+
+def test_a_clip_that_can_be_fetched_at_last_is_delivered(stage: Stage, clip: bytes) -> None:
+    job = stage.job(State.READY)
+    stage.provider.status_answers = [READY, READY]
+    stage.cdn.answer = TROUBLES["busy"]
+    assert stage.finish(job)["outcome"] == "wait"
+    stage.cdn.answer = lambda: file(clip)
+    assert stage.finish(job, fetches=1)["outcome"] == "delivered"
+    assert len(stage.mails()[0]) == 1
+
+
+def test_a_clip_that_does_not_come_within_a_run_is_given_up_at_once_with_a_word_to_the_operator(
+    stage: Stage, clip: bytes
+) -> None:
+    job = stage.job(State.READY)
+    stage.provider.status_answers = [READY]
+    ending = FinalizeEvent(job.job_id, execution_of(job), job.run)
+    assert stage.delivery.handle(ending, lambda: 10).payload()["error"] == "stalled.download"
+    assert len(stage.cdn.fetches) == 1
+    assert stage.aws.stored("clips/") == [RECORD_KEY]
+    ((mail,), (note,)) = stage.mails()
+    assert mail["outcome"] == note["outcome"] == "stalled"
+    assert "too slowly" in mail["failure"]["message"]
+
+
+def test_a_clip_that_was_too_slow_is_fetched_from_its_start_when_the_sweep_looks_again(
+    stage: Stage, clip: bytes
+) -> None:
+    job = stage.job(State.READY)
+    stage.provider.status_answers = [READY, READY]
+    ending = FinalizeEvent(job.job_id, execution_of(job), job.run)
+    assert stage.delivery.handle(ending, lambda: 10).payload()["outcome"] == "ended"
+    for state in (State.SUBMITTED, State.READY):
+        job = stage.aws.ledger.move(stage.held(), state)
+    assert stage.finish(job)["outcome"] == "delivered"
+    assert [fetch.headers.get("range") for fetch in stage.cdn.fetches] == [None, None]
+    stored = stage.aws.s3.get_object(Bucket="clips", Key=CLIP_KEY)
+    assert stored["Body"].read() == clip
+
+
+NO_CLIPS: dict[str, tuple[Answer, str]] = {
+    "web page": (lambda: file(b"<!doctype html><p>Sorry", "text/html"), "a web page"),
+    "truncated": (lambda: file(mp4(5.0, 64, 36)[:-100]), "cut short"),
+    "empty": (lambda: file(b""), "cut short"),
+    "wrong length": (lambda: file(mp4(2.0, 64, 36)), "asked for 5s, got 2.00 s"),
+    "wrong shape": (lambda: file(mp4(5.0, 36, 64)), "asked for 16:9, got 36 x 64"),
+    "announced too large": (lambda: file(b"", announced=LIMIT + 1), "larger than 200000 bytes"),
+    "too large": (
+        lambda: httpx.Response(200, content=iter([b"\0\0\0\x18ftypisom", bytes(LIMIT)])),
+        "larger than 200000 bytes",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NO_CLIPS)
+def test_what_is_not_the_ordered_clip_is_fetched_again_and_never_stored(
+    stage: Stage, case: str
+) -> None:
+    job = stage.job(State.READY)
+    stage.cdn.answer, reason = NO_CLIPS[case]
+    stage.provider.status_answers = [READY, READY]
+    assert stage.finish(job) == {"outcome": "wait", "wait_seconds": 30}
+    assert (stage.held().state, stage.aws.stored(), stage.mails()) == (State.READY, [], ([], []))
+    ended = stage.finish(job, fetches=MAX_FETCHES - 1)
+    assert (ended["outcome"], ended["error"]) == ("ended", "failed.not_a_clip")
+    assert reason in ended["cause"]
+    assert stage.aws.stored("clips/") == [RECORD_KEY]
+    assert stage.aws.read_json(RECORD_KEY)["clip"] is None
+    ((mail,), (note,)) = stage.mails()
+    assert mail["outcome"] == "failed"
+    assert "operator needed (not_a_clip)" in note["subject"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://8.8.8.8/clip.mp4?sig=5ec2e7",
+        "https://169.254.169.254/latest/meta-data?sig=5ec2e7",
+        "https://user:5ec2e7@8.8.8.8/clip.mp4",
+    ],
+    ids=["not https", "not public", "with a password"],
+)
+def test_an_address_that_must_not_be_fetched_ends_the_job_at_once(
+    stage: Stage, address: str
+) -> None:
+    job = stage.job(State.READY)
+    stage.provider.status_answers = [Ready(address)]
+    ended = stage.finish(job)
+    assert (ended["state"], ended["error"]) == ("failed", "failed.unsafe_result")
+    assert "5ec2e7" not in json.dumps([ended, stage.aws.read_json(RECORD_KEY)])
+    assert stage.cdn.fetches == []
+    ((mail,), (note,)) = stage.mails()
+    assert mail["clip"] is None
+    assert "operator needed (unsafe_result)" in note["subject"]
+
+
+# --- accidents -------------------------------------------------------------------------------
+
+AFTER = {
+    State.CLAIMED: ("refused", "accident"),
+    State.SUBMITTING: ("unknown", "lost_answer"),
+    State.SUBMITTED: ("stalled", "accident"),
+    State.RUNNING: ("stalled", "accident"),
+    State.READY: ("stalled", "accident"),
+}
+
+
+@pytest.mark.parametrize("state", [state for state in State if state not in ENDS])
+def test_after_an_accident_what_may_be_paid_is_never_called_unpaid(
+    stage: Stage, state: State
+) -> None:
+    job = stage.job(state)
+    ended = stage.finish(job, accident="States.Timeout", late=state is State.READY)
+    end, kind = AFTER[state]
+    assert ended == {
+        "outcome": "ended",
+        "state": end,
+        "error": f"{end}.{kind}",
+        "cause": "States.Timeout",
+    }
+    held = stage.held()
+    assert (held.state, held.provider_job_id) == (State(end), job.provider_job_id)
+    ((mail,), (note,)) = stage.mails()
+    assert mail["outcome"] == note["outcome"] == end
+    assert ("Nothing was paid" in mail["text"]) == (state is State.CLAIMED)
+    assert stage.committed() == {Decimal(0) if state is State.CLAIMED else Decimal("0.15")}
+    assert stage.cdn.fetches == []
+
+
+def test_a_clip_that_is_ready_is_delivered_whatever_went_wrong_on_the_way_to_it(
+    stage: Stage,
+) -> None:
+    job = stage.job(State.READY)
+    stage.provider.status_answers = [READY]
+    assert stage.finish(job, accident="States.Timeout")["outcome"] == "delivered"
+    assert stage.mails()[1] == []
+
+
+def test_a_workflow_that_comes_to_its_end_too_early_is_an_accident_too(stage: Stage) -> None:
+    ended = stage.finish(stage.job(State.SUBMITTED))
+    assert ended["error"] == "stalled.accident"
+    assert ended["cause"] == "the workflow ended too early"
+
+
+@pytest.mark.parametrize(
+    ("state", "failure", "error", "cause"),
+    [
+        (State.REFUSED, JobFailure(FailureKind.BAD_INPUT, "x"), "refused.bad_input", "x"),
+        (State.UNKNOWN, JobFailure(FailureKind.LOST_ANSWER, "y"), "unknown.lost_answer", "y"),
+        (State.FAILED, JobFailure(FailureKind.TRANSIENT, ""), "failed.transient", "transient"),
+        (State.STALLED, JobFailure(FailureKind.DEADLINE, "z"), "stalled.deadline", "z"),
+        (State.CANCELLED, None, "cancelled.unexpected", "unexpected"),
+    ],
+)
+def test_a_job_that_has_ended_without_a_clip_is_recorded_and_told(
+    stage: Stage, state: State, failure: JobFailure | None, error: str, cause: str
+) -> None:
+    job = stage.job(state, failure=failure)
+    expected = {"outcome": "ended", "state": state.value, "error": error, "cause": cause}
+    assert stage.finish(job) == expected
+    # An accident behind the end changes nothing of it.
+    assert stage.finish(job, accident="States.Timeout") == expected
+    assert stage.held() == job
+    record = stage.aws.read_json(RECORD_KEY)
+    assert (record["state"], record["failure"]) == (
+        state.value,
+        failure.facts() if failure else None,
+    )
+    assert [mail["outcome"] for mail in stage.mails()[0]] == [state.value]
+
+
+def test_a_run_that_a_newer_one_has_replaced_does_nothing(stage: Stage) -> None:
+    old = stage.job(State.REFUSED, failure=JobFailure(FailureKind.BAD_INPUT, "x"))
+    new = stage.aws.ledger.claim(make_job(dropped_at="2026-11-20T10:00:00.000Z"))
+    assert (new.run, new.state) == (2, State.CLAIMED)
+    assert stage.finish(old, accident="States.Timeout")["outcome"] == "superseded"
+    assert (stage.held(), stage.aws.stored(), stage.mails()) == (new, [], ([], []))
+    assert stage.finish(new, accident="States.Timeout")["state"] == "refused"
+    assert len(stage.mails()[0]) == 1
+
+
+def test_the_late_end_of_an_execution_is_nothing_to_a_job_that_went_on_in_another(
+    stage: Stage,
+) -> None:
+    job = stage.job(State.RUNNING, execution=f"{EXECUTIONS}:resumed")
+    assert stage.finish(job, accident="aborted", late=True)["outcome"] == "superseded"
+    assert (stage.held(), stage.mails()) == (job, ([], []))
+    resumed = FinalizeEvent(job.job_id, job.execution, job.run, accident="aborted", late=True)
+    assert stage.delivery.handle(resumed).payload()["error"] == "stalled.accident"

@@ -1,0 +1,276 @@
+"""In-process AWS (moto) and stand-ins for what is not AWS, shared by the unit tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from threading import Lock
+from typing import Any
+
+import boto3
+
+from dropreel.clips.bucket import ClipsBucket
+from dropreel.drops.inbox import Inbox
+from dropreel.jobs.job import ClipSettings, Job, Source, State
+from dropreel.ledger.jobs import SUMMARY_FIELDS, Ledger
+from dropreel.ledger.runtimes import MeasuredRuntimes
+from dropreel.ledger.slots import Slots
+from dropreel.ledger.table import Table
+from dropreel.mail.once import SendOnce
+from dropreel.mail.publisher import Publisher
+from dropreel.providers.base import CancelOutcome, ClipRequest, StatusOutcome, SubmitOutcome
+from dropreel.providers.catalog import Limit
+from dropreel.steps.watch import Watcher
+
+NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+
+
+@dataclass
+class Clock:
+    """Time that passes only when told to."""
+
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_time(self, **amount: float) -> None:
+        self.now += timedelta(**amount)
+
+
+@dataclass
+class FakeProvider:
+    """Answers from a list; remembers what it was asked."""
+
+    name: str = "luma"
+    submit_answers: list[SubmitOutcome | Exception] = field(default_factory=list)
+    status_answers: list[StatusOutcome] = field(default_factory=list)
+    find_answers: list[list[str] | None] = field(default_factory=list)
+    requests: list[ClipRequest] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+
+    def submit(self, request: ClipRequest) -> SubmitOutcome:
+        self.requests.append(request)
+        answer = self.submit_answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def status(self, provider_job_id: str) -> StatusOutcome:
+        assert provider_job_id
+        return self.status_answers.pop(0)
+
+    def cancel(self, provider_job_id: str) -> CancelOutcome:
+        self.cancelled.append(provider_job_id)
+        return CancelOutcome.REQUESTED
+
+    def find_orders(
+        self, request: ClipRequest, since: datetime, until: datetime
+    ) -> list[str] | None:
+        assert since < until
+        return self.find_answers.pop(0)
+
+
+@dataclass
+class Mailbox:
+    """A topic with a queue that gets what its subscribers (with this filter policy) get.
+
+    The topic is the one of `topic_arn`, or a new one.
+    """
+
+    sns: Any
+    sqs: Any
+    name: str
+    topic_arn: str = ""
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    _queue: str = ""
+
+    def __post_init__(self) -> None:
+        self.topic_arn = self.topic_arn or self.sns.create_topic(Name=self.name)["TopicArn"]
+        self._queue = self.sqs.create_queue(QueueName=f"{self.name}-mailbox")["QueueUrl"]
+        arn = self.sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])
+        endpoint = arn["Attributes"]["QueueArn"]
+        attributes = {"FilterPolicy": json.dumps(self.policy)} if self.policy else {}
+        self.sns.subscribe(
+            TopicArn=self.topic_arn, Protocol="sqs", Endpoint=endpoint, Attributes=attributes
+        )
+
+    def take(self) -> list[dict[str, Any]]:
+        """The JSON documents that have arrived since the last call."""
+        answer = self.sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10)
+        messages = answer.get("Messages", [])
+        for message in messages:
+            self.sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+        return [json.loads(json.loads(message["Body"])["Message"]) for message in messages]
+
+
+@dataclass
+class FakeLambda:
+    """Remembers what was to be called and waits for nobody; moto would want containers."""
+
+    invoked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    error: Exception | None = None
+
+    def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> dict[str, int]:  # noqa: N803
+        assert InvocationType == "Event"
+        if self.error:
+            raise self.error
+        self.invoked.append((FunctionName, json.loads(Payload)))
+        return {"StatusCode": 202}
+
+
+@dataclass
+class Aws:
+    """The stack's resources as the functions see them."""
+
+    s3: Any
+    table: Table
+    ledger: Ledger
+    send_once: SendOnce
+    inbox: Inbox
+    clips: ClipsBucket
+    results: Mailbox
+    operators: Mailbox
+    sqs: Any
+    ingest_queue: str
+    workflow: Any
+    machine_arn: str
+    functions: Any
+    woken: list[tuple[str, float]] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
+
+    def watcher(self, clock: Clock, longest_s: float = 0) -> Watcher:
+        """Watches on `clock`: sleeping passes its time."""
+        sleep = lambda seconds: clock.pass_time(seconds=seconds)  # noqa: E731
+        return Watcher(MeasuredRuntimes(self.table), longest_s=longest_s, now=clock, sleep=sleep)
+
+    def publisher(self, mailbox: Mailbox) -> Publisher:
+        return Publisher(mailbox.sns, mailbox.topic_arn)
+
+    def slots(self, clock: Clock, **limits: Limit) -> Slots:
+        """The slots; whoever is woken is noted in `woken`, unless its token is `gone`."""
+
+        def wake(token: str, word: Mapping[str, Any]) -> bool:
+            if token not in self.gone:
+                self.woken.append((token, word["ask_at"]))
+            return token not in self.gone
+
+        return Slots(self.table, limits, wake, lease_s=3600, now=lambda: clock().timestamp())
+
+    def stored(self, prefix: str = "") -> list[str]:
+        listed = self.s3.list_objects_v2(Bucket="clips", Prefix=prefix)
+        return [item["Key"] for item in listed.get("Contents", [])]
+
+    def read_json(self, key: str) -> dict[str, Any]:
+        return dict(json.loads(self.s3.get_object(Bucket="clips", Key=key)["Body"].read()))
+
+    def executions(self) -> list[dict[str, Any]]:
+        found = self.workflow.list_executions(stateMachineArn=self.machine_arn)
+        return list(found["executions"])
+
+
+@cache
+def _clients() -> tuple[Any, Any, Any, Any, Any]:
+    """Making clients takes longer than most tests; moto empties what is behind them."""
+    services = ("s3", "sns", "sqs", "dynamodb", "stepfunctions")
+    session = boto3.session.Session(
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        region_name="us-east-1",
+    )
+    s3, sns, sqs, dynamodb, workflow = (session.client(name) for name in services)  # type: ignore[call-overload]
+    _one_at_a_time(dynamodb)
+    return s3, sns, sqs, dynamodb, workflow
+
+
+def _one_at_a_time(client: Any) -> None:
+    """DynamoDB checks and writes in one step; moto does so only when calls do not overlap."""
+    lock, call = Lock(), client._make_api_call
+
+    def locked(*arguments: Any) -> Any:
+        with lock:
+            return call(*arguments)
+
+    client._make_api_call = locked
+
+
+def resources() -> Aws:
+    s3, sns, sqs, dynamodb, workflow = _clients()
+    for bucket in ("inbox", "clips"):
+        s3.create_bucket(Bucket=bucket)
+    dynamodb.create_table(
+        TableName="ledger",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"}
+            for name in ("pk", "sk", "unsettled", "month", "created_at")
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "unsettled",
+                "KeySchema": [
+                    {"AttributeName": "unsettled", "KeyType": "HASH"},
+                    {"AttributeName": "created_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            },
+            {
+                "IndexName": "newest",
+                "KeySchema": [
+                    {"AttributeName": "month", "KeyType": "HASH"},
+                    {"AttributeName": "created_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": [*SUMMARY_FIELDS]},
+            },
+        ],
+        KeySchema=[
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": "sk", "KeyType": "RANGE"},
+        ],
+    )
+    table = Table(dynamodb, "ledger", sleep=lambda _: None)
+    machine = workflow.create_state_machine(
+        name="render",
+        definition='{"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}',
+        roleArn="arn:aws:iam::123456789012:role/render",
+    )
+    return Aws(
+        s3=s3,
+        table=table,
+        ledger=Ledger(table),
+        send_once=SendOnce(table),
+        inbox=Inbox(s3, "inbox"),
+        clips=ClipsBucket(s3, "clips"),
+        results=Mailbox(sns, sqs, "results"),
+        operators=Mailbox(sns, sqs, "operators"),
+        sqs=sqs,
+        ingest_queue=sqs.create_queue(QueueName="ingest")["QueueUrl"],
+        workflow=workflow,
+        machine_arn=machine["stateMachineArn"],
+        functions=FakeLambda(),
+    )
+
+
+def make_job(**changes: Any) -> Job:
+    """A job just claimed for `campaign/photo.jpg`."""
+    fields: dict[str, Any] = {
+        "job_id": "0123456789abcdef01234567",
+        "state": State.CLAIMED,
+        "source": Source(
+            bucket="inbox",
+            key="campaign/photo.jpg",
+            etag='"e"',
+            media_type="image/jpeg",
+            width=1600,
+            height=900,
+            pinned_key="sources/0123456789abcdef01234567.jpg",
+        ),
+        "settings": ClipSettings("slow push-in", "16:9", "540p", "5s"),
+        "provider": "luma",
+        "dropped_at": "2026-11-20T09:29:00.000Z",
+        "created_at": "2026-11-20T09:30:00.000Z",
+    }
+    return Job(**{**fields, **changes})
