@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dropreel.mail.alerts import Alerts
     from dropreel.mail.digest import Digests, ResultMailer
     from dropreel.mail.message import Links
+    from dropreel.mail.once import SendOnce
     from dropreel.mail.publisher import Publisher
     from dropreel.providers.base import Provider
     from dropreel.providers.keys import ProviderKeys
@@ -126,12 +127,12 @@ class Container:
         return Slots(
             self.table,
             {str(name): limit for name, limit in limits.items()},
-            self._wake,
+            self.wake,
             lease_s=2 * int(self.deadline.total_seconds()),
             now=lambda: self.now().timestamp(),
         )
 
-    def _wake(self, token: str, granted: Mapping[str, Any]) -> bool:
+    def wake(self, token: str, granted: Mapping[str, Any]) -> bool:
         workflow = self.client("stepfunctions")
         gone = workflow.exceptions
         try:
@@ -226,9 +227,14 @@ class Container:
     @cached_property
     def alerts(self) -> Alerts:
         from dropreel.mail.alerts import Alerts
+
+        return Alerts(self.send_once, self.operators, self.now)
+
+    @cached_property
+    def send_once(self) -> SendOnce:
         from dropreel.mail.once import SendOnce
 
-        return Alerts(SendOnce(self.table), self.operators, self.now)
+        return SendOnce(self.table)
 
 
 _current: list[Container] = []

@@ -92,8 +92,8 @@ def orders_again_what_is_being_submitted(patch: Patch) -> None:
     def repeated(self: Generate, job: Job) -> GenerateOutcome:
         if job.state is not State.SUBMITTING:
             return _repeated(self, job)
-        request = self._clips.order_of(job, 3600)
-        return self._settle(job, self._provider(job.provider).submit(request), 0)
+        request = self.clips.order_of(job, 3600)
+        return self._settle(job, self.provider(job.provider).submit(request), 0)
 
     patch.setattr(Generate, "_repeated", repeated)
 
@@ -112,12 +112,12 @@ def forgets_that_it_told(patch: Patch) -> None:
 
 def frees_the_money_of_lost_orders(patch: Patch) -> None:
     def lost(self: Generate, job: Job, failure: JobFailure) -> SearchOrder:
-        free = self._ledger.move
+        free = self.ledger.move
 
         def move(moved: Job, to: State, **facts: Any) -> Job:
             return free(moved, to, **facts, **moved.released())
 
-        patch.setattr(self._ledger, "move", move)
+        patch.setattr(self.ledger, "move", move)
         return _lost(self, job, failure)
 
     patch.setattr(Generate, "_lost", lost)
@@ -125,7 +125,7 @@ def frees_the_money_of_lost_orders(patch: Patch) -> None:
 
 def hands_lost_orders_on(patch: Patch) -> None:
     def lost(self: Generate, job: Job, failure: JobFailure) -> GenerateOutcome:
-        moved = self._rules.next_provider(job, FailureKind.UNREACHABLE)
+        moved = self.rules.next_provider(job, FailureKind.UNREACHABLE)
         if moved is None:
             return _lost(self, job, failure)
         return self._hand_over(job, moved, job.released())

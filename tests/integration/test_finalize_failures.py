@@ -145,10 +145,10 @@ NO_CLIPS: dict[str, tuple[Answer, str]] = {
     "empty": (lambda: file(b""), "cut short"),
     "wrong length": (lambda: file(mp4(2.0, 64, 36)), "asked for 5s, got 2.00 s"),
     "wrong shape": (lambda: file(mp4(5.0, 36, 64)), "asked for 16:9, got 36 x 64"),
-    "announced too large": (lambda: file(b"", announced=LIMIT + 1), "larger than 200000 bytes"),
+    "announced too large": (lambda: file(b"", announced=LIMIT + 1), f"larger than {LIMIT} bytes"),
     "too large": (
         lambda: httpx.Response(200, content=iter([b"\0\0\0\x18ftypisom", bytes(LIMIT)])),
-        "larger than 200000 bytes",
+        f"larger than {LIMIT} bytes",
     ),
 }
 

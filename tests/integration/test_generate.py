@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -139,8 +140,8 @@ def test_a_late_answer_is_noted_even_after_the_job_was_given_up(
             aws.ledger.move(held, State.UNKNOWN)
             return Accepted("p-late")
 
-    generation._provider = lambda _: Slow()
-    assert generate(generation, job.job_id)["outcome"] == "accepted"
+    slow = replace(generation, provider=lambda _: Slow())
+    assert generate(slow, job.job_id)["outcome"] == "accepted"
     assert aws.ledger.require(job.job_id).provider_job_id == "p-late"
 
 

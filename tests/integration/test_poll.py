@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +14,7 @@ from dropreel.steps.poll import Poll
 from dropreel.waiting.schedule import MAX_TRIES
 from tests.support.aws import Aws, Clock, FakeProvider, make_job
 from tests.support.calls import failure_of, poll
+from tests.support.container import FakeContainer
 
 QUEUED = Pending(Phase.QUEUED, "queued")
 RUNNING = Pending(Phase.RUNNING, "processing")
@@ -23,16 +23,7 @@ ASKED_AT, NOTHING_SEEN = "2026-11-20T09:30:00.000Z", ""
 
 @pytest.fixture
 def polling(aws: Aws, provider: FakeProvider, clock: Clock) -> Poll:
-    return Poll(
-        ledger=aws.ledger,
-        clips=aws.clips,
-        provider=lambda _: provider,
-        slots=aws.slots(clock),
-        watcher=aws.watcher(clock),
-        max_orders=2,
-        deadline=timedelta(minutes=60),
-        now=clock,
-    )
+    return FakeContainer(aws, clock, provider).step(Poll)
 
 
 def submitted(aws: Aws, **fields: Any) -> Job:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,13 +13,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from dropreel.dashboard.thumbnails import ThumbnailRequests
 from dropreel.jobs.job import Attempt, State
-from dropreel.mail.digest import Digests
-from dropreel.mail.message import Links
 from dropreel.mail.once import LEASE_S
-from dropreel.steps.submit import Submit, SubmitSettings
+from dropreel.steps.submit import Submit
 from tests.support.aws import Aws, Clock
+from tests.support.container import FakeContainer
 from tests.support.pictures import animation, picture
 
 IMAGE, SIDECAR = "campaign/lighthouse.jpg", "campaign/lighthouse.json"
@@ -29,33 +28,8 @@ def intake(aws: Aws, clock: Clock) -> Submit:
     return make_intake(aws, clock)
 
 
-def make_intake(aws: Aws, clock: Clock, **changes: Any) -> Submit:
-    fields: dict[str, Any] = {
-        "ledger_table": "ledger",
-        "clips_bucket": "clips",
-        "inbox_bucket": "inbox",
-        "ingest_queue_url": aws.ingest_queue,
-        "thumbnail_function": "thumbnail",
-        "results_topic_arn": aws.results.topic_arn,
-        "state_machine_arn": aws.machine_arn,
-        "aws_region": "us-east-1",
-        "providers": ("luma", "fal", "oxen"),
-        "sidecar_grace_seconds": 900,
-        "digest_above": 10,
-        "digest_minutes": 10,
-    }
-    return Submit(
-        SubmitSettings(**{**fields, **changes}),
-        inbox=aws.inbox,
-        clips=aws.clips,
-        table=aws.table,
-        results=aws.publisher(aws.results),
-        digests=Digests(aws.table, aws.publisher(aws.results), Links("us-east-1", "clips"), clock),
-        queue=aws.sqs,
-        workflow=aws.workflow,
-        thumbnails=ThumbnailRequests(aws.functions, "thumbnail"),
-        now=clock,
-    )
+def make_intake(aws: Aws, clock: Clock, grace_s: int = 900) -> Submit:
+    return FakeContainer(aws, clock, SIDECAR_GRACE_SECONDS=str(grace_s)).step(Submit)
 
 
 def put(aws: Aws, key: str, body: bytes, **options: Any) -> dict[str, Any]:
@@ -200,7 +174,7 @@ def test_a_sidecar_alone_is_told_after_its_grace(aws: Aws, intake: Submit) -> No
 
 
 def test_the_second_look_comes_through_the_queue_after_the_grace(aws: Aws, clock: Clock) -> None:
-    impatient = make_intake(aws, clock, sidecar_grace_seconds=0)
+    impatient = make_intake(aws, clock, grace_s=0)
     impatient.handle(put(aws, IMAGE, picture()))
     (message,) = delayed(aws)
     impatient.handle(message)
@@ -289,8 +263,7 @@ def test_a_rejection_whose_mail_failed_is_told_by_the_retry(aws: Aws, clock: Clo
 
     put(aws, SIDECAR, b"{")
     event = put(aws, IMAGE, picture())
-    broken = make_intake(aws, clock)
-    broken._results = Broken()
+    broken = replace(make_intake(aws, clock), results=Broken())
     with pytest.raises(RuntimeError):
         broken.handle(event)
     clock.pass_time(seconds=LEASE_S + 1)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,7 @@ from dropreel.providers.base import Failed, Failure, NoAnswer, Pending, Phase, R
 from dropreel.steps.sweep import Sweep
 from local.metrics import emitted
 from tests.support.aws import NOW, Aws, Clock, FakeProvider, make_job
+from tests.support.container import FakeContainer
 from tests.support.states import PATHS
 
 RUNNING = Pending(Phase.RUNNING, "processing")
@@ -27,22 +28,9 @@ def sweep(aws: Aws, provider: FakeProvider, clock: Clock) -> Sweep:
     return make_sweep(aws, provider, clock)
 
 
-def make_sweep(aws: Aws, provider: FakeProvider, clock: Clock, **changes: Any) -> Sweep:
-    return Sweep(
-        **{
-            "table": aws.table,
-            "slots": aws.slots(clock),
-            "clips": aws.clips,
-            "provider": lambda _: provider,
-            "workflow": aws.workflow,
-            "machine_arn": aws.machine_arn,
-            "deadline": timedelta(minutes=60),
-            "cancel_stalled": False,
-            "caps": Caps(Decimal(5), Decimal(25), Decimal(250)),
-            "now": clock,
-            **changes,
-        }
-    )
+def make_sweep(aws: Aws, fake: FakeProvider, clock: Clock, **changes: Any) -> Sweep:
+    sweep = FakeContainer(aws, clock, fake).step(Sweep)
+    return replace(sweep, **{"chores": (), **changes})
 
 
 def job_in(aws: Aws, state: State) -> Job:
@@ -201,8 +189,7 @@ def test_one_odd_job_does_not_keep_the_others_from_being_looked_at(
     def broken(name: str) -> FakeProvider:
         raise KeyError(name)
 
-    sweep = make_sweep(aws, provider, clock)
-    sweep._provider = broken
+    sweep = make_sweep(aws, provider, clock, provider=broken)
     assert sweep.handle() == {"failed": 1, "under way": 1}
 
 

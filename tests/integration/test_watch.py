@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -17,6 +18,7 @@ from dropreel.steps.watch import SLOW_ANSWER_S, kind_of
 from dropreel.waiting.runtimes import shares
 from tests.support.aws import NOW, Aws, Clock, FakeProvider, make_job
 from tests.support.calls import poll
+from tests.support.container import FakeContainer
 
 PACE_S = 5  # Luma's
 RUNNING = Pending(Phase.RUNNING, "processing")
@@ -25,16 +27,7 @@ READY = Ready("https://cdn.example/x")
 
 @pytest.fixture
 def polling(aws: Aws, provider: FakeProvider, clock: Clock) -> Poll:
-    return Poll(
-        ledger=aws.ledger,
-        clips=aws.clips,
-        provider=lambda _: provider,
-        watcher=aws.watcher(clock, longest_s=40),
-        slots=aws.slots(clock),
-        max_orders=2,
-        deadline=timedelta(minutes=60),
-        now=clock,
-    )
+    return FakeContainer(aws, clock, provider, WATCH_SECONDS="40").step(Poll)
 
 
 @pytest.fixture
@@ -183,12 +176,11 @@ def test_of_two_calls_that_see_a_job_ready_one_counts_it(
     class Twice(FakeProvider):
         def status(self, provider_job_id: str) -> StatusOutcome:
             provider.status_answers = [READY]
-            polling._provider = lambda _: provider
             assert poll(polling, job.job_id)["outcome"] == "ready"
             return READY
 
-    polling._provider = lambda _: Twice()
+    overtaken = replace(polling, provider=lambda _: Twice())
     with pytest.raises(LedgerConflictError):
-        poll(polling, job.job_id)
+        poll(overtaken, job.job_id)
     assert poll(polling, job.job_id)["outcome"] == "ready"
     assert sum(learnt(aws, before, job).values()) == pytest.approx(1, abs=0.01)

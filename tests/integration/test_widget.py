@@ -20,6 +20,7 @@ from dropreel.jobs.job import ENDS, Job, State, utc_iso
 from dropreel.steps.outcomes import WidgetEvent
 from dropreel.steps.widget import MOST_ROWS, Widget
 from tests.support.aws import NOW, Aws, Clock, make_job
+from tests.support.container import FakeContainer
 from tests.support.pictures import picture
 from tests.support.states import PATHS
 from tests.support.widget import ARN, CONSOLE, HOSTILE
@@ -57,13 +58,7 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def widget(aws: Aws, clock: Clock) -> Widget:
-    return Widget(
-        ledger=aws.ledger,
-        clips=aws.clips,
-        region="us-east-1",
-        machine_arn=aws.machine_arn,
-        now=clock,
-    )
+    return FakeContainer(aws, clock).step(Widget)
 
 
 def show(widget: Widget, **event: Any) -> Page:

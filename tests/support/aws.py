@@ -151,14 +151,24 @@ class Aws:
         return Publisher(mailbox.sns, mailbox.topic_arn)
 
     def slots(self, clock: Clock, **limits: Limit) -> Slots:
-        """The slots; whoever is woken is noted in `woken`, unless its token is `gone`."""
+        return Slots(self.table, limits, self.wake, lease_s=3600, now=lambda: clock().timestamp())
 
-        def wake(token: str, word: Mapping[str, Any]) -> bool:
-            if token not in self.gone:
-                self.woken.append((token, word["ask_at"]))
-            return token not in self.gone
+    def wake(self, token: str, granted: Mapping[str, Any]) -> bool:
+        """Whoever is woken is noted in `woken`, unless its token is `gone`."""
+        if token not in self.gone:
+            self.woken.append((token, granted["ask_at"]))
+        return token not in self.gone
 
-        return Slots(self.table, limits, wake, lease_s=3600, now=lambda: clock().timestamp())
+    def client(self, service_name: str, /, **_: Any) -> Any:
+        """As a session: the clients that are there already."""
+        clients = {
+            "s3": self.s3,
+            "sns": self.results.sns,
+            "sqs": self.sqs,
+            "stepfunctions": self.workflow,
+            "lambda": self.functions,
+        }
+        return clients[service_name]
 
     def stored(self, prefix: str = "") -> list[str]:
         listed = self.s3.list_objects_v2(Bucket="clips", Prefix=prefix)

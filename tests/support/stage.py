@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 import httpx
 
-from dropreel.clips.transfer import Transfer
 from dropreel.jobs.job import Job, Reservation, State
 from dropreel.mail.publisher import Publisher
 from dropreel.money.budget import Caps
 from dropreel.providers.base import (
     Ready,
 )
-from dropreel.providers.client import new_client
 from dropreel.steps.finalize import Finalize
 from dropreel.steps.outcomes import FinalizeEvent
 from tests.support.aws import Aws, Clock, FakeProvider, make_job
+from tests.support.container import FakeContainer
 
 CDN = "http://127.0.0.1:8090"
 SIGNED = f"{CDN}/out/clip.mp4?X-Amz-Signature=5ec2e7&X-Amz-Expires=3600"
@@ -27,7 +26,7 @@ READY = Ready(SIGNED, {"Authorization": "Bearer k3y-of-luma"}, Decimal("0.19"))
 EXECUTIONS = "arn:aws:states:us-east-1:123456789012:execution:render"
 CLIP_KEY = "clips/campaign/photo/0123456789abcdef01234567.mp4"
 RECORD_KEY = "clips/campaign/photo/0123456789abcdef01234567.json"
-LIMIT = 200_000  # bytes of a clip
+LIMIT = 1024 * 1024  # bytes of a clip
 CAPS = Caps(job=Decimal(5), day=Decimal(25), month=Decimal(250))
 
 Answer = Callable[[], httpx.Response]
@@ -56,22 +55,14 @@ class Stage:
         self.delivery = self.build()
 
     def build(self, **parts: Any) -> Finalize:
-        fields: dict[str, Any] = {
-            "table": self.aws.table,
-            "clips": self.aws.clips,
-            "provider": lambda _: self.provider,
-            "transfer": Transfer(
-                clips=self.aws.clips,
-                http=new_client(httpx.MockTransport(self.cdn)),
-                trusted_origins=frozenset({CDN}),
-                max_bytes=LIMIT,
-            ),
-            "results": self.aws.publisher(self.aws.results),
-            "operators": self.aws.publisher(self.aws.operators),
-            "region": "us-east-1",
-            "now": self.clock,
-        }
-        return Finalize(**{**fields, **parts})
+        container = FakeContainer(
+            self.aws,
+            self.clock,
+            self.provider,
+            transport=httpx.MockTransport(self.cdn),
+            TRUSTED_RESULT_ORIGINS=CDN,
+        )
+        return replace(container.step(Finalize), **parts)
 
     def without_mail(self) -> Finalize:
         """As if SNS refused every message."""

@@ -7,8 +7,8 @@ mail that was sent is not sent again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -21,7 +21,6 @@ from dropreel.errors import ClipInvalidError, DownloadError, MailBusyError, Unsa
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import ENDS, ClipInfo, Job, State, from_iso, utc_iso
 from dropreel.ledger.jobs import Ledger
-from dropreel.ledger.table import Table
 from dropreel.mail.digest import DigestSettings
 from dropreel.mail.message import Links
 from dropreel.mail.once import SendOnce, Turn
@@ -62,30 +61,19 @@ class FinalizeSettings(LedgerSettings, DigestSettings, OperatorsSettings):
     trusted_result_origins: Annotated[frozenset[str], Listed] = frozenset()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finalize:
     """What the `finalize` function does with one job."""
 
-    def __init__(
-        self,
-        *,
-        table: Table,
-        clips: ClipsBucket,
-        provider: Callable[[str], Provider],
-        transfer: Transfer,
-        results: Mailer,
-        operators: Mailer,
-        region: str,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._ledger = Ledger(table)
-        self._send_once = SendOnce(table)
-        self._clips = clips
-        self._provider = provider
-        self._transfer = transfer
-        self._results = results
-        self._operators = operators
-        self._region = region
-        self._now = now
+    clips: ClipsBucket
+    provider: Callable[[str], Provider]
+    transfer: Transfer
+    results: Mailer
+    operators: Mailer
+    region: str
+    now: Callable[[], datetime]
+    ledger: Ledger
+    send_once: SendOnce
 
     @classmethod
     def build(cls, container: Container) -> Self:
@@ -97,7 +85,8 @@ class Finalize:
             max_bytes=settings.max_clip_megabytes * 1024 * 1024,
         )
         return cls(
-            table=container.table,
+            ledger=container.ledger,
+            send_once=container.send_once,
             clips=container.clips,
             provider=container.provider,
             transfer=transfer,
@@ -108,7 +97,7 @@ class Finalize:
         )
 
     def handle(self, event: FinalizeEvent, time_left: TimeLeft = lambda: inf) -> FinalizeOutcome:
-        job = self._ledger.require(event.job_id)
+        job = self.ledger.require(event.job_id)
         if event.superseded_by(job):
             logger.info("this job has gone on elsewhere: nothing to do")
             return Superseded()
@@ -125,7 +114,7 @@ class Finalize:
 
     def _deliver(self, job: Job, fetches: int, time_left: TimeLeft) -> Job:
         """Fetch, check and store the clip; on trouble that may pass, leave the job ready."""
-        status = self._provider(job.provider).status(job.provider_job_id)
+        status = self.provider(job.provider).status(job.provider_job_id)
         if isinstance(status, Failed):
             free = job.released() if status.failure.billed is False else {}
             return self._end(job, State.FAILED, status.failure.of_job(), free)
@@ -133,7 +122,7 @@ class Finalize:
             reason = status.failure.message if isinstance(status, NoAnswer) else status.word
             return self._try_again(job, fetches, State.STALLED, _no_download(reason))
         try:
-            clip = self._transfer.fetch(job, status, time_left)
+            clip = self.transfer.fetch(job, status, time_left)
         except UnsafeUrlError as error:
             return self._end(job, State.FAILED, _failure(FailureKind.UNSAFE_RESULT, error))
         except ClipInvalidError as error:
@@ -148,10 +137,10 @@ class Finalize:
 
     def _delivered(self, job: Job, clip: ClipInfo, ready: Ready) -> Job:
         metrics.add_metric("ClipDelivered", MetricUnit.Count, 1)
-        seconds = (self._now() - from_iso(job.dropped_at)).total_seconds()
+        seconds = (self.now() - from_iso(job.dropped_at)).total_seconds()
         metrics.add_metric("SecondsToClip", MetricUnit.Seconds, max(0, seconds))
         cost = ready.cost_usd if ready.cost_usd is not None else job.cost_usd
-        facts = {"clip": clip, "delivered_at": utc_iso(self._now()), "cost_usd": cost}
+        facts = {"clip": clip, "delivered_at": utc_iso(self.now()), "cost_usd": cost}
         if job.reservation and cost is not None:
             facts["reservation"] = job.reservation.of(cost)
         return self._end(job, State.DELIVERED, None, facts)
@@ -179,38 +168,38 @@ class Finalize:
         facts = facts or {}
         attempts = job.attempted(
             outcome=end.value,
-            ended_at=utc_iso(self._now()),
+            ended_at=utc_iso(self.now()),
             cost_usd=facts.get("cost_usd"),
             reason=failure.message if failure else "",
         )
-        return self._ledger.move(job, end, failure=failure, attempts=attempts, **facts)
+        return self.ledger.move(job, end, failure=failure, attempts=attempts, **facts)
 
     # --- record and mails -----------------------------------------------------------------------
 
     def _send_mails(self, job: Job, event: FinalizeEvent) -> None:
-        links = Links(self._region, self._clips.bucket, event.execution_id)
+        links = Links(self.region, self.clips.bucket, event.execution_id)
         self._once(job.mail_id, lambda: self._mail_result(job, event, links))
         alert = job_alert(job, links)
         if alert:
             # A mail id of its own: trouble with one topic must not repeat the other's mail.
-            self._once(job.operators_mail_id, lambda: self._operators.send(alert))
-        self._ledger.settle(job)
+            self._once(job.operators_mail_id, lambda: self.operators.send(alert))
+        self.ledger.settle(job)
 
     def _once(self, mail_id: str, send: Callable[[], None]) -> None:
-        turn = self._send_once.begin(mail_id, self._now().timestamp())
+        turn = self.send_once.begin(mail_id, self.now().timestamp())
         if turn is Turn.BUSY:
             raise MailBusyError(f"another run is sending the mail {mail_id}")
         if turn is Turn.OURS:
             send()
-            self._send_once.end(mail_id, utc_iso(self._now()))
+            self.send_once.end(mail_id, utc_iso(self.now()))
 
     def _mail_result(self, job: Job, event: FinalizeEvent, links: Links) -> None:
-        self._clips.put_record(job.record_key, self._record(job, event))
+        self.clips.put_record(job.record_key, self._record(job, event))
         if job.state is State.DELIVERED and job.clip:
-            self._results.send(clip_delivered(job, job.clip, links))
+            self.results.send(clip_delivered(job, job.clip, links))
         else:
             metrics.add_metric("ClipNotDelivered", MetricUnit.Count, 1)
-            self._results.send(clip_not_delivered(job, links))
+            self.results.send(clip_not_delivered(job, links))
         logger.info("job ended as %s", job.state)
 
     def _record(self, job: Job, event: FinalizeEvent) -> dict[str, Any]:
@@ -220,7 +209,7 @@ class Finalize:
         facts["settings"]["reference_image_urls"] = references
         return {
             **{name: facts[name] for name in ("job_id", "state", "run", "source", "settings")},
-            "clip": f"s3://{self._clips.bucket}/{job.clip_key}" if job.clip else None,
+            "clip": f"s3://{self.clips.bucket}/{job.clip_key}" if job.clip else None,
             "video": facts["clip"],
             "provider": job.provider,
             "provider_job_id": job.provider_job_id,
@@ -233,7 +222,7 @@ class Finalize:
             "created_at": job.created_at,
             "asked_at": job.asked_at,
             "delivered_at": job.delivered_at,
-            "recorded_at": utc_iso(self._now()),
+            "recorded_at": utc_iso(self.now()),
             "polls": event.polls,
             "execution": event.execution_id,
         }

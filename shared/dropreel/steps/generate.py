@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -60,35 +60,21 @@ class GenerateSettings(
     source_url_seconds: Annotated[int, Field(ge=60)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Generate:
     """What the `generate` function does with one job."""
 
-    def __init__(
-        self,
-        *,
-        ledger: Ledger,
-        clips: ClipsBucket,
-        provider: Callable[[str], Provider],
-        watcher: Watcher,
-        rules: SpendingRules,
-        breaker: Breaker,
-        alerts: Alerts,
-        slots: Slots,
-        deadline: timedelta,
-        source_url_seconds: int,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._ledger = ledger
-        self._clips = clips
-        self._provider = provider
-        self._watcher = watcher
-        self._rules = rules
-        self._breaker = breaker
-        self._alerts = alerts
-        self._slots = slots
-        self._deadline = deadline
-        self._source_url_seconds = source_url_seconds
-        self._now = now
+    ledger: Ledger
+    clips: ClipsBucket
+    provider: Callable[[str], Provider]
+    watcher: Watcher
+    rules: SpendingRules
+    breaker: Breaker
+    alerts: Alerts
+    slots: Slots
+    deadline: timedelta
+    source_url_seconds: int
+    now: Callable[[], datetime]
 
     @classmethod
     def build(cls, container: Container) -> Self:
@@ -112,7 +98,7 @@ class Generate:
 
         The job comes with a slot; it keeps it as long as the provider may be working on it.
         """
-        job = self._ledger.require(event.job_id)
+        job = self.ledger.require(event.job_id)
         outcome = self._generate(job, event)
         if isinstance(outcome, Ended):
             self._give_back(job)
@@ -121,13 +107,13 @@ class Generate:
     def _generate(self, job: Job, event: GenerateEvent) -> GenerateOutcome:
         if job.state is not State.CLAIMED:
             return self._repeated(job)
-        early = event.ask_at - self._now().timestamp()
+        early = event.ask_at - self.now().timestamp()
         if early > 0:
             return Wait(math.ceil(early), job.state)
-        refusal = self._rules.refusal(job)
+        refusal = self.rules.refusal(job)
         if refusal:
             return self._refuse(job, refusal)
-        pause = self._breaker.wait_s(job.provider, job.job_id, self._now().timestamp())
+        pause = self.breaker.wait_s(job.provider, job.job_id, self.now().timestamp())
         if pause:
             return self._wait_for_provider(job, pause, event.tries)
         return self._order(replace(job, execution=event.execution_id), event.tries)
@@ -135,19 +121,19 @@ class Generate:
     def _repeated(self, job: Job) -> GenerateOutcome:
         """The step was run before: say what came of it, and order nothing."""
         if job.state is State.SUBMITTING:
-            age = (self._now() - from_iso(job.asked_at)).total_seconds()
+            age = (self.now() - from_iso(job.asked_at)).total_seconds()
             return SearchOrder(max(1, int(STALE_S - age)))
         if job.state is State.UNKNOWN:
             return SearchOrder(SEARCH_FIRST_S)
         return Ended(job.state) if job.state in ENDS else OrderAccepted(1, State.SUBMITTED)
 
     def _order(self, job: Job, tries: int) -> GenerateOutcome:
-        provider = self._provider(job.provider)
-        request = self._clips.order_of(job, self._source_url_seconds)
+        provider = self.provider(job.provider)
+        request = self.clips.order_of(job, self.source_url_seconds)
         try:
             job = self._begin(job)
         except CapReachedError as error:
-            self._alerts.cap_reached(error.spending)
+            self.alerts.cap_reached(error.spending)
             return self._refuse(job, JobFailure.of(FailureKind.OVER_CAP, str(error)))
         except ContentionError:
             return Wait(_CONTENTION_WAIT_S, job.state)
@@ -158,15 +144,15 @@ class Generate:
 
     def _begin(self, job: Job) -> Job:
         """The point of no return: from here on this job may have been paid."""
-        now = self._now()
+        now = self.now()
         reservation = Reservation.at(now, reserved_amount(job))
-        return self._ledger.move_reserving(
+        return self.ledger.move_reserving(
             job,
             State.SUBMITTING,
             reservation,
-            self._rules.caps,
+            self.rules.caps,
             asked_at=utc_iso(now),
-            deadline_at=utc_iso(now + self._deadline),
+            deadline_at=utc_iso(now + self.deadline),
             execution=job.execution,
             provider_job_id="",
             attempts=job.ordering(utc_iso(now)),
@@ -177,7 +163,7 @@ class Generate:
             case Accepted(provider_job_id):
                 self._accepted(job, provider_job_id)
                 metrics.add_metric("ClipOrdered", MetricUnit.Count, 1)
-                return OrderAccepted(self._watcher.over(job).wait_s(), State.SUBMITTED)
+                return OrderAccepted(self.watcher.over(job).wait_s(), State.SUBMITTED)
             case Unknown(failure):
                 return self._lost(job, failure.of_job())
             case Busy(failure, retry_after) if tries < MAX_TRIES:
@@ -195,19 +181,19 @@ class Generate:
             ),
         }
         try:
-            self._ledger.move(job, State.SUBMITTED, **facts)
+            self.ledger.move(job, State.SUBMITTED, **facts)
         except LedgerConflictError:
-            self._ledger.move(self._ledger.require(job.job_id), State.SUBMITTED, **facts)
+            self.ledger.move(self.ledger.require(job.job_id), State.SUBMITTED, **facts)
 
     def _lost(self, job: Job, failure: JobFailure) -> SearchOrder:
         """Nobody knows whether the order was taken: the money stays set aside."""
-        mark_unknown(self._ledger, job, replace(failure, kind=FailureKind.LOST_ANSWER))
+        mark_unknown(self.ledger, job, replace(failure, kind=FailureKind.LOST_ANSWER))
         report_failure("the provider's answer was lost", failure, logger.error)
         return SearchOrder(SEARCH_FIRST_S, State.UNKNOWN)
 
     def _busy(self, job: Job, failure: JobFailure, seconds: int) -> Wait:
         report_failure("the provider is busy", failure)
-        job = self._ledger.move(
+        job = self.ledger.move(
             job, State.CLAIMED, failure=failure, **_unpaid(job, BUSY, failure.message)
         )
         self._give_back(job, seconds, full=failure.kind is FailureKind.THROTTLED)
@@ -216,20 +202,20 @@ class Generate:
     def _refused(self, job: Job, failure: JobFailure) -> Wait | Ended:
         report_failure("the provider refused", failure)
         facts = {"failure": failure, **_unpaid(job, State.REFUSED.value, failure.message)}
-        moved = self._rules.next_provider(job, failure.kind)
+        moved = self.rules.next_provider(job, failure.kind)
         if moved:
             return self._hand_over(job, moved, facts)
-        return Ended(self._ledger.move(job, State.REFUSED, **facts).state)
+        return Ended(self.ledger.move(job, State.REFUSED, **facts).state)
 
     def _refuse(self, job: Job, failure: JobFailure) -> Ended:
         """Refuse a job that no provider has seen yet."""
         logger.warning("not ordered", kind=failure.kind.value)
-        return Ended(self._ledger.move(job, State.REFUSED, failure=failure).state)
+        return Ended(self.ledger.move(job, State.REFUSED, failure=failure).state)
 
     def _wait_for_provider(self, job: Job, pause: int, tries: int) -> Wait | Ended:
         """The circuit breaker is open: go elsewhere, wait, or give up unpaid."""
         kind = job.failure.kind if job.failure else FailureKind.UNREACHABLE
-        moved = self._rules.next_provider(job, kind)
+        moved = self.rules.next_provider(job, kind)
         if moved:
             return self._hand_over(job, moved, {})
         if tries < MAX_TRIES:
@@ -249,7 +235,7 @@ class Generate:
             "estimate_usd": moved.estimate_usd,
             "unconfirmed": moved.unconfirmed,
         }
-        handed_over = self._ledger.move(job, State.CLAIMED, **facts)
+        handed_over = self.ledger.move(job, State.CLAIMED, **facts)
         self._give_back(job)
         return Wait(1, handed_over.state)
 
@@ -257,19 +243,19 @@ class Generate:
         """Give the slot back. Never a reason to fail the job: if not now, the sweep does it."""
         try:
             if pause:
-                self._slots.back_off(job, pause, full=full)
+                self.slots.back_off(job, pause, full=full)
             else:
-                self._slots.release(job)
+                self.slots.release(job)
         except (BotoCoreError, ClientError, ContentionError):
             logger.exception("the slot was not given back")
 
     def _learn(self, job: Job, answer: SubmitOutcome) -> None:
         """Breaker and alerts come after the answer is safe in the ledger."""
-        opened = self._breaker.note(job.provider, answer, self._now().timestamp())
+        opened = self.breaker.note(job.provider, answer, self.now().timestamp())
         if opened:
-            self._alerts.breaker_opened(opened)
+            self.alerts.breaker_opened(opened)
         if job.reservation and job.reservation.amount_usd:
-            self._alerts.check_budget(self._ledger.spending(job.reservation, self._rules.caps))
+            self.alerts.check_budget(self.ledger.spending(job.reservation, self.rules.caps))
 
 
 def _unpaid(job: Job, outcome: str, reason: str) -> dict[str, Any]:

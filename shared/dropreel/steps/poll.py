@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field
@@ -64,29 +65,18 @@ class PollSettings(LedgerSettings, ProviderSettings, SlotSettings, WatchSettings
     max_orders_per_job: Annotated[int, Field(ge=1)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Poll:
     """What the `poll` function does with one job."""
 
-    def __init__(
-        self,
-        *,
-        ledger: Ledger,
-        clips: ClipsBucket,
-        provider: Callable[[str], Provider],
-        slots: Slots,
-        watcher: Watcher,
-        max_orders: int,
-        deadline: timedelta,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._ledger = ledger
-        self._clips = clips
-        self._provider = provider
-        self._slots = slots
-        self._watcher = watcher
-        self._max_orders = max_orders
-        self._deadline = deadline
-        self._now = now
+    ledger: Ledger
+    clips: ClipsBucket
+    provider: Callable[[str], Provider]
+    slots: Slots
+    watcher: Watcher
+    max_orders: int
+    deadline: timedelta
+    now: Callable[[], datetime]
 
     @classmethod
     def build(cls, container: Container) -> Self:
@@ -107,7 +97,7 @@ class Poll:
 
         Raises ResumeError. When the provider works on the job no longer its slot is free.
         """
-        job = self._ledger.require(event.job_id)
+        job = self.ledger.require(event.job_id)
         if event.resume is not None:
             job = self._resume(job, event.resume, event.execution_id)
         if job.state is State.CLAIMED and event.may_order and event.tries < MAX_TRIES:
@@ -118,7 +108,7 @@ class Poll:
         else:
             outcome = self._without_order(job, event.searches)
         if not isinstance(outcome, Wait):
-            self._slots.release(job)
+            self.slots.release(job)
         return outcome
 
     def _without_order(self, job: Job, searches: int) -> PollOutcome:
@@ -135,8 +125,8 @@ class Poll:
     # --- orders under way -----------------------------------------------------------------------
 
     def _poll(self, job: Job, event: PollEvent, time_left: TimeLeft | None) -> PollOutcome:
-        watch = self._watcher.over(job, event.pending_at)
-        status = watch.until_news(self._provider(job.provider), time_left)
+        watch = self.watcher.over(job, event.pending_at)
+        status = watch.until_news(self.provider(job.provider), time_left)
         return self._settle(job, status, watch, event.may_order)
 
     def _settle(
@@ -144,7 +134,7 @@ class Poll:
     ) -> PollOutcome:
         match status:
             case Ready(cost_usd=cost):
-                job = self._ledger.move(job, State.READY, cost_usd=cost)
+                job = self.ledger.move(job, State.READY, cost_usd=cost)
                 watch.learn()  # after the step that only one call can make: each job counts once
                 return ClipReady(job.state)
             case Failed(failure):
@@ -162,30 +152,30 @@ class Poll:
         """Over, or, when it may pass and costs nothing, to be ordered again."""
         unpaid = failure.billed is False
         free = job.released() if unpaid else {}
-        again = may_order and unpaid and failure.retryable and job.orders < self._max_orders
+        again = may_order and unpaid and failure.retryable and job.orders < self.max_orders
         cancelled = failure.kind is FailureKind.CANCELLED
         end = State.CANCELLED if cancelled else State.FAILED
         attempts = job.attempted(
-            outcome=end.value, reason=failure.message, ended_at=utc_iso(self._now())
+            outcome=end.value, reason=failure.message, ended_at=utc_iso(self.now())
         )
         facts = {"failure": failure, "attempts": attempts, **free}
         if not again:
-            return Ended(self._ledger.move(job, end, **facts).state)
-        job = self._ledger.move(job, State.CLAIMED, provider_job_id="", **facts)
+            return Ended(self.ledger.move(job, end, **facts).state)
+        job = self.ledger.move(job, State.CLAIMED, provider_job_id="", **facts)
         metrics.add_metric("ClipOrderedAgain", MetricUnit.Count, 1)
         return _again(job)
 
     def _wait(self, job: Job, seen: str, watch: Watch, retry_after: float | None) -> Wait | Ended:
-        if self._now() >= from_iso(job.deadline_at):
+        if self.now() >= from_iso(job.deadline_at):
             return self._stalled(job, seen)
         if job.state is State.SUBMITTED and seen == Phase.RUNNING:
-            job = self._ledger.move(job, State.RUNNING)
+            job = self.ledger.move(job, State.RUNNING)
         return Wait(watch.wait_s(retry_after), job.state, pending_at=watch.pending_at)
 
     def _stalled(self, job: Job, seen: str) -> Ended:
         failure = JobFailure.of(FailureKind.DEADLINE, f"last seen: {seen}")
         attempts = job.attempted(outcome=State.STALLED.value)
-        job = self._ledger.move(job, State.STALLED, failure=failure, attempts=attempts)
+        job = self.ledger.move(job, State.STALLED, failure=failure, attempts=attempts)
         logger.error("the deadline has passed")
         return Ended(job.state)
 
@@ -193,17 +183,17 @@ class Poll:
 
     def _after_lost_step(self, job: Job) -> Wait | Ended:
         """`submitting` means that a POST may be under way, or that its process died."""
-        age = (self._now() - from_iso(job.asked_at)).total_seconds()
+        age = (self.now() - from_iso(job.asked_at)).total_seconds()
         if age < STALE_S:
             return Wait(int(STALE_S - age) + 1, job.state)
         failure = answer_lost("the step ended before the answer was noted")
-        return self._search(mark_unknown(self._ledger, job, failure), 0)
+        return self._search(mark_unknown(self.ledger, job, failure), 0)
 
     def _search(self, job: Job, searches: int) -> Wait | Ended:
-        provider = self._provider(job.provider)
-        found = find_lost_orders(job, provider, self._clips)
+        provider = self.provider(job.provider)
+        found = find_lost_orders(job, provider, self.clips)
         if found and len(found) == 1:
-            job = follow_found_order(self._ledger, job, found[0], self._new_deadline())
+            job = follow_found_order(self.ledger, job, found[0], self._new_deadline())
             return Wait(1, job.state)
         if not CATALOG[job.provider].lists_orders or searches + 1 >= MAX_SEARCHES:
             logger.error("the payment stays unknown", found=len(found or ()))
@@ -218,27 +208,27 @@ class Poll:
         What was heard before (a repeated step) changes nothing more.
         """
         named = _named_order(said)
-        job = self._ledger.take_charge(job, execution)
+        job = self.ledger.take_charge(job, execution)
         if job.state not in (State.STALLED, State.UNKNOWN):
             return job
         if named:
-            return follow_found_order(self._ledger, job, named, self._new_deadline())
+            return follow_found_order(self.ledger, job, named, self._new_deadline())
         if said.nothing_made is True:
             return self._nothing_made(job)
         if job.state is State.STALLED:
             deadline = self._new_deadline()
-            return self._ledger.move(job, State.SUBMITTED, deadline_at=deadline, failure=None)
+            return self.ledger.move(job, State.SUBMITTED, deadline_at=deadline, failure=None)
         return job
 
     def _nothing_made(self, job: Job) -> Job:
         failure = JobFailure.of(FailureKind.NOTHING_MADE, "an operator found no order")
         attempts = job.attempted(outcome=State.REFUSED.value)
-        return self._ledger.move(
+        return self.ledger.move(
             job, State.REFUSED, failure=failure, attempts=attempts, **job.released()
         )
 
     def _new_deadline(self) -> str:
-        return utc_iso(self._now() + self._deadline)
+        return utc_iso(self.now() + self.deadline)
 
 
 def _again(job: Job, tries: int = 0) -> GenerateAgain:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, Json
@@ -26,7 +26,6 @@ from dropreel.errors import Problem, RejectedError
 from dropreel.jobs.job import ClipSettings, Job, Source, State, utc_iso, workflow_input
 from dropreel.jobs.naming import job_id, output_folder
 from dropreel.ledger.jobs import SETTLED, Ledger
-from dropreel.ledger.table import Table
 from dropreel.mail.digest import Digests, DigestSettings
 from dropreel.mail.message import Links
 from dropreel.mail.once import SendOnce, Turn
@@ -88,45 +87,35 @@ class Pair:
         return utc_iso(max(times))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Submit:
     """What the `submit` function does with one message of the ingest queue."""
 
-    def __init__(
-        self,
-        settings: SubmitSettings,
-        *,
-        inbox: Inbox,
-        clips: ClipsBucket,
-        table: Table,
-        results: Mailer,
-        digests: Digests,
-        queue: SQSClient,
-        workflow: SFNClient,
-        thumbnails: ThumbnailRequests,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._settings = settings
-        self._inbox = inbox
-        self._clips = clips
-        self._ledger = Ledger(table)
-        self._send_once = SendOnce(table)
-        self._prices = PriceList(settings.price_overrides)
-        self._results = results
-        self._digests = digests
-        self._queue = queue
-        self._workflow = workflow
-        self._thumbnails = thumbnails
-        self._now = now
-        self._place = Links(settings.aws_region, settings.clips_bucket)
+    settings: SubmitSettings
+    inbox: Inbox
+    clips: ClipsBucket
+    results: Mailer
+    digests: Digests
+    queue: SQSClient
+    workflow: SFNClient
+    thumbnails: ThumbnailRequests
+    now: Callable[[], datetime]
+    ledger: Ledger
+    send_once: SendOnce
+    prices: PriceList
+    links: Links
 
     @classmethod
     def build(cls, container: Container) -> Self:
         settings = container.settings(SubmitSettings)
         return cls(
-            settings,
+            settings=settings,
             inbox=Inbox(container.client("s3"), settings.inbox_bucket),
             clips=container.clips,
-            table=container.table,
+            ledger=container.ledger,
+            send_once=container.send_once,
+            prices=PriceList(settings.price_overrides),
+            links=container.links,
             results=container.results,
             digests=container.digests,
             queue=container.client("sqs"),
@@ -138,7 +127,7 @@ class Submit:
     def handle(self, message: Mapping[str, Any]) -> None:
         """Handle one message of the ingest queue: a drop, or a window whose digest is due."""
         if "digest" in message:
-            self._digests.send(Window.named(DigestEvent.of(message).digest))
+            self.digests.send(Window.named(DigestEvent.of(message).digest))
             return
         drop = DropEvent.of(message)
         logger.append_keys(image_key=drop.key)
@@ -150,23 +139,23 @@ class Submit:
             logger.info("not an image and not a sidecar: left alone")
 
     def _image(self, event: DropEvent) -> None:
-        image = self._inbox.head(event.key)
+        image = self.inbox.head(event.key)
         if image is None:
             logger.info("the image is gone: nothing to do")
             return
-        sidecar_key = sidecar_of(event.key, self._inbox.partners(event.key))
-        sidecar = self._inbox.head(sidecar_key) if sidecar_key else None
+        sidecar_key = sidecar_of(event.key, self.inbox.partners(event.key))
+        sidecar = self.inbox.head(sidecar_key) if sidecar_key else None
         if sidecar is None and not image.prompt:
             self._alone(event, image, NO_SIDECAR)
         else:
             self._start_pair(Pair(image, sidecar))
 
     def _sidecar(self, event: DropEvent) -> None:
-        sidecar = self._inbox.head(event.key)
+        sidecar = self.inbox.head(event.key)
         if sidecar is None:
             logger.info("the sidecar is gone: nothing to do")
             return
-        image_keys = images_of(event.key, self._inbox.partners(event.key))
+        image_keys = images_of(event.key, self.inbox.partners(event.key))
         for image_key in image_keys:
             logger.append_keys(image_key=image_key)
             self._image(DropEvent(image_key))
@@ -177,10 +166,10 @@ class Submit:
         """Wait once for the partner of `drop`; if it is still alone after that, reject it."""
         dropped_at = utc_iso(drop.dropped_at)
         if not event.since:
-            self._queue.send_message(
-                QueueUrl=self._settings.ingest_queue_url,
+            self.queue.send_message(
+                QueueUrl=self.settings.ingest_queue_url,
                 MessageBody=json.dumps(event.recheck(dropped_at)),
-                DelaySeconds=self._settings.sidecar_grace_seconds,
+                DelaySeconds=self.settings.sidecar_grace_seconds,
             )
             logger.info("alone so far: waiting for the other file")
         elif event.since == dropped_at:
@@ -203,20 +192,20 @@ class Submit:
         except RejectedError as error:
             problems += error.problems
         try:
-            info = inspect_image(self._inbox.reader(pair.image))
+            info = inspect_image(self.inbox.reader(pair.image))
         except RejectedError as error:
             problems += error.problems
         if problems:
             raise RejectedError(problems)
-        choice = choose(sidecar, info.width, info.height, self._settings.providers)
+        choice = choose(sidecar, info.width, info.height, self.settings.providers)
         # Defaults are left out, so that new fields leave the ids of old drops alone.
         asked = sidecar.model_dump(mode="json", exclude=_NO_SETTINGS, exclude_defaults=True)
-        name = job_id(self._inbox.bucket, pair.image.key, pair.image.etag, asked)
+        name = job_id(self.inbox.bucket, pair.image.key, pair.image.etag, asked)
         return Job(
             job_id=name,
             state=State.CLAIMED,
             source=Source(
-                bucket=self._inbox.bucket,
+                bucket=self.inbox.bucket,
                 key=pair.image.key,
                 etag=pair.image.etag,
                 media_type=info.media_type,
@@ -228,8 +217,8 @@ class Submit:
             provider=choice.provider,
             unconfirmed=choice.unconfirmed,
             dropped_at=pair.dropped_at,
-            created_at=utc_iso(self._now()),
-            estimate_usd=self._prices.estimate(
+            created_at=utc_iso(self.now()),
+            estimate_usd=self.prices.estimate(
                 choice.provider, sidecar.resolution, sidecar.duration
             ),
             max_cost_usd=sidecar.max_cost_usd,
@@ -238,28 +227,28 @@ class Submit:
 
     def _parsed(self, pair: Pair) -> Sidecar:
         own = {"prompt": pair.image.prompt} if pair.image.prompt else {}
-        data = self._inbox.read_sidecar(pair.sidecar) if pair.sidecar else None
+        data = self.inbox.read_sidecar(pair.sidecar) if pair.sidecar else None
         return parse_sidecar(data, own)
 
     def _start(self, image: Drop, job: Job) -> None:
         """Pin, claim, start: each step may be repeated, and only the claim's owner starts."""
-        self._clips.pin(self._inbox.bucket, image, job.source.pinned_key, job.source.media_type)
-        held = self._ledger.claim(job)
+        self.clips.pin(self.inbox.bucket, image, job.source.pinned_key, job.source.media_type)
+        held = self.ledger.claim(job)
         if held.state is not State.CLAIMED:
             self._already(held, job)
             return
         try:
-            self._workflow.start_execution(
-                stateMachineArn=self._settings.state_machine_arn,
+            self.workflow.start_execution(
+                stateMachineArn=self.settings.state_machine_arn,
                 name=held.execution_name,
                 input=json.dumps(workflow_input(held)),
             )
-        except self._workflow.exceptions.ExecutionAlreadyExists:
+        except self.workflow.exceptions.ExecutionAlreadyExists:
             logger.info("this job is already under way: nothing to do")
             return
         if held.created_at == job.created_at:
             metrics.add_metric("JobStarted", MetricUnit.Count, 1)
-            self._thumbnails.send(held.job_id, held.source.pinned_key)
+            self.thumbnails.send(held.job_id, held.source.pinned_key)
         logger.info("job started with %s", held.provider)
 
     def _already(self, held: Job, job: Job) -> None:
@@ -274,18 +263,18 @@ class Submit:
     def _reject(self, key: str, dropped_at: str, problems: Any) -> None:
         """Record and mail once what is wrong with the file at `key`, uploaded at `dropped_at`."""
         texts = [str(problem) for problem in problems]
-        facts = json.dumps([self._inbox.bucket, key, dropped_at, texts])
+        facts = json.dumps([self.inbox.bucket, key, dropped_at, texts])
         mail_id = f"rejected-{hashlib.sha256(facts.encode()).hexdigest()[:24]}"
         record_key = f"{output_folder(key)}/{mail_id}.json"
-        turn = self._send_once.begin(mail_id, self._now().timestamp())
+        turn = self.send_once.begin(mail_id, self.now().timestamp())
         if turn is not Turn.OURS:
             logger.info("this rejection was mailed before")
             return
-        mail = drop_rejected(key, problems, record_key, self._place)
-        record = {**mail.document, "dropped_at": dropped_at, "rejected_at": utc_iso(self._now())}
-        self._clips.put_record(record_key, record)
-        self._results.send(mail)
-        self._send_once.end(mail_id, utc_iso(self._now()))
+        mail = drop_rejected(key, problems, record_key, self.links)
+        record = {**mail.document, "dropped_at": dropped_at, "rejected_at": utc_iso(self.now())}
+        self.clips.put_record(record_key, record)
+        self.results.send(mail)
+        self.send_once.end(mail_id, utc_iso(self.now()))
         metrics.add_metric("DropRejected", MetricUnit.Count, 1)
         logger.warning("drop rejected", fields=[problem.field for problem in problems])
 

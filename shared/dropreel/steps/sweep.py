@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,7 +18,6 @@ from dropreel.clips.bucket import ClipsBucket
 from dropreel.jobs.job import ENDS, Job, Reservation, State, from_iso, workflow_input
 from dropreel.ledger.jobs import SETTLED, Ledger
 from dropreel.ledger.slots import Slots, SlotSettings
-from dropreel.ledger.table import Table
 from dropreel.mail.alerts import report_spending
 from dropreel.mail.once import SendOnce
 from dropreel.mail.operators import needs_operator
@@ -51,36 +51,22 @@ class SweepSettings(
     cancel_stalled_orders: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
     """What the `sweep` function does, every now and then."""
 
-    def __init__(
-        self,
-        *,
-        table: Table,
-        slots: Slots,
-        clips: ClipsBucket,
-        provider: Callable[[str], Provider],
-        workflow: SFNClient,
-        machine_arn: str,
-        deadline: timedelta,
-        cancel_stalled: bool,
-        caps: Caps,
-        chores: Sequence[Callable[[], object]] = (),
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._ledger = Ledger(table)
-        self._slots = slots
-        self._send_once = SendOnce(table)
-        self._clips = clips
-        self._provider = provider
-        self._workflow = workflow
-        self._machine_arn = machine_arn
-        self._deadline = deadline
-        self._cancel_stalled = cancel_stalled
-        self._chores = chores
-        self._caps = caps
-        self._now = now
+    slots: Slots
+    clips: ClipsBucket
+    provider: Callable[[str], Provider]
+    workflow: SFNClient
+    machine_arn: str
+    deadline: timedelta
+    cancel_stalled: bool
+    caps: Caps
+    now: Callable[[], datetime]
+    ledger: Ledger
+    send_once: SendOnce
+    chores: Sequence[Callable[[], object]] = ()
 
     @classmethod
     def build(cls, container: Container) -> Self:
@@ -88,7 +74,8 @@ class Sweep:
         topics = {RESULTS: settings.results_topic_arn, "operators": settings.operators_topic_arn}
         subscribers = Subscribers(container.client("sns"), topics, container.alerts)
         return cls(
-            table=container.table,
+            ledger=container.ledger,
+            send_once=container.send_once,
             slots=container.slots,
             clips=container.clips,
             provider=container.provider,
@@ -104,8 +91,8 @@ class Sweep:
     def handle(self) -> dict[str, int]:
         """Check every unsettled job. Returns how many of them got which treatment."""
         done: Counter[str] = Counter()
-        for job_id in self._ledger.unsettled(MOST_JOBS):
-            job = self._ledger.get(job_id)
+        for job_id in self.ledger.unsettled(MOST_JOBS):
+            job = self.ledger.get(job_id)
             if job is None:
                 continue
             try:
@@ -117,14 +104,14 @@ class Sweep:
         for provider in CATALOG:
             done.update(self._heal_slots(provider))
         self._report(done)
-        today = Reservation.at(self._now(), Decimal(0))
-        report_spending(self._ledger.spending(today, self._caps))
+        today = Reservation.at(self.now(), Decimal(0))
+        report_spending(self.ledger.spending(today, self.caps))
         self._do_chores()
         return dict(done)
 
     def _do_chores(self) -> None:
         """What else has to be looked at now and then."""
-        for chore in self._chores:
+        for chore in self.chores:
             try:
                 chore()
             except Exception:
@@ -134,20 +121,20 @@ class Sweep:
         if job.state in ENDS and not self._all_mailed(job):
             return "under way" if self._is_running(job) else self._resume(job, {}, "untold")
         if job.state in SETTLED:
-            self._ledger.settle(job)
+            self.ledger.settle(job)
             return "settled"
         if job.state is State.STALLED:
             return self._stalled(job)
         if job.state is State.UNKNOWN:
             return self._unknown(job)
         due = job.deadline_at if job.state in _UNDER_WAY else job.created_at
-        if self._now() < from_iso(due) + self._deadline or self._is_running(job):
+        if self.now() < from_iso(due) + self.deadline or self._is_running(job):
             return "under way"
         return self._stuck(job)
 
     def _heal_slots(self, provider: str) -> dict[str, int]:
         def needs_slot(job_id: str) -> bool:
-            job = self._ledger.get(job_id)
+            job = self.ledger.get(job_id)
             if job is None or job.provider != provider:
                 return False
             if job.state in (State.CLAIMED, State.UNKNOWN):
@@ -155,7 +142,7 @@ class Sweep:
             return job.state in (State.SUBMITTING, State.SUBMITTED, State.RUNNING)
 
         try:
-            freed = self._slots.heal(provider, needs_slot)
+            freed = self.slots.heal(provider, needs_slot)
         except Exception:
             logger.exception("slots not healed", provider=provider)
             return {"failed": 1}
@@ -163,28 +150,28 @@ class Sweep:
 
     def _all_mailed(self, job: Job) -> bool:
         """Whether everybody was mailed about this end who should be."""
-        if not self._send_once.was_sent(job.mail_id):
+        if not self.send_once.was_sent(job.mail_id):
             return False
-        return not needs_operator(job) or self._send_once.was_sent(job.operators_mail_id)
+        return not needs_operator(job) or self.send_once.was_sent(job.operators_mail_id)
 
     def _stalled(self, job: Job) -> str:
         if self._too_old(job):
-            self._ledger.give_up_watching(job)
+            self.ledger.give_up_watching(job)
             return "given up"
-        status = self._provider(job.provider).status(job.provider_job_id)
+        status = self.provider(job.provider).status(job.provider_job_id)
         if isinstance(status, Ready | Failed):
             return self._resume(job, {}, "late")
-        if self._cancel_stalled:
-            self._provider(job.provider).cancel(job.provider_job_id)
+        if self.cancel_stalled:
+            self.provider(job.provider).cancel(job.provider_job_id)
             return "asked to cancel"
         return "still stalled"
 
     def _unknown(self, job: Job) -> str:
         """Only an order that is found settles anything: a list without it proves nothing."""
         if self._too_old(job):
-            self._ledger.give_up_watching(job)
+            self.ledger.give_up_watching(job)
             return "given up"
-        found = find_lost_orders(job, self._provider(job.provider), self._clips)
+        found = find_lost_orders(job, self.provider(job.provider), self.clips)
         if found and len(found) == 1:
             return self._resume(job, {"provider_job_id": found[0]}, "found")
         return "still unknown"
@@ -196,32 +183,32 @@ class Sweep:
         return self._resume(job, {}, "stuck")
 
     def _resume(self, job: Job, resume: dict[str, Any], why: str) -> str:
-        stamp = self._now().strftime("%Y%m%d%H")
+        stamp = self.now().strftime("%Y%m%d%H")
         name = f"{job.execution_name[:60]}-{why}-{stamp}"
         return why if self._start(name, {**workflow_input(job), "resume": resume}) else "under way"
 
     def _start(self, name: str, given: dict[str, Any]) -> bool:
         try:
-            self._workflow.start_execution(
-                stateMachineArn=self._machine_arn, name=name, input=json.dumps(given)
+            self.workflow.start_execution(
+                stateMachineArn=self.machine_arn, name=name, input=json.dumps(given)
             )
-        except self._workflow.exceptions.ExecutionAlreadyExists:
+        except self.workflow.exceptions.ExecutionAlreadyExists:
             return False
         return True
 
     def _is_running(self, job: Job) -> bool:
         arn = job.execution or self._arn(job.execution_name)
         try:
-            described = self._workflow.describe_execution(executionArn=arn)
-        except self._workflow.exceptions.ExecutionDoesNotExist:
+            described = self.workflow.describe_execution(executionArn=arn)
+        except self.workflow.exceptions.ExecutionDoesNotExist:
             return False
         return described["status"] == "RUNNING"
 
     def _arn(self, name: str) -> str:
-        return f"{self._machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
+        return f"{self.machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
 
     def _too_old(self, job: Job) -> bool:
-        return self._now() > from_iso(job.asked_at) + WATCH
+        return self.now() > from_iso(job.asked_at) + WATCH
 
     def _report(self, done: Counter[str]) -> None:
         swept = sum(done.values())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Self
 
@@ -27,23 +28,15 @@ class WidgetSettings(LedgerSettings):
     state_machine_arn: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Widget:
     """What the `widget` function shows."""
 
-    def __init__(
-        self,
-        *,
-        ledger: Ledger,
-        clips: ClipsBucket,
-        region: str,
-        machine_arn: str,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._ledger = ledger
-        self._clips = clips
-        self._region = region
-        self._machine_arn = machine_arn
-        self._now = now
+    ledger: Ledger
+    clips: ClipsBucket
+    region: str
+    machine_arn: str
+    now: Callable[[], datetime]
 
     @classmethod
     def build(cls, container: Container) -> Self:
@@ -63,25 +56,25 @@ class Widget:
         shown = Shown.of(event.show)
         jobs = islice((job for job in self._newest() if shown.includes(job.state)), MOST_ROWS)
         entries = [self._entry(job) for job in jobs]
-        return page(entries, shown, function_arn=function_arn, now=self._now())
+        return page(entries, shown, function_arn=function_arn, now=self.now())
 
     def _newest(self) -> Iterator[JobSummary]:
         """The newest jobs of this month and the one before."""
-        this_month = self._now().replace(day=1)
+        this_month = self.now().replace(day=1)
         months = (this_month, this_month - timedelta(days=1))
-        found = (job for month in months for job in self._ledger.newest(f"{month:%Y-%m}"))
+        found = (job for month in months for job in self.ledger.newest(f"{month:%Y-%m}"))
         return islice(found, MOST_READ)
 
     def _entry(self, job: JobSummary) -> Entry:
-        links = Links(self._region, self._clips.bucket, job.execution or self._arn(job))
+        links = Links(self.region, self.clips.bucket, job.execution or self._arn(job))
         return Entry(
             job,
-            thumbnail=self._clips.thumbnail(job.job_id),
+            thumbnail=self.clips.thumbnail(job.job_id),
             execution_link=links.execution_link(),
             clip_link=links.object_link(job.clip_key),
         )
 
     def _arn(self, job: JobSummary) -> str:
         """Of the execution that a job has before any has taken charge of it."""
-        machine = self._machine_arn.replace(":stateMachine:", ":execution:")
+        machine = self.machine_arn.replace(":stateMachine:", ":execution:")
         return f"{machine}:{job.execution_name}"

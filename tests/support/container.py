@@ -1,0 +1,71 @@
+"""The container on in-process AWS, with a stand-in for the provider and a clock of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from dropreel.container import Container
+from tests.support.aws import Aws, Clock, FakeProvider
+
+ENVIRONMENT = {
+    "AWS_REGION": "us-east-1",
+    "LEDGER_TABLE": "ledger",
+    "CLIPS_BUCKET": "clips",
+    "INBOX_BUCKET": "inbox",
+    "THUMBNAIL_FUNCTION": "thumbnail",
+    "PROVIDER_KEYS_SECRET": "keys",
+    "PROVIDERS": "luma,fal,oxen",
+    "ALLOW_PAID_CALLS": "true",
+    "ALLOW_UNKNOWN_PRICES": "false",
+    "JOB_CAP_USD": "5",
+    "DAILY_CAP_USD": "25",
+    "MONTHLY_CAP_USD": "250",
+    "MAX_ORDERS_PER_JOB": "2",
+    "CANCEL_STALLED_ORDERS": "false",
+    "SIDECAR_GRACE_SECONDS": "900",
+    "DIGEST_ABOVE": "0",
+    "DIGEST_MINUTES": "10",
+    "WATCH_SECONDS": "0",
+    "JOB_DEADLINE_MINUTES": "60",
+    "SOURCE_URL_SECONDS": "600",
+    "MAX_CLIP_MEGABYTES": "1",
+}
+
+
+class FakeContainer(Container):
+    """As the functions have it, but that waking is only noted (`Aws.woken`).
+
+    `environment` holds variables that differ from those above.
+    """
+
+    def __init__(
+        self,
+        aws: Aws,
+        clock: Clock,
+        provider: FakeProvider | None = None,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        **environment: str,
+    ) -> None:
+        resources = {
+            "INGEST_QUEUE_URL": aws.ingest_queue,
+            "RESULTS_TOPIC_ARN": aws.results.topic_arn,
+            "OPERATORS_TOPIC_ARN": aws.operators.topic_arn,
+            "STATE_MACHINE_ARN": aws.machine_arn,
+        }
+        super().__init__(
+            {**ENVIRONMENT, **resources, **environment},
+            aws,
+            transport=transport,
+            now=clock,
+            sleep=lambda seconds: clock.pass_time(seconds=seconds),
+        )
+        self._aws = aws
+        self.table, self.ledger = aws.table, aws.ledger
+        if provider:
+            self.provider = lambda _: provider
+
+    def wake(self, token: str, granted: Any) -> bool:
+        return self._aws.wake(token, granted)
