@@ -5,7 +5,7 @@ DropreelError
 ├── ClipInvalidError          the downloaded file is not the clip that was ordered
 ├── DownloadError             the clip could not be fetched this time; trying again may help
 │   ├── UrlExpiredError       its address is no longer good: ask the provider for a fresh one
-│   └── SourceChangedError    what lies at the address is not the file that was begun
+│   └── ClipTooSlowError      it does not come within one run of the function
 ├── UnsafeUrlError            an address that must not be fetched: not https, or not public
 ├── SettingsError             the stack is configured wrongly; the operator can correct it
 ├── ResumeError               an operator's word on a job that cannot be followed
