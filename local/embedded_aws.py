@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,13 +31,22 @@ def free_port() -> int:
 
 
 class Endpoint:
-    """An embedded AWS that runs at `endpoint`, whoever started it."""
+    """An embedded AWS at `endpoint`, whoever started it. All threads share its clients."""
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
+        self._session = boto3.session.Session()
+        self._clients: dict[str, Any] = {}
+        self._making = threading.Lock()
 
     def client(self, service: str) -> Any:
-        return boto3.session.Session().client(
+        with self._making:
+            if service not in self._clients:
+                self._clients[service] = self._make(service)
+            return self._clients[service]
+
+    def _make(self, service: str) -> Any:
+        return self._session.client(
             service,  # type: ignore[call-overload]
             endpoint_url=self.endpoint,
             region_name=REGION,
@@ -46,7 +56,7 @@ class Endpoint:
                 signature_version="s3v4" if service == "s3" else None,
                 s3={"addressing_style": "path"},
                 retries={"total_max_attempts": 2},
-                max_pool_connections=50,
+                max_pool_connections=100,
             ),
         )
 
