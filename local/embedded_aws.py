@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import tempfile
 import threading
@@ -22,12 +23,26 @@ ROOT = Path(__file__).resolve().parent.parent
 MINISTACK = ROOT / ".venv-aws" / "bin" / "ministack"
 REGION = "us-east-1"
 _START_S = 30
+_PLENTY = 8 * 1024**3
 
 
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _roomy_memory() -> str | None:
+    """A folder in memory if there is plenty: each Lambda worker unpacks 1500 files of its own."""
+    folder = "/dev/shm"  # noqa: S108
+    try:
+        found = os.statvfs(folder)
+        (available,) = re.findall(r"MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text())
+    except (OSError, ValueError):
+        return None
+    forbidden = found.f_flag & (os.ST_NOEXEC | os.ST_RDONLY) or not os.access(folder, os.W_OK)
+    room = min(found.f_bavail * found.f_frsize, int(available) * 1024)
+    return None if forbidden or room < _PLENTY else folder
 
 
 class Endpoint:
@@ -77,7 +92,7 @@ class EmbeddedAws(Endpoint):
     ) -> None:
         self.port = port or free_port()
         super().__init__(f"http://127.0.0.1:{self.port}")
-        self.scratch = Path(tempfile.mkdtemp(prefix="dropreel-aws-"))
+        self.scratch = Path(tempfile.mkdtemp(prefix="dropreel-aws-", dir=_roomy_memory()))
         self.log = log or self.scratch / "ministack.log"
         self._child = Child(
             [str(MINISTACK)],
