@@ -6,6 +6,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SAM_CLI_TELEMETRY := 0
 export QUICK
 export PYTHONPATH := $(CURDIR)/shared:$(CURDIR)
+# Without byte code every program here would start by compiling all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Words for people's clips travel in the environment as they were typed: no `$`, quote or backtick
 # in them means anything to make or to a shell, nor to a make that one of these programs starts.
@@ -19,7 +21,7 @@ export IMAGE PROMPT PROVIDER RESOLUTION DURATION TOKEN_URL
 MAKEOVERRIDES :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults bench check up drop down build deploy confirm lock schema golden clean
+.PHONY: help demo test faults bench check lint types up drop down build deploy confirm lock schema golden clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -28,9 +30,7 @@ demo: .venv/ready ## One image all the way, offline. Takes IMAGE= PROMPT= PROVID
 	@$(BIN)/python -m local.demo
 
 test: .venv/ready check ## Lint, types, template checks and all tests
-	$(BIN)/pytest -n 2 --ignore tests/e2e --ignore tests/faults --cov --cov-report=term --cov-fail-under=95
-	$(BIN)/pytest -n 2 tests/faults
-	$(BIN)/pytest tests/e2e
+	$(BIN)/pytest -n 3 --dist loadgroup --cov --cov-report=term --cov-fail-under=95
 
 faults: .venv/ready ## Play every accident at every step, and count what was paid twice (nothing)
 	$(BIN)/python -m local.faults
@@ -39,11 +39,16 @@ bench: .venv/bench ## Measure speed, cost, memory and starts; QUICK=1 takes two 
 	$(BIN)/python -m local.bench
 
 check: .venv/ready ## Format, lint, types and template, without the tests
+	@$(MAKE) --no-print-directory -o $< -j 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) types lint
+
+lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/sam validate --lint
 	$(BIN)/cfn-lint template.yaml
+
+types: .venv/ready
+	$(BIN)/mypy
 
 up: .venv/ready ## Keep the stack running on an embedded AWS, to play with
 	@$(BIN)/python -m local.up

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MINISTACK = ROOT / ".venv-aws" / "bin" / "ministack"
 REGION = "us-east-1"
 _START_S = 30
+_PLENTY = 8 * 1024**3
 
 
 def free_port() -> int:
@@ -29,14 +32,36 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _roomy_memory() -> str | None:
+    """A folder in memory if there is plenty: each Lambda worker unpacks 1500 files of its own."""
+    folder = "/dev/shm"  # noqa: S108
+    try:
+        found = os.statvfs(folder)
+        (available,) = re.findall(r"MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text())
+    except (OSError, ValueError):
+        return None
+    forbidden = found.f_flag & (os.ST_NOEXEC | os.ST_RDONLY) or not os.access(folder, os.W_OK)
+    room = min(found.f_bavail * found.f_frsize, int(available) * 1024)
+    return None if forbidden or room < _PLENTY else folder
+
+
 class Endpoint:
-    """An embedded AWS that runs at `endpoint`, whoever started it."""
+    """An embedded AWS at `endpoint`, whoever started it. All threads share its clients."""
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
+        self._session = boto3.session.Session()
+        self._clients: dict[str, Any] = {}
+        self._making = threading.Lock()
 
     def client(self, service: str) -> Any:
-        return boto3.session.Session().client(
+        with self._making:
+            if service not in self._clients:
+                self._clients[service] = self._make(service)
+            return self._clients[service]
+
+    def _make(self, service: str) -> Any:
+        return self._session.client(
             service,  # type: ignore[call-overload]
             endpoint_url=self.endpoint,
             region_name=REGION,
@@ -46,7 +71,7 @@ class Endpoint:
                 signature_version="s3v4" if service == "s3" else None,
                 s3={"addressing_style": "path"},
                 retries={"total_max_attempts": 2},
-                max_pool_connections=50,
+                max_pool_connections=100,
             ),
         )
 
@@ -67,7 +92,7 @@ class EmbeddedAws(Endpoint):
     ) -> None:
         self.port = port or free_port()
         super().__init__(f"http://127.0.0.1:{self.port}")
-        self.scratch = Path(tempfile.mkdtemp(prefix="dropreel-aws-"))
+        self.scratch = Path(tempfile.mkdtemp(prefix="dropreel-aws-", dir=_roomy_memory()))
         self.log = log or self.scratch / "ministack.log"
         self._child = Child(
             [str(MINISTACK)],

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,22 +22,74 @@ from local.embedded_aws import REGION, ROOT, EmbeddedAws
 from local.simulators import Simulators
 
 NAME = "dropreel"
-BUILD = ROOT / ".aws-sam" / "local" / "build"
+BUILDS = ROOT / ".aws-sam" / "local"
+# What a build is made of: the stack, and the tools and rules that build it.
+INPUTS = (
+    *("template.yaml", "samconfig.toml", "functions", "layers", "shared", "statemachine"),
+    *("requirements/dev.txt", "requirements/uv.txt", "local/stack.py"),
+)
+_KEPT_S = 3600
+_SAM = {"SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.1"}  # nothing here is far away
 PROVIDERS = tuple(CATALOG)
 # The embedded AWS refuses a template with these. They do nothing until somebody clicks on them.
 UNKNOWN = ("AWS::Logs::QueryDefinition",)
 KEYS = {name: f"{name}-local-key" for name in PROVIDERS}
 
 
-def build(folder: Path = BUILD) -> Path:
-    """Build for this host's platform and Python; returns the built template."""
+def build(folder: Path | None = None) -> Path:
+    """Build for this host's platform and Python; returns the built template.
+
+    Without a `folder` the build is kept, and made anew only when something that goes into it has
+    changed. Processes that want one at the same time make one.
+    """
+    if folder is not None:
+        return _build(folder)
+    BUILDS.mkdir(parents=True, exist_ok=True)
+    with (BUILDS / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept = BUILDS / fingerprint()
+        if not kept.exists():
+            _forget_builds()
+            draft = BUILDS / "draft"
+            shutil.rmtree(draft, ignore_errors=True)
+            _build(draft)
+            draft.rename(kept)
+        return kept / "template.yaml"
+
+
+def fingerprint(root: Path = ROOT) -> str:
+    """Of everything that goes into a build: sources, tools, and what it is built for."""
+    found = hashlib.sha256(json.dumps([sys.version, _target()]).encode())
+    for path in sorted(file for name in INPUTS for file in _files(root / name)):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        found.update(f"{path.relative_to(root)} {os.access(path, os.X_OK)} {content}\n".encode())
+    return found.hexdigest()[:16]
+
+
+def _files(place: Path) -> list[Path]:
+    if place.is_file():
+        return [place]
+    return [p for p in place.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
+
+
+def _forget_builds() -> None:
+    """All but those of the last hour: somebody may be deploying one."""
+    for old in BUILDS.iterdir():
+        if old.is_dir() and time.time() - old.stat().st_mtime > _KEPT_S:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _target() -> dict[str, str]:
     machine = platform.machine().lower().replace("arm64", "aarch64").replace("amd64", "x86_64")
     system = "apple-darwin" if sys.platform == "darwin" else "manylinux_2_28"
-    target = {
+    return {
         "DROPREEL_PLATFORM": f"{machine}-{system}",
         "DROPREEL_PYTHON": f"{sys.version_info.major}.{sys.version_info.minor}",
     }
-    _sam(["build", "--build-dir", str(folder)], target)
+
+
+def _build(folder: Path) -> Path:
+    _sam(["build", "--build-dir", str(folder)], _target())
     template = folder / "template.yaml"
     _leave_out(template, UNKNOWN)
     return template
@@ -145,7 +201,7 @@ def _sam(arguments: list[str], env: Mapping[str, str]) -> None:
     done = subprocess.run(
         [str(tools / "sam"), *arguments],
         cwd=ROOT,
-        env={**os.environ, **env, "PATH": path, "SAM_CLI_TELEMETRY": "0"},
+        env={**os.environ, **env, "PATH": path, **_SAM},
         capture_output=True,
         text=True,
         check=False,

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.client import BaseClient
+from coverage import Coverage
 
 ROOT = Path(__file__).resolve().parent.parent
 EVENTS = ROOT / "events"
+# Folders whose tests share what is dear to make: each goes to one worker as a whole.
+TOGETHER = ("e2e", "packaging")
+# Coverage is that of the tests which look at one thing each, and it slows down everything.
+COUNTED = ("unit", "integration", "golden")
 
 _connect = socket.socket.connect
 
@@ -20,6 +28,50 @@ def _connect_on_loopback(self: socket.socket, address: Any) -> None:
     if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
         raise AssertionError(f"a test tried to reach {host}")
     _connect(self, address)
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(ROOT / "tests").parts[0]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if (folder := _folder(item)) in TOGETHER:
+            item.add_marker(pytest.mark.xdist_group(folder))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Set-up and tear-down are not counted either; with pytest-cov's own mark they would be."""
+    coverage = None if _folder(item) in COUNTED else Coverage.current()
+    if coverage:
+        coverage.stop()
+    try:
+        return (yield)
+    finally:
+        if coverage:
+            coverage.start()
+
+
+_call_api = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+
+def _call_api_untraced(self: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
+    """Coverage need not follow a call through boto3 and moto: that takes as long as the call."""
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    try:
+        return _call_api(self, operation, parameters)
+    finally:
+        sys.settrace(tracer)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _calls_are_not_traced() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", _call_api_untraced)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -13,14 +13,14 @@ from tests.e2e.scenarios import SCENARIOS, Runner
 from tests.e2e.world import Postman, World
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("e2e")
     with (
         Simulators(keys=stack.KEYS, render_seconds=0.5) as simulators,
         EmbeddedAws(wait_scale=0.01, log=folder / "aws.log") as aws,
     ):
-        template = stack.build(folder / "build")
+        template = stack.build()
         parameters = {
             "SidecarGraceSeconds": "1",
             "DailyCapUsd": "900",
@@ -36,7 +36,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         operators.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def runner(world: World) -> Iterator[Runner]:
     """Drops all scenarios, a few at a time, while the tests wait for theirs."""
     with Runner(world, SCENARIOS) as running:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from local import stack
 from local.embedded_aws import EmbeddedAws
 from local.follow import ReceivedMail, mails, states_entered
 from local.simulators import JobView, Simulators
@@ -84,11 +85,10 @@ class World:
     simulators: Simulators
     postman: Postman
     operators: Postman
-    clients: dict[str, Any] = field(default_factory=dict)
     states_seen: set[str] = field(default_factory=set)
 
     def client(self, service: str) -> Any:
-        return self.clients.setdefault(service, self.stack.aws.client(service))
+        return self.stack.aws.client(service)
 
     @property
     def inbox(self) -> str:
@@ -183,6 +183,10 @@ class World:
             ExpressionAttributeValues={f":{name}": {"S": text} for name, text in texts.items()},
         )
 
+    def forget(self, job_id: str) -> None:
+        table = self.stack.outputs["LedgerTableName"]
+        self.client("dynamodb").delete_item(TableName=table, Key=_key(job_id))
+
     def reset_breaker(self, provider: str) -> None:
         table = self.stack.outputs["LedgerTableName"]
         for kind in ("BREAKER", "SLOTS"):
@@ -211,6 +215,17 @@ class World:
                 Environment={"Variables": before["Environment"]["Variables"]},
                 Timeout=before["Timeout"],
             )
+
+    @contextmanager
+    def changed_keys(self, keys: Mapping[str, str]) -> Iterator[None]:
+        """Other keys, which the function that makes orders reads as it starts anew."""
+        aws, outputs = self.stack.aws, self.stack.outputs
+        stack.put_keys(aws, outputs, {**stack.KEYS, **keys})
+        with self.changed_function("GenerateFunction"):
+            try:
+                yield
+            finally:
+                stack.put_keys(aws, outputs, stack.KEYS)
 
     def resume(self, job_id: str, word: dict[str, Any]) -> None:
         """What an operator types to go on with a job."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -33,8 +34,9 @@ class Imported:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the build for this host."""
-    return stack.build(tmp_path_factory.mktemp("host") / "build").parent
+    """The build for this host, copied, since what is imported from it leaves byte code there."""
+    folder = tmp_path_factory.mktemp("host") / "build"
+    return shutil.copytree(stack.build().parent, folder)
 
 
 @pytest.fixture(scope="session")
