@@ -158,7 +158,7 @@ class Container:
         """Adapters by name, sharing one HTTP client and one cache of keys.
 
         Nothing is read or loaded before one is needed, so that wrong settings of a provider do not
-        keep a function from telling people about them.
+        keep `finalize` from sending the mails.
         """
 
         @cache

@@ -33,7 +33,7 @@ class Problem:
     """One thing wrong with a drop, in words for the person who dropped it.
 
     `field` is a sidecar field or a file's role (`image`, `sidecar`), `found` what was there,
-    `allowed` what may be there; `hint` names the nearest mend where one is known.
+    `allowed` what may be there; `hint` names the nearest correction where one is known.
     """
 
     field: str

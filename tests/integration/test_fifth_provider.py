@@ -113,7 +113,7 @@ def test_its_clips_have_a_price_and_it_takes_over_from_others() -> None:
 def test_its_slots_are_those_of_its_row(aws: Aws) -> None:
     slots = aws.slots(Clock())
     for number in "ab":
-        slots.wait(kiln_job(aws, number * 24), f"token {number}")
+        slots.join(kiln_job(aws, number * 24), f"token {number}")
     held = aws.table.get("SLOTS#kiln") or {}
     assert [name for name in held if name.startswith("hold_")] == [f"hold_{'a' * 24}"]
 
@@ -121,7 +121,7 @@ def test_its_slots_are_those_of_its_row(aws: Aws) -> None:
 def test_an_operator_may_give_it_more_slots(aws: Aws) -> None:
     slots = aws.slots(Clock(), **GenerateSettings.read(os.environ).provider_limits)
     for number in "abc":
-        slots.wait(kiln_job(aws, number * 24), f"token {number}")
+        slots.join(kiln_job(aws, number * 24), f"token {number}")
     held = aws.table.get("SLOTS#kiln") or {}
     assert len([name for name in held if name.startswith("hold_")]) == 2
 

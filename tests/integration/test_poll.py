@@ -281,7 +281,7 @@ def test_a_job_that_nobody_asked_for_is_asked_for_again_when_its_step_died(
 ) -> None:
     """With its slot: the step may be alive after all, and ask."""
     job = aws.ledger.claim(make_job())
-    aws.slots(clock).wait(job, "token")
+    aws.slots(clock).join(job, "token")
     for tries, seconds in ((0, 15), (1, 30), (MAX_TRIES - 1, 300)):
         answer = {"outcome": "again", "wait_seconds": seconds, "state": "claimed"}
         assert poll(polling, job.job_id, tries=tries) == answer

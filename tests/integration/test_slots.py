@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from dropreel.jobs.job import Job, State
-from dropreel.ledger.slots import BELIEVED_S, Slots, _waiting
+from dropreel.ledger.slots import BELIEVED_S, Slots, _place
 from dropreel.providers.catalog import Limit
 from tests.support.aws import Aws, Clock, make_job
 
@@ -26,7 +26,7 @@ def job(number: int, **changes: Any) -> Job:
 
 def park(slots: Slots, *jobs: Job) -> None:
     for one in jobs:
-        slots.wait(one, f"token {int(one.job_id, 16)}")
+        slots.join(one, f"token {int(one.job_id, 16)}")
 
 
 def woken(aws: Aws) -> list[int]:
@@ -87,7 +87,7 @@ def test_standing_in_line_twice_takes_one_place_and_the_newest_token_counts(
 ) -> None:
     park(slots, job(1), job(2), job(3))
     woken(aws)
-    slots.wait(job(3), "token 33")
+    slots.join(job(3), "token 33")
     slots.release(job(1))
     assert woken(aws) == [33]
     assert held(aws) == {2, 3}
@@ -95,7 +95,7 @@ def test_standing_in_line_twice_takes_one_place_and_the_newest_token_counts(
 
 def test_who_has_a_slot_already_is_woken_again(aws: Aws, slots: Slots) -> None:
     park(slots, job(1))
-    slots.wait(job(1), "token 11")
+    slots.join(job(1), "token 11")
     assert woken(aws) == [1, 11]
     assert held(aws) == {1}
 
@@ -126,8 +126,8 @@ def test_who_was_woken_already_keeps_its_slot(aws: Aws, slots: Slots) -> None:
 
 def test_an_old_token_that_comes_late_does_not_hide_the_new_one(aws: Aws, slots: Slots) -> None:
     park(slots, job(1), job(2))
-    slots.wait(job(3), "token 33")
-    slots.wait(job(3), "token 3")
+    slots.join(job(3), "token 33")
+    slots.join(job(3), "token 3")
     aws.gone.add("token 3")
     slots.release(job(1))
     assert woken(aws) == [1, 2, 33]
@@ -136,7 +136,7 @@ def test_an_old_token_that_comes_late_does_not_hide_the_new_one(aws: Aws, slots:
 def test_two_attempts_that_meet_are_both_remembered(
     aws: Aws, slots: Slots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put, late = aws.table.put, iter([lambda: slots.wait(job(3), "token 33")])
+    put, late = aws.table.put, iter([lambda: slots.join(job(3), "token 33")])
 
     def putting(*given: Any) -> bool:
         next(late, lambda: None)()
@@ -167,7 +167,7 @@ def test_whoever_holds_a_slot_and_stands_in_line_frees_it_before_it_gets_another
 ) -> None:
     """Two attempts to stand in line can meet like that."""
     park(slots, job(1), job(2))
-    slots._table.put(_waiting(job(1)), {"job_id": job(1).job_id})
+    slots._table.put(_place(job(1)), {"job_id": job(1).job_id})
     slots.release(job(1))
     assert woken(aws) == [1, 2, 1]
     assert held(aws) == {1, 2}

@@ -141,10 +141,10 @@ def cheapest(known: Runtimes, times: list[float], watch_s: float) -> float:
         if start == times[-1]:
             return 0.0
         return price.loop * (1 - ended[start]) + min(
-            price.second_late * unseen(start, end) + look(end) for end in times if end > start
+            price.second_late * unseen(start, end) + poll(end) for end in times if end > start
         )
 
-    def look(start: float) -> float:
+    def poll(start: float) -> float:
         ways = [sleep(start)]
         for end in times:
             if start < end <= start + watch_s:

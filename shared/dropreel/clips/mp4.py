@@ -97,8 +97,8 @@ class ClipChecker:
         if self._left:
             whole = self._size + self._left
             raise ClipInvalidError(f"the file is cut short: {self._size} of {whole} bytes")
-        if not self._boxes and (look := _look(bytes(self._header))):
-            raise ClipInvalidError(f"the file is no MP4 but {look}")
+        if not self._boxes and (likeness := _likeness(bytes(self._header))):
+            raise ClipInvalidError(f"the file is no MP4 but {likeness}")
         if self._header or not self._size:
             raise ClipInvalidError(f"the file is cut short: it ends after {self._size} bytes")
 
@@ -113,7 +113,7 @@ class ClipChecker:
     def _open(self, header: bytes) -> None:
         """Start a box (4.2): size and kind, then a 64-bit size where the first one is 1."""
         if not self._boxes and header[4:8] not in _LEADING:
-            raise ClipInvalidError(f"the file is no MP4 but {_look(header) or 'unknown data'}")
+            raise ClipInvalidError(f"the file is no MP4 but {_likeness(header) or 'unknown data'}")
         if header[:4] == b"\0\0\0\1" and len(header) == 8:
             self._header_length = 16
             return
@@ -159,7 +159,7 @@ class ClipChecker:
             raise _damaged(self._kind) from error
 
 
-def _look(start: bytes) -> str:
+def _likeness(start: bytes) -> str:
     """What the first bytes of something that is no MP4 look like; empty when unknown."""
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     for magic, name in _LOOKS:

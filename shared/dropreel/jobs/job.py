@@ -191,7 +191,7 @@ class Job:
 
     @property
     def mail_id(self) -> str:
-        """The id of what people are told about the state this job is in."""
+        """The id of the mail about the state this job is in."""
         return f"{self.job_id}-{self.run}-{self.state}"
 
     @property

@@ -24,7 +24,7 @@ PROBE_S = 120  # after this a probe counts as dead
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The breaker has just opened: tell the operator once."""
+    """The breaker has just opened: the operator gets one alert."""
 
     provider: str
     failures: int

@@ -53,7 +53,7 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
     State.CANCELLED: frozenset({State.CLAIMED}),
     # A late answer, a search at the provider, or an operator settles what happened.
     State.UNKNOWN: frozenset({State.SUBMITTED, State.REFUSED}),
-    # The sweep looks again, or an operator settles it.
+    # The sweep polls again, or an operator settles it.
     State.STALLED: frozenset({State.SUBMITTED, State.REFUSED}),
     State.DELIVERED: frozenset(),
 }

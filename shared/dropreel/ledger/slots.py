@@ -45,7 +45,7 @@ class SlotSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _Snapshot:
     """The state of one provider's slots, as read."""
 
     provider: str
@@ -97,19 +97,19 @@ class Slots:
         self._lease_s = lease_s
         self._now = now
 
-    def wait(self, job: Job, token: str) -> None:
+    def join(self, job: Job, token: str) -> None:
         """Put the job in line; its execution is woken through `token`, at once if a slot is free.
 
         May be repeated: a job has one place in line, and its newest token counts.
         """
-        self._park(job.job_id, token)
-        line = self._read(job.provider)
-        if job.job_id in line.holds:
+        self._keep_token(job.job_id, token)
+        snapshot = self._read(job.provider)
+        if job.job_id in snapshot.holds:
             self._wake_up(job.job_id)
             return
-        if line.item.get("closed_by") == job.job_id:
-            self._try_one_more(line)
-        self._table.put(_waiting(job), {"job_id": job.job_id})
+        if snapshot.item.get("closed_by") == job.job_id:
+            self._try_one_more(snapshot)
+        self._table.put(_place(job), {"job_id": job.job_id})
         self.serve(job.provider)
 
     def release(self, job: Job) -> None:
@@ -127,26 +127,26 @@ class Slots:
         more may try.
         """
         self._free(job.provider, job.job_id)
-        line = self._read(job.provider)
-        others = len(line.holds) if full else 0
+        snapshot = self._read(job.provider)
+        others = len(snapshot.holds) if full else 0
         logger.warning("fewer jobs at once for a while", allowed=others)
-        until = int(line.now + (BELIEVED_S if others else seconds))
+        until = int(snapshot.now + (BELIEVED_S if others else seconds))
         sets = {"shrunk_to": others, "shrunk_until": until, "closed_by": job.job_id}
         self._table.update(Update(_slots(job.provider), sets=sets, adds={"version": 1}))
 
     def serve(self, provider: str) -> None:
         """Wake who is first in line for as long as slots are free."""
         for _ in range(_TRIES):
-            line = self._read(provider)
-            first = self._first(line, line.free)
+            snapshot = self._read(provider)
+            first = self._first(snapshot, snapshot.free)
             if not first:
                 break
-            if line.free > 0:
-                self._grant(line, first)
-            elif not self._end_leases(line):
+            if snapshot.free > 0:
+                self._grant(snapshot, first)
+            elif not self._end_leases(snapshot):
                 break
         gauge("JobsWaiting", provider, self._table.count(_line(provider)) if first else 0)
-        gauge("SlotsHeld", provider, len(line.holds))
+        gauge("SlotsHeld", provider, len(snapshot.holds))
 
     def heal(self, provider: str, needs_slot: Callable[[str], bool]) -> int:
         """Free the slots of jobs that need none, and wake again who may have been woken in vain.
@@ -162,39 +162,39 @@ class Slots:
         self.serve(provider)
         return freed
 
-    def _read(self, provider: str) -> _Line:
+    def _read(self, provider: str) -> _Snapshot:
         item = self._table.get(_slots(provider)) or {}
-        return _Line(provider, item, limit_of(provider, self._limits), self._now())
+        return _Snapshot(provider, item, limit_of(provider, self._limits), self._now())
 
-    def _first(self, line: _Line, room: int) -> list[Item]:
+    def _first(self, snapshot: _Snapshot, room: int) -> list[Item]:
         """Who may go, if there is room; else the first one, to see whether anybody waits."""
-        return self._table.query(_line(line.provider), max(1, min(room, _MOST_AT_ONCE)))
+        return self._table.query(_line(snapshot.provider), max(1, min(room, _MOST_AT_ONCE)))
 
     def _hand_over(self, provider: str, job_id: str) -> bool:
         """Give the job's slot to the first in line in one write. False if that cannot be."""
         for _ in range(_TRIES):
-            line = self._read(provider)
-            room = line.free + 1
-            first = self._first(line, room) if room > 0 and job_id in line.holds else []
+            snapshot = self._read(provider)
+            room = snapshot.free + 1
+            first = self._first(snapshot, room) if room > 0 and job_id in snapshot.holds else []
             # Who stands in line and holds a slot has to give that back before it gets one.
             if not first or any(item["job_id"] == job_id for item in first):
                 return False
-            if self._grant(line, first, leaving=job_id):
+            if self._grant(snapshot, first, leaving=job_id):
                 return True
         return False
 
-    def _grant(self, line: _Line, first: list[Item], leaving: str = "") -> bool:
+    def _grant(self, snapshot: _Snapshot, first: list[Item], leaving: str = "") -> bool:
         """Give slots to these, and wake them. False if somebody else was quicker."""
         ids = [item["job_id"] for item in first]
-        turns = line.turns(len(ids))
-        until = int(line.now + self._lease_s)
+        turns = snapshot.turns(len(ids))
+        until = int(snapshot.now + self._lease_s)
         sets: dict[str, Any] = {f"{_HOLD}{job_id}": until for job_id in ids}
-        if line.limit.orders_per_minute:
-            sets["orders"] = [*line.orders, *turns][-line.limit.orders_per_minute :]
-        seen = line.item.get("version")
+        if snapshot.limit.orders_per_minute:
+            sets["orders"] = [*snapshot.orders, *turns][-snapshot.limit.orders_per_minute :]
+        seen = snapshot.item.get("version")
         version = Attr("version")
         slots = Update(
-            _slots(line.provider),
+            _slots(snapshot.provider),
             sets=sets,
             adds={"version": 1},
             removes=[f"{_HOLD}{leaving}"] if leaving else (),
@@ -207,21 +207,21 @@ class Slots:
             return False
         for job_id, turn in zip(ids, turns, strict=True):
             if not self._wake_up(job_id, turn) and self._is_over(job_id):
-                self._free(line.provider, job_id)
+                self._free(snapshot.provider, job_id)
         return True
 
-    def _park(self, job_id: str, token: str) -> None:
+    def _keep_token(self, job_id: str, token: str) -> None:
         """Keeps the token before as well: whoever brings an old one may come after the new one."""
         for _ in range(_TRIES):
-            last = (self._table.get(_parked(job_id)) or {}).get("token", "")
+            last = (self._table.get(_token_key(job_id)) or {}).get("token", "")
             item = {"token": token, "token_before": last, "parked_at": int(self._now())}
             same = Attr("token").not_exists() | Attr("token").eq(last)
-            if token == last or self._table.put(_parked(job_id), item, same):
+            if token == last or self._table.put(_token_key(job_id), item, same):
                 return
         raise ContentionError(f"too many wait for a slot for job {job_id}")
 
     def _wake_up(self, job_id: str, ask_at: float = 0) -> bool:
-        parked = self._table.get(_parked(job_id)) or {}
+        parked = self._table.get(_token_key(job_id)) or {}
         tokens = (parked.get("token"), parked.get("token_before"))
         return any(self._wake(token, {"ask_at": ask_at}) for token in tokens if token)
 
@@ -240,20 +240,20 @@ class Slots:
             return False
         return True
 
-    def _try_one_more(self, line: _Line) -> None:
+    def _try_one_more(self, snapshot: _Snapshot) -> None:
         """One more job than the provider has now; all, if it has none of ours."""
-        held = len(line.holds)
+        held = len(snapshot.holds)
         sets = {"shrunk_to": held + 1} if held else {"shrunk_until": 0}
         update = Update(
-            _slots(line.provider), sets=sets, adds={"version": 1}, removes=["closed_by"]
+            _slots(snapshot.provider), sets=sets, adds={"version": 1}, removes=["closed_by"]
         )
         self._table.update(update)
 
-    def _end_leases(self, line: _Line) -> bool:
-        over = [job_id for job_id, until in line.holds.items() if until < line.now]
+    def _end_leases(self, snapshot: _Snapshot) -> bool:
+        over = [job_id for job_id, until in snapshot.holds.items() if until < snapshot.now]
         if over:
             logger.error("slots were never given back", jobs=over)
-        return sum(self._free(line.provider, job_id) for job_id in over) > 0
+        return sum(self._free(snapshot.provider, job_id) for job_id in over) > 0
 
 
 def _slots(provider: str) -> str:
@@ -264,10 +264,10 @@ def _line(provider: str) -> str:
     return f"WAITING#{provider}"
 
 
-def _waiting(job: Job) -> str:
+def _place(job: Job) -> str:
     """Whose priority is higher comes first, then who was dropped first."""
     return f"{_line(job.provider)} {PLACES[job.priority]}#{job.created_at}#{job.job_id}"
 
 
-def _parked(job_id: str) -> str:
+def _token_key(job_id: str) -> str:
     return f"PARKED#{job_id}"

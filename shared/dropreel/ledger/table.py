@@ -1,7 +1,7 @@
 """The ledger's DynamoDB table: conditional writes and plain Python values.
 
 Everything that is kept in the table goes through here; what is kept, and under which keys, is
-told where it is used: `ledger` (jobs), `accounts` (budget), `breaker`, `telling`, `timings`.
+told where it is used: `jobs`, `budget`, `slots`, `breaker`, `runtimes`, and `mail.once`.
 """
 
 from __future__ import annotations

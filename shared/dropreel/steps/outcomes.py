@@ -160,10 +160,10 @@ class _Outcome:
 
     def payload(self) -> dict[str, Any]:
         """As the workflow gets it; what is None is left out."""
-        told = ((field.name, getattr(self, field.name)) for field in fields(self))  # type: ignore[arg-type]
+        facts = ((field.name, getattr(self, field.name)) for field in fields(self))  # type: ignore[arg-type]
         return {
             "outcome": self.outcome,
-            **{name: value for name, value in told if value is not None},
+            **{name: value for name, value in facts if value is not None},
         }
 
 

@@ -24,4 +24,4 @@ class Slot:
         return cls(container.ledger, container.slots)
 
     def handle(self, event: SlotEvent) -> None:
-        self._slots.wait(self._ledger.require(event.job_id), event.token)
+        self._slots.join(self._ledger.require(event.job_id), event.token)

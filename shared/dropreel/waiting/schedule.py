@@ -1,4 +1,4 @@
-"""When to look at a job: how long to sleep in the workflow, how long to watch in the function.
+"""When to poll a job: how long to sleep in the workflow, how long to watch in the function.
 
 The plan is the cheapest one when every second that a ready clip lies unseen has a price, beside
 those of transitions and of the function's time. docs/waiting.md holds the formula and how near it
@@ -25,7 +25,7 @@ TRANSITION_USD = 25e-6
 REQUEST_USD = 0.2e-6
 GB_SECOND_USD = 13.3334e-6
 POLL_GB = 0.25  # as in template.yaml
-LOOK_S = 0.5  # billed for one look without watching
+POLL_S = 0.5  # billed for one poll without watching
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +34,18 @@ class Prices:
 
     second_late: float  # of a clip that is ready and unseen
     second_watched: float
-    loop: float  # wait, look and choice in the workflow, and the function's start and look
+    loop: float  # wait, poll and choice in the workflow, and the function's start and poll
 
 
 def prices(second_late: float) -> Prices:
     watched = POLL_GB * GB_SECOND_USD
-    return Prices(second_late, watched, 3 * TRANSITION_USD + 2 * REQUEST_USD + LOOK_S * watched)
+    return Prices(second_late, watched, 3 * TRANSITION_USD + 2 * REQUEST_USD + POLL_S * watched)
 
 
 USUAL_PRICES = prices(second_late=100e-6)  # an hour of waiting is worth 36 cents
 
 _GRID = 0.02  # the times among which the plan chooses are 2 % apart
-_LATE_S, _LATE_GRID = 600, 0.03  # bounds the looks, and the history, of a job that takes a day
+_LATE_S, _LATE_GRID = 600, 0.03  # bounds the polls, and the history, of a job that takes a day
 
 
 class Schedule:
@@ -53,12 +53,12 @@ class Schedule:
 
     Found backwards in time. With f(x) the density of runtimes, S(t) the share still pending:
 
-        sleep(t) = min over u of  loop S(t) + late * integral t..u of (u - x) f(x) dx + look(u)
-        look(t)  = min over u of  watched * integral t..u of S(x) dx
+        sleep(t) = min over u of  loop S(t) + late * integral t..u of (u - x) f(x) dx + poll(u)
+        poll(t)  = min over u of  watched * integral t..u of S(x) dx
                                   + late * pace / 2 * (S(t) - S(u)) + sleep(u)
 
-    sleep(t) is the expected cost when the workflow goes to sleep at t, look(t) that when the
-    function has looked at t; u = t in the latter means not to watch.
+    sleep(t) is the expected cost when the workflow goes to sleep at t, poll(t) that when the
+    function has polled at t; u = t in the latter means not to watch.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Schedule:
         return self._sleep_cost[0]
 
     def wait_s(self, now_s: float, retry_after: float | None = None) -> int:
-        """How long the workflow sleeps before the next look.
+        """How long the workflow sleeps before the next poll.
 
         Not beyond the deadline, unless the provider's pace or `retry_after` ask for it.
         """
@@ -92,7 +92,7 @@ class Schedule:
         return math.ceil(max(planned, self._pace, asked))
 
     def watch_s(self, now_s: float) -> float:
-        """How long to watch on after a look; 0 to go back to sleep."""
+        """How long to watch on after a poll; 0 to go back to sleep."""
         if now_s >= self._deadline:
             return 0.0
         return max(0.0, self._times[self._watch_until[self._index(now_s)]] - now_s)
@@ -106,7 +106,7 @@ class Schedule:
         done = _integral(times, ended)
         last = len(times) - 1
         # At the deadline it is over; what a later end is worth is not decided here.
-        self._sleep_cost, self._look_cost = [0.0] * (last + 1), [0.0] * (last + 1)
+        self._sleep_cost, self._poll_cost = [0.0] * (last + 1), [0.0] * (last + 1)
         self._sleep_until, self._watch_until = [last] * (last + 1), [last] * (last + 1)
         for start in range(last - 1, -1, -1):
             self._choose_sleep(start, ended, done)
@@ -121,7 +121,7 @@ class Schedule:
             cost = fixed + late * unseen
             if cost >= best:  # and all later ones cost more
                 break
-            cost += self._look_cost[number]
+            cost += self._poll_cost[number]
             if cost < best:
                 best, until = cost, number
         self._sleep_cost[start], self._sleep_until[start] = best, until
@@ -138,7 +138,7 @@ class Schedule:
             cost = price.second_watched * pending + late + self._sleep_cost[number]
             if cost < best:
                 best, until = cost, number
-        self._look_cost[start], self._watch_until[start] = best, until
+        self._poll_cost[start], self._watch_until[start] = best, until
 
 
 def least_gap(waited_s: float, pace: float) -> float:
