@@ -207,7 +207,7 @@ class Container:
     def digests(self) -> Digests:
         from dropreel.mail.digest import Digests
 
-        return Digests(self.table, self.topic, self.links, self.now)
+        return Digests(self.table, self.send_once, self.topic, self.links, self.now)
 
     @cached_property
     def links(self) -> Links:

@@ -187,7 +187,7 @@ def takes_slots_from_who_was_woken(patch: Patch) -> None:
 
 def knows_the_last_token_only(patch: Patch) -> None:
     def keep_token(self: Slots, job_id: str, token: str) -> None:
-        self._table.put(f"PARKED#{job_id}", {"token": token})
+        self.table.put(f"PARKED#{job_id}", {"token": token})
 
     patch.setattr(Slots, "_keep_token", keep_token)
 

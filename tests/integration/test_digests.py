@@ -40,7 +40,7 @@ class Stage:
         self.digests = self.teller(self.publisher)
 
     def teller(self, publisher: Publisher) -> Digests:
-        return Digests(self.aws.table, publisher, PLACE, self.clock)
+        return Digests(self.aws.table, self.aws.send_once, publisher, PLACE, self.clock)
 
     def sender(self, **changes: Any) -> ResultMailer:
         parts: dict[str, Any] = {
@@ -193,14 +193,17 @@ def test_a_digest_that_could_not_be_sent_is_sent_by_the_sweep(stage: Stage) -> N
     assert told["counts"] == {"delivered": 3}
 
 
-def test_who_dies_after_sending_the_digest_tells_nobody_twice(stage: Stage) -> None:
+def test_who_dies_after_sending_the_digest_tells_nobody_twice(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     window, sender = stage.window(), stage.sender()
     for number in range(6):
         sender.send(mail(number))
     stage.mailbox.take()
     dying = stage.teller(stage.publisher)
-    dying._settle = lambda *_: None  # type: ignore[method-assign]
-    dying.send(window)
+    with monkeypatch.context() as patch:
+        patch.setattr(Digests, "_settle", lambda *_: None)
+        dying.send(window)
     assert stage.untold() == 3
     stage.clock.pass_time(minutes=20)
     stage.digests.send_overdue()
@@ -226,8 +229,7 @@ def test_a_failed_publish_leaves_the_result_to_be_told(stage: Stage) -> None:
     sender = stage.sender()
     for number in range(ABOVE):
         sender.send(mail(number))
-    broken = stage.sender()
-    broken._publisher = stage.gone()
+    broken = replace(stage.sender(), publisher=stage.gone())
     with pytest.raises(ClientError, match="NotFound"):
         broken.send(mail(7))
     assert stage.untold() == 1

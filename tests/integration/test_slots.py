@@ -167,7 +167,7 @@ def test_whoever_holds_a_slot_and_stands_in_line_frees_it_before_it_gets_another
 ) -> None:
     """Two attempts to stand in line can meet like that."""
     park(slots, job(1), job(2))
-    slots._table.put(_place(job(1)), {"job_id": job(1).job_id})
+    slots.table.put(_place(job(1)), {"job_id": job(1).job_id})
     slots.release(job(1))
     assert woken(aws) == [1, 2, 1]
     assert held(aws) == {1, 2}
@@ -177,7 +177,7 @@ def test_a_slot_is_freed_even_when_others_are_always_quicker(
     aws: Aws, slots: Slots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     park(slots, job(1), job(2), job(3))
-    monkeypatch.setattr(slots, "_grant", lambda *_, **__: False)
+    monkeypatch.setattr(Slots, "_grant", lambda *_, **__: False)
     slots.release(job(1))
     assert held(aws) == {2}
 

@@ -9,6 +9,7 @@ import pytest
 
 from dropreel.jobs.failure import FailureKind
 from dropreel.jobs.job import ENDS, Job, Reservation, State, workflow_input
+from dropreel.ledger.slots import Slots
 from dropreel.ledger.table import Update
 from dropreel.money.budget import Caps
 from dropreel.observability import metrics
@@ -231,12 +232,12 @@ def test_trouble_with_one_line_does_not_keep_the_sweep_from_the_others(
     slots = aws.slots(clock)
     healed = []
 
-    def heal(name: str, needs_slot: Any) -> int:
+    def heal(_: Slots, name: str, needs_slot: Any) -> int:
         healed.append(name)
         if len(healed) == 1:
             raise ValueError("odd item")
         return 0
 
-    monkeypatch.setattr(slots, "heal", heal)
+    monkeypatch.setattr(Slots, "heal", heal)
     assert make_sweep(aws, provider, clock, slots=slots).handle() == {"failed": 1}
     assert len(healed) == 4

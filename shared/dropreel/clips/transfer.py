@@ -7,6 +7,7 @@ one run of the function, which ends it itself before Lambda would: the next one 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import httpx
 
@@ -27,21 +28,14 @@ class ClipTooSlowError(DownloadError):
     """The clip does not come within one run; the host has to get faster first."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
     """Fetches, checks and stores clips."""
 
-    def __init__(
-        self,
-        *,
-        clips: ClipsBucket,
-        http: httpx.Client,
-        trusted_origins: frozenset[str],
-        max_bytes: int,
-    ) -> None:
-        self._clips = clips
-        self._http = http
-        self._trusted_origins = trusted_origins
-        self._max_bytes = max_bytes
+    clips: ClipsBucket
+    http: httpx.Client
+    trusted_origins: frozenset[str]
+    max_bytes: int
 
     def fetch(self, job: Job, ready: Ready, time_left: TimeLeft) -> ClipInfo:
         """The clip, stored. On any error nothing is.
@@ -52,13 +46,13 @@ class Transfer:
         with fetch_clip(
             ready.url,
             ready.headers,
-            http=self._http,
-            trusted_origins=self._trusted_origins,
-            max_bytes=self._max_bytes,
+            http=self.http,
+            trusted_origins=self.trusted_origins,
+            max_bytes=self.max_bytes,
         ) as stream:
             clip = _CheckedClip(_in_time(stream, time_left), job.settings)
             metadata = {"job-id": job.job_id, "provider": job.provider}
-            upload_clip(self._clips.client, self._clips.bucket, job.clip_key, clip, metadata)
+            upload_clip(self.clips.client, self.clips.bucket, job.clip_key, clip, metadata)
         return clip.info
 
 

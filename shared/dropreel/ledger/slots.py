@@ -79,23 +79,15 @@ class _Snapshot:
         return orders[-count:]
 
 
+@dataclass(frozen=True, slots=True)
 class Slots:
     """The slots of all providers."""
 
-    def __init__(
-        self,
-        table: Table,
-        limits: Mapping[str, Limit],
-        wake: Wake,
-        *,
-        lease_s: int,
-        now: Callable[[], float],
-    ) -> None:
-        self._table = table
-        self._limits = limits
-        self._wake = wake
-        self._lease_s = lease_s
-        self._now = now
+    table: Table
+    limits: Mapping[str, Limit]
+    wake: Wake
+    lease_s: int
+    now: Callable[[], float]
 
     def join(self, job: Job, token: str) -> None:
         """Put the job in line; its execution is woken through `token`, at once if a slot is free.
@@ -109,7 +101,7 @@ class Slots:
             return
         if snapshot.item.get("closed_by") == job.job_id:
             self._try_one_more(snapshot)
-        self._table.put(_place(job), {"job_id": job.job_id})
+        self.table.put(_place(job), {"job_id": job.job_id})
         self.serve(job.provider)
 
     def release(self, job: Job) -> None:
@@ -132,7 +124,7 @@ class Slots:
         logger.warning("fewer jobs at once for a while", allowed=others)
         until = int(snapshot.now + (BELIEVED_S if others else seconds))
         sets = {"shrunk_to": others, "shrunk_until": until, "closed_by": job.job_id}
-        self._table.update(Update(_slots(job.provider), sets=sets, adds={"version": 1}))
+        self.table.update(Update(_slots(job.provider), sets=sets, adds={"version": 1}))
 
     def serve(self, provider: str) -> None:
         """Wake who is first in line for as long as slots are free."""
@@ -145,7 +137,7 @@ class Slots:
                 self._grant(snapshot, first)
             elif not self._end_leases(snapshot):
                 break
-        gauge("JobsWaiting", provider, self._table.count(_line(provider)) if first else 0)
+        gauge("JobsWaiting", provider, self.table.count(_line(provider)) if first else 0)
         gauge("SlotsHeld", provider, len(snapshot.holds))
 
     def heal(self, provider: str, needs_slot: Callable[[str], bool]) -> int:
@@ -163,12 +155,12 @@ class Slots:
         return freed
 
     def _read(self, provider: str) -> _Snapshot:
-        item = self._table.get(_slots(provider)) or {}
-        return _Snapshot(provider, item, limit_of(provider, self._limits), self._now())
+        item = self.table.get(_slots(provider)) or {}
+        return _Snapshot(provider, item, limit_of(provider, self.limits), self.now())
 
     def _first(self, snapshot: _Snapshot, room: int) -> list[Item]:
         """Who may go, if there is room; else the first one, to see whether anybody waits."""
-        return self._table.query(_line(snapshot.provider), max(1, min(room, _MOST_AT_ONCE)))
+        return self.table.query(_line(snapshot.provider), max(1, min(room, _MOST_AT_ONCE)))
 
     def _hand_over(self, provider: str, job_id: str) -> bool:
         """Give the job's slot to the first in line in one write. False if that cannot be."""
@@ -187,7 +179,7 @@ class Slots:
         """Give slots to these, and wake them. False if somebody else was quicker."""
         ids = [item["job_id"] for item in first]
         turns = snapshot.turns(len(ids))
-        until = int(snapshot.now + self._lease_s)
+        until = int(snapshot.now + self.lease_s)
         sets: dict[str, Any] = {f"{_HOLD}{job_id}": until for job_id in ids}
         if snapshot.limit.orders_per_minute:
             sets["orders"] = [*snapshot.orders, *turns][-snapshot.limit.orders_per_minute :]
@@ -202,7 +194,7 @@ class Slots:
         )
         gone = [Delete(f"{item['pk']} {item['sk']}") for item in first]
         try:
-            self._table.write_all([slots, *gone])
+            self.table.write_all([slots, *gone])
         except ConditionFailedError:
             return False
         for job_id, turn in zip(ids, turns, strict=True):
@@ -213,21 +205,21 @@ class Slots:
     def _keep_token(self, job_id: str, token: str) -> None:
         """Keeps the token before as well: whoever brings an old one may come after the new one."""
         for _ in range(_TRIES):
-            last = (self._table.get(_token_key(job_id)) or {}).get("token", "")
-            item = {"token": token, "token_before": last, "parked_at": int(self._now())}
+            last = (self.table.get(_token_key(job_id)) or {}).get("token", "")
+            item = {"token": token, "token_before": last, "parked_at": int(self.now())}
             same = Attr("token").not_exists() | Attr("token").eq(last)
-            if token == last or self._table.put(_token_key(job_id), item, same):
+            if token == last or self.table.put(_token_key(job_id), item, same):
                 return
         raise ContentionError(f"too many wait for a slot for job {job_id}")
 
     def _wake_up(self, job_id: str, ask_at: float = 0) -> bool:
-        parked = self._table.get(_token_key(job_id)) or {}
+        parked = self.table.get(_token_key(job_id)) or {}
         tokens = (parked.get("token"), parked.get("token_before"))
-        return any(self._wake(token, {"ask_at": ask_at}) for token in tokens if token)
+        return any(self.wake(token, {"ask_at": ask_at}) for token in tokens if token)
 
     def _is_over(self, job_id: str) -> bool:
         """Else who waits no longer may have been woken already, and keeps its slot."""
-        job = Ledger(self._table).get(job_id)
+        job = Ledger(self.table).get(job_id)
         return job is None or job.state in ENDS or job.state is State.READY
 
     def _free(self, provider: str, job_id: str) -> bool:
@@ -235,7 +227,7 @@ class Slots:
         hold = f"{_HOLD}{job_id}"
         update = Update(_slots(provider), removes=[hold], condition=Attr(hold).exists())
         try:
-            self._table.update(update)
+            self.table.update(update)
         except ConditionFailedError:
             return False
         return True
@@ -247,7 +239,7 @@ class Slots:
         update = Update(
             _slots(snapshot.provider), sets=sets, adds={"version": 1}, removes=["closed_by"]
         )
-        self._table.update(update)
+        self.table.update(update)
 
     def _end_leases(self, snapshot: _Snapshot) -> bool:
         over = [job_id for job_id, until in snapshot.holds.items() if until < snapshot.now]

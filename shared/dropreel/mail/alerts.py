@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -31,18 +32,13 @@ def report_spending(spendings: Sequence[Spending]) -> None:
     measure("BudgetUsed", float(100 * max(one.share for one in spendings)), MetricUnit.Percent)
 
 
+@dataclass(frozen=True, slots=True)
 class Alerts:
     """Sends warnings to the operators' topic."""
 
-    def __init__(
-        self,
-        send_once: SendOnce,
-        operators: Publisher,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._send_once = send_once
-        self._operators = operators
-        self._now = now
+    send_once: SendOnce
+    operators: Publisher
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def check_budget(self, spendings: Sequence[Spending]) -> None:
         """Warn once per period when 80 % of its cap are committed."""
@@ -63,13 +59,13 @@ class Alerts:
 
     def nobody_subscribed(self) -> None:
         """Warn once a week that nobody gets the results."""
-        year, week, _ = self._now().isocalendar()
+        year, week, _ = self.now().isocalendar()
         self._warn(f"unsubscribed-{year}-{week:02}", subscriber_alert())
 
     def _warn(self, mail_id: str, mail: Mail) -> None:
         try:
-            if self._send_once.begin(mail_id, self._now().timestamp()) is Turn.OURS:
-                self._operators.send(mail)
-                self._send_once.end(mail_id, utc_iso(self._now()))
+            if self.send_once.begin(mail_id, self.now().timestamp()) is Turn.OURS:
+                self.operators.send(mail)
+                self.send_once.end(mail_id, utc_iso(self.now()))
         except (BotoCoreError, ClientError):
             logger.exception("a warning could not be sent", mail_id=mail_id)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
@@ -48,104 +48,88 @@ class DigestSettings(ResultsSettings):
     digest_minutes: Annotated[int, Field(ge=1, le=14)]  # a message waits 15 minutes at most
 
 
+@dataclass(frozen=True, slots=True)
 class ResultMailer:
     """Sends results: to mailboxes one by one up to `above` per window (0: always)."""
 
-    def __init__(
-        self,
-        publisher: Publisher,
-        *,
-        table: Table,
-        queue: SQSClient,
-        queue_url: str,
-        above: int,
-        minutes: int,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._publisher = publisher
-        self._table = table
-        self._queue = queue
-        self._queue_url = queue_url
-        self._above = above
-        self._minutes = minutes
-        self._now = now
+    publisher: Publisher
+    table: Table
+    queue: SQSClient
+    queue_url: str
+    above: int
+    minutes: int
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def send(self, mail: Mail) -> None:
         """Publish `mail`; above the limit it is noted for a digest before."""
         entry = mail.entry
-        if entry is None or not self._above:
-            self._publisher.send(mail)
+        if entry is None or not self.above:
+            self.publisher.send(mail)
             return
-        window = Window.at(self._now(), self._minutes)
-        counted = self._table.update(Update(_key(window), adds={"mails": 1}))
-        if counted["mails"] <= self._above:
-            self._publisher.send(mail)
+        window = Window.at(self.now(), self.minutes)
+        counted = self.table.update(Update(_key(window), adds={"mails": 1}))
+        if counted["mails"] <= self.above:
+            self.publisher.send(mail)
             return
         self._note(window, entry)
         if "asked" not in counted:
             self._ask(window)
-        self._publisher.send(mail, to_mailboxes=False)
+        self.publisher.send(mail, to_mailboxes=False)
 
     def _note(self, window: Window, entry: DigestEntry) -> None:
         facts = {name: value for name, value in asdict(entry).items() if value is not None}
-        untold = {UNSETTLED_INDEX: _UNTOLD, "created_at": utc_iso(self._now())}
-        self._table.update(Update(_key(window, entry.mail_id), sets={**facts, **untold}))
+        untold = {UNSETTLED_INDEX: _UNTOLD, "created_at": utc_iso(self.now())}
+        self.table.update(Update(_key(window, entry.mail_id), sets={**facts, **untold}))
 
     def _ask(self, window: Window) -> None:
         """Ask for the digest at the window's end. Two may ask: it is told once."""
-        wait = (window.end + _MARGIN - self._now()).total_seconds()
-        self._queue.send_message(
-            QueueUrl=self._queue_url,
+        wait = (window.end + _MARGIN - self.now()).total_seconds()
+        self.queue.send_message(
+            QueueUrl=self.queue_url,
             MessageBody=json.dumps({"digest": window.name}),
             DelaySeconds=max(0, min(900, int(wait))),
         )
-        self._table.update(Update(_key(window), sets={"asked": True}))
+        self.table.update(Update(_key(window), sets={"asked": True}))
 
 
+@dataclass(frozen=True, slots=True)
 class Digests:
     """Sends the results that mailboxes did not get one by one."""
 
-    def __init__(
-        self,
-        table: Table,
-        publisher: Publisher,
-        links: Links,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._table = table
-        self._send_once = SendOnce(table)
-        self._publisher = publisher
-        self._place = links
-        self._now = now
+    table: Table
+    send_once: SendOnce
+    publisher: Publisher
+    links: Links
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def send(self, window: Window) -> None:
         """Send one mail about everything untold of `window`, once."""
-        lines = [_entry(item) for item in self._table.query(_key(window)) if _is_untold(item)]
+        lines = [_entry(item) for item in self.table.query(_key(window)) if _is_untold(item)]
         if not lines:
             return
         mail_id = f"digest-{window.name}-{_fingerprint(lines)}"
-        turn = self._send_once.begin(mail_id, self._now().timestamp())
+        turn = self.send_once.begin(mail_id, self.now().timestamp())
         if turn is Turn.BUSY:
             return  # if that one dies, the sweep sees what is left
         if turn is Turn.OURS:
-            self._publisher.send(digest(window, lines, self._place))
-            self._send_once.end(mail_id, utc_iso(self._now()))
+            self.publisher.send(digest(window, lines, self.links))
+            self.send_once.end(mail_id, utc_iso(self.now()))
             metrics.add_metric("DigestSent", MetricUnit.Count, 1)
             logger.info("digest sent", extra={"results": len(lines)})
         self._settle(window, lines)
 
     def send_overdue(self) -> None:
         """Tell what a digest should have told before: it was lost, or came too early."""
-        found = self._table.query_index(UNSETTLED_INDEX, UNSETTLED_INDEX, _UNTOLD)
+        found = self.table.query_index(UNSETTLED_INDEX, UNSETTLED_INDEX, _UNTOLD)
         names = {item["pk"].partition("#")[2] for item in islice(found, _MOST_UNTOLD)}
         for window in map(Window.named, sorted(names)):
-            if self._now() > window.end + _OVERDUE:
+            if self.now() > window.end + _OVERDUE:
                 self.send(window)
 
     def _settle(self, window: Window, lines: Sequence[DigestEntry]) -> None:
-        told = {"told_at": utc_iso(self._now())}
+        told = {"told_at": utc_iso(self.now())}
         for first in range(0, len(lines), _CHUNK):
-            self._table.write_all(
+            self.table.write_all(
                 [
                     Update(_key(window, entry.mail_id), sets=told, removes=[UNSETTLED_INDEX])
                     for entry in lines[first : first + _CHUNK]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dropreel.mail.alerts import Alerts
@@ -14,22 +15,22 @@ if TYPE_CHECKING:
 RESULTS = "results"
 
 
+@dataclass(frozen=True, slots=True)
 class Subscribers:
     """Counts the confirmed subscribers of each topic. `topics` holds ARNs by name."""
 
-    def __init__(self, client: SNSClient, topics: Mapping[str, str], alerts: Alerts) -> None:
-        self._client = client
-        self._topics = topics
-        self._alerts = alerts
+    client: SNSClient
+    topics: Mapping[str, str]
+    alerts: Alerts
 
     def check(self) -> None:
         """Publish how many there are; warn the operator when nobody hears of results."""
-        for topic, arn in self._topics.items():
-            found = self._client.get_topic_attributes(TopicArn=arn)["Attributes"]
+        for topic, arn in self.topics.items():
+            found = self.client.get_topic_attributes(TopicArn=arn)["Attributes"]
             confirmed = int(found["SubscriptionsConfirmed"])
             gauge("ConfirmedSubscribers", topic, confirmed, dimension="topic")
             if confirmed:
                 continue
             logger.warning("nobody is subscribed", topic=topic)
             if topic == RESULTS:  # where nobody reads the other one, only its alarm is left
-                self._alerts.nobody_subscribed()
+                self.alerts.nobody_subscribed()

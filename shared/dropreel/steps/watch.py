@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Self
@@ -32,21 +33,14 @@ def kind_of(job: Job) -> Kind:
     return Kind(job.provider, job.settings.resolution, job.settings.duration)
 
 
+@dataclass(frozen=True, slots=True)
 class Watcher:
     """Makes watches. `longest_s`: how long one call may watch; 0 polls once."""
 
-    def __init__(
-        self,
-        measured: MeasuredRuntimes,
-        *,
-        longest_s: float,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self.measured = measured
-        self.longest_s = longest_s
-        self.now = now
-        self.sleep = sleep
+    measured: MeasuredRuntimes
+    longest_s: float
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    sleep: Callable[[float], None] = time.sleep
 
     @classmethod
     def build(cls, container: Container) -> Self:
