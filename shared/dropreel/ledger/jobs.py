@@ -1,9 +1,9 @@
 """The jobs in the ledger: their states, and what they hold of the budget.
 
-Invariant: of all who read a job in one state, at most one takes it out of that state. Every write is
-conditional on the state, the run and the order that were read (`_as_read`), and a step that is not
-in `TRANSITIONS` raises LedgerConflictError. So only one can enter `submitting`, and only that one
-orders. A step that changes a reservation changes the budget in the same transaction.
+Invariant: of all who read a job in one state, at most one takes it out of that state. So only one
+enters `submitting`, and only that one orders. For every write is conditional on the state, the
+run and the order that were read (`_as_read`), and a step that is not in `TRANSITIONS` raises
+LedgerConflictError. A step that changes a reservation changes the budget in the same transaction.
 
 Item: JOB#<job id>, one job with its attempts. `unsettled` is there until the job is over and
 people know it, or the sweep has watched it long enough; the index of that name lists those jobs.
