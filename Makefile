@@ -1,4 +1,4 @@
-# `make help` lists what can be done. Every target installs what it needs first.
+# `make help` lists the targets. Every target first installs what it needs.
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
@@ -26,19 +26,19 @@ MAKEOVERRIDES :=
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-demo: .venv/ready ## One image all the way, offline. Takes IMAGE= PROMPT= PROVIDER= RESOLUTION= DURATION=
+demo: .venv/ready ## Make one clip offline. Options: IMAGE= PROMPT= PROVIDER= RESOLUTION= DURATION=
 	@$(BIN)/python -m local.demo
 
-test: .venv/ready check ## Lint, types, template checks and all tests
+test: .venv/ready check ## Run `make check` and all tests
 	$(BIN)/pytest -n 3 --dist loadgroup --cov --cov-report=term --cov-fail-under=95
 
-faults: .venv/ready ## Play every accident at every step, and count what was paid twice (nothing)
+faults: .venv/ready ## Simulate faults at every step and count duplicate payments (none are allowed)
 	$(BIN)/python -m local.faults
 
-bench: .venv/bench ## Measure speed, cost, memory and starts; QUICK=1 takes two minutes
+bench: .venv/bench ## Measure speed, cost, memory and starts (40 minutes; with QUICK=1 two)
 	$(BIN)/python -m local.bench
 
-check: .venv/ready ## Format, lint, types and template, without the tests
+check: .venv/ready ## Check format, lint, types and template
 	@$(MAKE) --no-print-directory -o $< -j 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) types lint
 
 lint: .venv/ready
@@ -50,41 +50,41 @@ lint: .venv/ready
 types: .venv/ready
 	$(BIN)/mypy
 
-up: .venv/ready ## Keep the stack running on an embedded AWS, to play with
+up: .venv/ready ## Start the stack on an embedded AWS and keep it running
 	@$(BIN)/python -m local.up
 
-drop: .venv/ready ## Drop one image into what `make up` started. Takes what `make demo` takes
+drop: .venv/ready ## Drop one image into the stack of `make up`. Options as for `make demo`
 	@$(BIN)/python -m local.up --drop
 
-down: .venv/ready ## Stop what `make up` started
+down: .venv/ready ## Stop the stack of `make up`
 	@$(BIN)/python -m local.up --down
 
 build: .venv/ready ## Build the stack for AWS Lambda
 	$(BIN)/sam build
 
-deploy: build samconfig.local.toml ## Deploy to the AWS account of your credentials, asking for the parameters
+deploy: build samconfig.local.toml ## Deploy to AWS with your credentials; asks for the parameters
 	$(BIN)/sam deploy --guided --config-file samconfig.local.toml
 
-confirm: .venv/ready ## Confirm a mail subscription that one click cannot end: TOKEN_URL='<link in the mail of SNS>'
+confirm: .venv/ready ## Confirm a mail subscription so that one click cannot end it. Option: TOKEN_URL='<link in the mail from SNS>'
 	@$(BIN)/python -m local.confirm
 
 samconfig.local.toml: # SAM saves the answers here, which git ignores: there are mail addresses in them
 	cp samconfig.toml $@
 
-schema: .venv/ready ## Write the sidecar's JSON Schema
+schema: .venv/ready ## Generate the JSON Schema of the sidecar
 	$(BIN)/python -m local.schema
 
-golden: .venv/ready ## Write every mail anew under tests/golden, to be read before it is committed
+golden: .venv/ready ## Regenerate the mails in tests/golden; read them before you commit
 	$(BIN)/python -m tests.golden.cases
 
-lock: .venv/ready ## Pin the dependencies anew
+lock: .venv/ready ## Update the pinned dependencies
 	for name in requirements/uv shared/requirements layers/pillow/requirements requirements/dev requirements/embedded-aws requirements/bench; do \
 		uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --upgrade \
 			--generate-hashes --no-emit-index-url --no-emit-find-links \
 			--custom-compile-command "make lock" $$name.in -o $$name.txt || exit 1; \
 	done
 
-clean: down ## Remove environments, builds and output
+clean: down ## Remove environments, builds and output, and stop `make up`
 	rm -rf .venv .venv-aws .aws-sam out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/ready: requirements/uv.txt requirements/dev.txt requirements/embedded-aws.txt

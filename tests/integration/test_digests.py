@@ -108,7 +108,7 @@ def test_many_results_are_a_few_mails_and_a_digest_but_a_document_each(stage: St
     assert told["cost_usd"] == "1.60"
     for words in (
         "5 results in one mail",
-        "4 with a clip",
+        "4 delivered",
         "about $1.60 for 4 clips",
         "- 006.jpg: failed. The content filter of luma refused",
         "007.jpg",
@@ -281,7 +281,7 @@ def test_a_rejection_is_told_with_its_problems() -> None:
     text = digest(Window.at(datetime.now(UTC), 10), [entry], PLACE).text
     assert "a.jpg: rejected. prompt: found nothing; take: found 0" in text
     assert "- a.jpg: " in text
-    assert "Mend this and drop the changed file again." in text
+    assert "Correct this and drop the changed file again." in text
     assert "s3://clips/clips/set/\n" in text
     assert "no clip was made" in text
 

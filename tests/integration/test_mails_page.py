@@ -92,18 +92,18 @@ WANTED = {
         f"{REJECTED}campaign/",
         "digest",
     },
-    "everything in one folder, without those below it": {
+    "everything in one folder, without its subfolders": {
         "delivered estimatecampaign/",
         f"{FAILED}campaign/",
         f"{REJECTED}campaign/",
     },
-    "clips alone, wherever they are": {"delivered estimatecampaign/", "muted"},
-    "what may have cost money and brought nothing": {
+    "clips only, in any folder": {"delivered estimatecampaign/", "muted"},
+    "jobs that may have cost money and have no clip": {
         f"{FAILED}campaign/",
         f"{FAILED}campaign/summer/",
         f"{FAILED}other/",
     },
-    "what one provider made": {"delivered estimatecampaign/", "muted"},
+    "clips from one provider": {"delivered estimatecampaign/", "muted"},
 }
 
 

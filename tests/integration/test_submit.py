@@ -160,7 +160,7 @@ def test_an_image_alone_waits_and_is_told_once_after_its_grace(aws: Aws, intake:
     for _ in range(2):
         intake.handle(again)
     (mail,) = aws.results.take()
-    assert mail["subject"] == "lighthouse.jpg: no clip, please mend"
+    assert mail["subject"] == "lighthouse.jpg: no clip, please correct the files"
     assert mail["problems"][0]["found"] == "none beside this image"
     assert aws.read_json(mail["record"].removeprefix("s3://clips/"))["file"] == IMAGE
 

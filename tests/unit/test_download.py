@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from dropreel import __version__
 from dropreel.clips.download import (
     MAX_REDIRECTS,
     MAX_RESUMES,
@@ -171,7 +172,7 @@ def test_only_the_given_headers_and_no_client_defaults_are_sent(serve: Serve) ->
             "x-key": "secret",
             "accept": "*/*",
             "accept-encoding": "identity",
-            "user-agent": "dropreel",
+            "user-agent": f"dropreel/{__version__}",
         }
 
 

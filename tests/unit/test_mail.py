@@ -71,7 +71,7 @@ def test_the_real_price_is_told_where_the_provider_names_it() -> None:
 
 def test_the_mail_warns_of_settings_that_may_not_have_been_followed() -> None:
     mail = clip_delivered(delivered(unconfirmed=("10s", "3:1")), CLIP, PLACE)
-    assert "luma does not promise to follow 10s, 3:1" in mail.text
+    assert "luma may not have followed these settings: 10s, 3:1" in mail.text
 
 
 @pytest.mark.parametrize("kind", FailureKind)
@@ -89,8 +89,8 @@ def test_a_failure_tells_reason_money_and_one_next_step(kind: str) -> None:
     [
         (State.REFUSED, "Nothing was paid"),
         (State.UNKNOWN, "It is not known"),
-        (State.STALLED, "may be or become paid"),
-        (State.FAILED, "may have been paid"),
+        (State.STALLED, "was ordered and may be charged"),
+        (State.FAILED, "luma may charge for this"),
     ],
 )
 def test_the_money_line_fits_the_state(state: State, says: str) -> None:
@@ -132,7 +132,7 @@ def test_the_operator_is_told_only_what_the_dropper_cannot_mend() -> None:
     note = job_alert(ended(State.UNKNOWN, "lost_answer"), PLACE)
     assert note
     assert note.subject == "photo.jpg: operator needed (lost_answer)"
-    assert "would be paid twice" in note.text
+    assert "could be paid twice" in note.text
 
 
 def test_a_rejection_lists_every_problem() -> None:
@@ -141,7 +141,7 @@ def test_a_rejection_lists_every_problem() -> None:
         Problem('"promt"', "x", "y", "Did you mean prompt?"),
     ]
     mail = drop_rejected("a/b.jpg", problems, "clips/a/b/rejected-1.json", PLACE)
-    assert mail.subject == "b.jpg: no clip, please mend"
+    assert mail.subject == "b.jpg: no clip, please correct the files"
     assert "Found: nothing" in mail.text
     assert "Did you mean prompt?" in mail.text
     assert [problem["field"] for problem in mail.document["problems"]] == ["prompt", '"promt"']

@@ -20,6 +20,7 @@ from http import HTTPStatus
 
 import httpx
 
+from dropreel import __version__
 from dropreel.errors import ClipInvalidError, DownloadError, UnsafeUrlError
 
 MAX_REDIRECTS = 5
@@ -32,7 +33,11 @@ _PORTS = {"http": 80, "https": 443}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")  # RFC 4291
 # Identity: the length announced is then that of the file. Some hosts refuse unnamed clients.
-_OWN_HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "dropreel"}
+_OWN_HEADERS = {
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+    "User-Agent": f"dropreel/{__version__}",
+}
 
 
 class UrlExpiredError(DownloadError):

@@ -40,7 +40,7 @@ _KINDS = frozenset(kind.value for kind in FailureKind)
 
 @dataclass(frozen=True, slots=True)
 class FailureRow:
-    """What one kind means to everybody.
+    """What one kind means, for all who read it.
 
     `label` is for lists. `what` and `next` are for the people who dropped the files, `operator`
     for the operator (empty: the operator is not asked) with the `runbook` section that says more.
@@ -61,12 +61,12 @@ class FailureRow:
     outage: bool = False
 
 
-_LATER = "Wait a while, then {again}."
+_LATER = "Wait a few minutes, then {again}."
 _WRONG_CLIP = FailureRow(
     "not the clip",
-    "What {provider} delivered is not the clip that was asked for.",
+    "The file from {provider} is not the clip that was ordered.",
     "Show this mail to your operator. For another try, {again}.",
-    "Look at the provider for this job: it is made, and may have been paid.",
+    "Check this job at the provider: it made a file that is not the clip.",
     "Jobs fail",
 )
 
@@ -74,7 +74,7 @@ ROWS: Mapping[FailureKind, FailureRow] = {
     FailureKind.BAD_INPUT: FailureRow(
         "image or setting not accepted",
         "{provider} did not accept the image or a setting.",
-        "Change what the reason names, then drop the changed file.",
+        "Correct what the reason names, then drop the corrected file.",
     ),
     FailureKind.MODERATED: FailureRow(
         "refused by a content filter",
@@ -106,8 +106,8 @@ ROWS: Mapping[FailureKind, FailureRow] = {
         cured_elsewhere=True,
     ),
     FailureKind.TRANSIENT: FailureRow(
-        "fault of the provider",
-        "{provider} had a fault of its own.",
+        "error at the provider",
+        "{provider} had an internal error.",
         _LATER,
         cured_elsewhere=True,
     ),
@@ -120,7 +120,7 @@ ROWS: Mapping[FailureKind, FailureRow] = {
     ),
     FailureKind.UNEXPECTED: FailureRow(
         "unknown answer",
-        "{provider} gave an answer that dropreel does not know.",
+        "{provider} returned an answer that dropreel does not recognize.",
         "Show this mail to your operator, then {again}.",
     ),
     FailureKind.CANCELLED: FailureRow(
@@ -131,39 +131,41 @@ ROWS: Mapping[FailureKind, FailureRow] = {
     FailureKind.NOT_A_CLIP: _WRONG_CLIP,
     FailureKind.UNSAFE_RESULT: FailureRow(
         "unsafe address",
-        _WRONG_CLIP.what,
+        "The address of the clip from {provider} is not safe to fetch.",
         _WRONG_CLIP.next,
-        "The provider gave an address that must not be fetched. Ask them why.",
+        "Ask the provider why it returned an address that must not be fetched.",
         "Jobs fail",
     ),
     FailureKind.DEADLINE: FailureRow(
         "not finished in time",
-        "{provider} has not finished the clip in the time allowed.",
-        "Wait: for three days a late clip is delivered by itself. Do not drop the files again.",
-        "Nothing yet: the sweep looks every half hour for three days. Look at the provider if "
-        "it has not come by then.",
+        "{provider} has not finished the clip within the deadline.",
+        "Wait. For three days, a late clip is delivered automatically. Do not drop the files "
+        "again.",
+        "Nothing yet. The sweep checks every half hour for three days. If the clip has not arrived "
+        "by then, check the job at the provider.",
         "Stalled jobs",
     ),
     FailureKind.DOWNLOAD: FailureRow(
-        "clip not fetched yet",
-        "{provider} has made the clip, but it could not be fetched.",
-        "Wait: for three days it is tried again. Then ask your operator. Do not drop the files "
-        "again.",
-        "Nothing yet: the sweep tries again every half hour for three days. Until then the clip "
-        "can also be fetched at the provider.",
+        "clip not downloaded yet",
+        "{provider} has made the clip, but it could not be downloaded.",
+        "Wait. The download is repeated for three days. If the clip has not arrived by then, ask "
+        "your operator. Do not drop the files again.",
+        "Nothing yet. The sweep tries again every half hour for three days. The clip can also be "
+        "downloaded from the provider's own page.",
         "Stalled jobs",
     ),
     FailureKind.LOST_ANSWER: FailureRow(
         "answer lost",
-        "{provider} was asked for the clip, but its answer was lost.",
-        "Ask your operator to look at {provider} for this clip before anybody drops it again.",
-        "Look at the provider for a job of this time and prompt before anything else: "
-        "a second order would be paid twice.",
+        "The order was sent to {provider}, but the answer was lost.",
+        "Ask your operator to check at {provider} whether the clip was ordered. Do not drop the "
+        "files again before that.",
+        "First check at the provider whether there is a job with this time and prompt. A second "
+        "order could be paid twice.",
         "Payment unknown",
     ),
     FailureKind.NOTHING_MADE: FailureRow(
         "never ordered",
-        "Your operator has found that the clip was never ordered.",
+        "Your operator found that the clip was never ordered.",
         "If you still want it, {again}.",
         billed=False,
     ),
@@ -183,16 +185,16 @@ ROWS: Mapping[FailureKind, FailureRow] = {
     FailureKind.PAID_CALLS_OFF: FailureRow(
         "paid clips are off",
         "Your operator has switched paid clips off.",
-        "Ask your operator when they are on again, then {again}.",
+        "Ask your operator to switch them on, then {again}.",
         billed=False,
     ),
     FailureKind.ACCIDENT: FailureRow(
-        "fault in dropreel",
-        "Something went wrong inside dropreel.",
-        "Try once more: {again}. If it happens twice, show this mail to your operator.",
+        "error in dropreel",
+        "An error occurred in dropreel.",
+        "To try once more, {again}. If it happens twice, show this mail to your operator.",
         "Read the execution's history and the functions' logs.",
         "Jobs fail",
-        next_if_ordered="Show this mail to your operator; the clip may still come. Do not drop "
+        next_if_ordered="Show this mail to your operator. The clip may still arrive. Do not drop "
         "the files again.",
     ),
 }

@@ -1,7 +1,10 @@
-"""The circuit breaker of each provider: after repeated outages nobody asks it for a while.
+"""The circuit breaker of each provider: after repeated outages nothing is ordered for a while.
 
-Item: BREAKER#<provider> with `failures` in a row, `open_until`, and who is probing. Closed: ask.
-Open: wait. Half-open, when the time is over: one asks (the probe), the others wait for it.
+Invariant: while it is half-open one job at a time orders, because the right to probe is taken with
+a conditional write. It never blocks for good: a probe that dies loses that right after PROBE_S.
+
+Item: BREAKER#<provider> with `failures` in a row, `open_until`, and who is probing. Closed: order.
+Open: wait. Half-open, when the time is over: one orders (the probe), the others wait for it.
 Times are unix seconds.
 """
 
@@ -49,7 +52,7 @@ class Breaker:
 
     def note(self, provider: str, outcome: SubmitOutcome, now: float) -> Opened | None:
         """Learn from an answer; returns Opened to the one whose failure opened the breaker."""
-        if not is_outage(outcome):
+        if not is_outage(outcome):  # also for a 429: the provider works
             self._close(provider)
             return None
         reason = "" if isinstance(outcome, Accepted) else outcome.failure.message
@@ -67,6 +70,7 @@ class Breaker:
         self._table.update(
             Update(_key(provider), sets={"open_until": until}, removes=["probe", "probe_until"])
         )
+        # Only the failure that reaches the threshold alerts; failed probes are no news.
         return Opened(provider, failures, until, reason) if failures == THRESHOLD else None
 
     def _probe(self, provider: str, owner: str, now: float) -> bool:

@@ -1,8 +1,11 @@
-"""What is committed per day and month: the budget's side of the ledger.
+"""The budget in the ledger: what is committed per day and month.
+
+Invariant: no reservation takes a period over its cap, because the cap is a condition of the write
+that adds the amount. The sum is right because it changes only together with a job, in one
+transaction (`Ledger.move`): each job's amount is added once and replaced, never added again.
 
 Items: BUDGET#<day> and BUDGET#<month> (UTC) with `committed_usd`, the sum of all reservations of
-jobs asked in that period: orders under way at their estimate, ended ones at what they cost.
-A reservation changes only together with its job, in one transaction (`ledger.Ledger.move`).
+jobs ordered in that period: orders under way at their estimate, ended ones at what they cost.
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ def adjusting(old: Reservation, new: Reservation) -> list[Update]:
     change = new.amount_usd - old.amount_usd
     if not change:
         return []
+    # In the period of the order, also when the price comes a day later; the clip is bought, so a
+    # higher price is counted even beyond the cap.
     return [Update(_key(period), adds={"committed_usd": change}) for period in (old.day, old.month)]
 
 
@@ -39,7 +44,8 @@ def spending(table: Table, reservation: Reservation, caps: Caps) -> list[Spendin
 
 def _adding(period: str, amount: Decimal, cap: Decimal) -> Update:
     room = cap - amount
-    if room < 0:  # the first order of a period finds no item to compare with
+    # The first order of a period finds no item to compare with, so that case is decided here.
+    if room < 0:
         return Update(_key(period), adds={"committed_usd": amount}, condition=_NEVER)
     return Update(
         _key(period),

@@ -1,8 +1,9 @@
-"""The jobs in the ledger: who may do what with a job, and what it holds of the budget.
+"""The jobs in the ledger: their states, and what they hold of the budget.
 
-Every write is conditional. `TRANSITIONS` is the whole truth about which step may follow which;
-a step that is not in it raises LedgerConflictError and changes nothing. A step that changes a
-job's reservation changes the budget in the same transaction.
+Invariant: of all who read a job in one state, at most one takes it out of that state. So only one
+enters `submitting`, and only that one orders. For every write is conditional on the state, the
+run and the order that were read (`_as_read`), and a step that is not in `TRANSITIONS` raises
+LedgerConflictError. A step that changes a reservation changes the budget in the same transaction.
 
 Item: JOB#<job id>, one job with its attempts. `unsettled` is there until the job is over and
 people know it, or the sweep has watched it long enough; the index of that name lists those jobs.
@@ -168,7 +169,7 @@ class Ledger:
                 self.give_up_watching(job)
 
     def give_up_watching(self, job: Job) -> None:
-        removes = [UNSETTLED_INDEX]
+        removes = [UNSETTLED_INDEX]  # a sparse index: without the attribute the job is not in it
         update = Update(_key(job.job_id), removes=removes, condition=_as_read(job))
         self._update(job, update)
 
@@ -187,7 +188,7 @@ class Ledger:
         try:
             self._table.write_all([update, *changes])
         except ConditionFailedError as error:
-            if error.index == 0:
+            if error.index == 0:  # the job itself; the others are day and month of the budget
                 raise _moved_on(job) from None
             raise
         return replace(job, state=to, **facts)

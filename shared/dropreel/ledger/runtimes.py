@@ -31,6 +31,7 @@ class MeasuredRuntimes:
         """Count one job that ended between two times. Not idempotent: call it once per job."""
         parts = {f"{_BIN}{n}": Decimal(str(part)) for n, part in shares(after_s, until_s).items()}
         item = self._table.update(Update(_key(kind), adds={**parts, "jobs": 1}))
+        # A plain ADD counts concurrent ends without a conflict; aging is rare, so it may conflict.
         if halves := aged(_counts(item)):
             self._age(kind, item["jobs"], halves)
 

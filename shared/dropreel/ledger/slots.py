@@ -1,9 +1,10 @@
-"""Who may order at a provider now, and who waits: a provider takes only so many jobs at once.
+"""Slots: which jobs may order at a provider now, and which wait in its line for their turn.
 
-A job waits in its provider's line with the task token of its execution, and is woken when it is
-first and a slot is free. Whoever joins the line looks for a free slot afterwards, and whoever
-leaves hands its slot over, or frees it and looks at the line afterwards: so nobody sleeps beside
-a free slot.
+Invariants: (1) no grant takes the holders over the limit, because it is conditional on the version
+that was read, and only grants add holders; (2) no job waits beside a free slot, because whoever
+joins the line looks for a free slot afterwards, and whoever leaves hands its slot over, or frees
+it and looks at the line afterwards, all with consistent reads. If a function dies in between,
+the sweep (`heal`) or the end of the lease repairs it.
 
 Items: SLOTS#<provider>, who holds a slot (`hold_<job id>`: until when), with a version for
 optimistic locking of grants; WAITING#<provider> <place>, one job in line, first place first;
@@ -99,6 +100,7 @@ class Slots:
         if job.job_id in snapshot.holds:
             self._wake_up(job.job_id)
             return
+        # This job got the 429 that lowered the limit. It is back, so one more job may try.
         if snapshot.item.get("closed_by") == job.job_id:
             self._try_one_more(snapshot)
         self.table.put(_place(job), {"job_id": job.job_id})
@@ -120,6 +122,7 @@ class Slots:
         """
         self._free(job.provider, job.job_id)
         snapshot = self._read(job.provider)
+        # Without `full` nobody may go until then: a rate limit or an outage meets every job.
         others = len(snapshot.holds) if full else 0
         logger.warning("fewer jobs at once for a while", allowed=others)
         until = int(snapshot.now + (BELIEVED_S if others else seconds))
@@ -192,6 +195,7 @@ class Slots:
             removes=[f"{_HOLD}{leaving}"] if leaving else (),
             condition=version.not_exists() if seen is None else version.eq(seen),
         )
+        # In the same transaction, so that no job is granted a slot and stays in line.
         gone = [Delete(f"{item['pk']} {item['sk']}") for item in first]
         try:
             self.table.write_all([slots, *gone])

@@ -1,7 +1,7 @@
 """The ledger's DynamoDB table: conditional writes and plain Python values.
 
-Everything that is kept in the table goes through here; what is kept, and under which keys, is
-told where it is used: `jobs`, `budget`, `slots`, `breaker`, `runtimes`, and `mail.once`.
+Every read and write of the table goes through here. The modules that own items name their keys:
+`jobs`, `budget`, `breaker`, `slots`, `runtimes`, and in `mail/` `once` and `digest`.
 """
 
 from __future__ import annotations
@@ -129,6 +129,7 @@ class Table:
                 known.TransactionConflictException,
                 known.TransactionCanceledException,
             ) as error:
+                # A failed condition is final; everything else was a conflict and may be repeated.
                 _raise_condition(error.response)
                 # Not jitter for secrets, only so that writers do not meet again.
                 self._sleep(random.uniform(0, 0.02 * 2 ** min(attempt, 6)))  # noqa: S311

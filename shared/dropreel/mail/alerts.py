@@ -1,4 +1,4 @@
-"""What the operator is told before it is too late, once per cause. Never a reason to fail a job."""
+"""Operator alerts, sent once per cause. An alert that cannot be sent never fails a job."""
 
 from __future__ import annotations
 
@@ -27,42 +27,42 @@ WARN_AT = Decimal("0.8")
 
 
 def report_spending(spendings: Sequence[Spending]) -> None:
-    """Note how the budget stands, for dashboard and alarm: first the day, then the month."""
+    """Measure how much of the budget is used: first the day, then the month."""
     measure("SpentToday", float(spendings[0].committed))
     measure("BudgetUsed", float(100 * max(one.share for one in spendings)), MetricUnit.Percent)
 
 
 @dataclass(frozen=True, slots=True)
 class Alerts:
-    """Sends warnings to the operators' topic."""
+    """Sends alerts to the operators' topic."""
 
     send_once: SendOnce
     operators: Publisher
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def check_budget(self, spendings: Sequence[Spending]) -> None:
-        """Warn once per period when 80 % of its cap are committed."""
+        """Alert once per period when 80 % of its cap are committed."""
         report_spending(spendings)
         for spending in spendings:
             if spending.share >= WARN_AT:
-                self._warn(f"budget-{spending.period}-80", budget_alert(spending))
+                self._send(f"budget-{spending.period}-80", budget_alert(spending))
 
     def cap_reached(self, spending: Spending) -> None:
-        """Warn once per period that jobs are being refused."""
-        self._warn(f"budget-{spending.period}-100", cap_alert(spending))
+        """Alert once per period that jobs are being refused."""
+        self._send(f"budget-{spending.period}-100", cap_alert(spending))
 
     def breaker_opened(self, opened: Opened) -> None:
-        """Warn that a provider is not asked for a while."""
+        """Alert that nothing is ordered from a provider for a while."""
         mail = provider_alert(opened.provider, opened.failures, opened.reason)
-        self._warn(f"breaker-{opened.provider}-{opened.until}", mail)
+        self._send(f"breaker-{opened.provider}-{opened.until}", mail)
         metrics.add_metric("ProviderStopped", MetricUnit.Count, 1)
 
     def nobody_subscribed(self) -> None:
-        """Warn once a week that nobody gets the results."""
+        """Alert once a week that nobody receives the results."""
         year, week, _ = self.now().isocalendar()
-        self._warn(f"unsubscribed-{year}-{week:02}", subscriber_alert())
+        self._send(f"unsubscribed-{year}-{week:02}", subscriber_alert())
 
-    def _warn(self, mail_id: str, mail: Mail) -> None:
+    def _send(self, mail_id: str, mail: Mail) -> None:
         try:
             if self.send_once.begin(mail_id, self.now().timestamp()) is Turn.OURS:
                 self.operators.send(mail)

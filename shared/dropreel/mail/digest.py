@@ -1,9 +1,9 @@
-"""Results above so many per window: machines get each of them, mailboxes one mail together.
+"""Digests: above so many results per window, machines get each of them, mailboxes one mail.
 
-Items, under MAILS#<window>: a counter (`mails`, and `asked` once a digest is asked for), and one
-per result above the limit, under its notice. Such a result is in the index `unsettled` under
-"mails" from before it is published until a digest has told it: what is lost on the way is told
-by the sweep.
+Invariant: no result above the limit is lost, because it is in the index `unsettled` under "mails"
+from before it is published until a digest has listed it; the sweep sends what a digest missed.
+Items, under MAILS#<window>: a counter (`mails`, and `asked` once a digest is requested), and one
+per result above the limit, under its mail id.
 
 Mail subscriptions of the template take only messages with the attribute `mail` = yes.
 """
@@ -61,7 +61,7 @@ class ResultMailer:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def send(self, mail: Mail) -> None:
-        """Publish `mail`; above the limit it is noted for a digest before."""
+        """Publish `mail`; above the limit it is first noted for a digest."""
         entry = mail.entry
         if entry is None or not self.above:
             self.publisher.send(mail)
@@ -71,6 +71,7 @@ class ResultMailer:
         if counted["mails"] <= self.above:
             self.publisher.send(mail)
             return
+        # First the ledger, then SNS: a result that dies in between is at least in a digest.
         self._note(window, entry)
         if "asked" not in counted:
             self._ask(window)
@@ -82,7 +83,7 @@ class ResultMailer:
         self.table.update(Update(_key(window, entry.mail_id), sets={**facts, **untold}))
 
     def _ask(self, window: Window) -> None:
-        """Ask for the digest at the window's end. Two may ask: it is told once."""
+        """Request the digest at the window's end. Two may do so: it is sent once."""
         wait = (window.end + _MARGIN - self.now()).total_seconds()
         self.queue.send_message(
             QueueUrl=self.queue_url,
@@ -103,7 +104,7 @@ class Digests:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def send(self, window: Window) -> None:
-        """Send one mail about everything untold of `window`, once."""
+        """Send one mail about all results of `window` that no digest has listed, once."""
         lines = [_entry(item) for item in self.table.query(_key(window)) if _is_untold(item)]
         if not lines:
             return
@@ -119,7 +120,7 @@ class Digests:
         self._settle(window, lines)
 
     def send_overdue(self) -> None:
-        """Tell what a digest should have told before: it was lost, or came too early."""
+        """Send what earlier digests missed, because they were lost or came too early."""
         found = self.table.query_index(UNSETTLED_INDEX, UNSETTLED_INDEX, _UNTOLD)
         names = {item["pk"].partition("#")[2] for item in islice(found, _MOST_UNTOLD)}
         for window in map(Window.named, sorted(names)):
@@ -151,6 +152,6 @@ def _entry(item: Item) -> DigestEntry:
 
 
 def _fingerprint(lines: Sequence[DigestEntry]) -> str:
-    """Late results make another digest; the same ones are told once."""
+    """Late results make another digest; the same results are sent once."""
     names = "\n".join(sorted(entry.mail_id for entry in lines))
     return hashlib.sha256(names.encode()).hexdigest()[:24]

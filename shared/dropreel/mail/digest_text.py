@@ -16,13 +16,13 @@ _MOST_FAILED = 30_000
 _MOST_MADE = 10_000
 
 _WORDS = {
-    "delivered": "with a clip",
-    "refused": "without a clip, nothing paid",
-    "failed": "without a clip",
-    "cancelled": "without a clip, cancelled",
+    "delivered": "delivered",
+    "refused": "refused, nothing paid",
+    "failed": "failed",
+    "cancelled": "cancelled",
     "stalled": "not finished yet",
-    "unknown": "for your operator: perhaps ordered, perhaps not",
-    "rejected": "to be mended, nothing paid",
+    "unknown": "unknown, your operator has to check whether it was ordered",
+    "rejected": "rejected, please correct the files, nothing paid",
 }
 
 
@@ -34,7 +34,7 @@ def digest(window: Window, lines: Sequence[DigestEntry], links: Links) -> Mail:
     others = [entry for entry in lines if entry.outcome != State.DELIVERED]
     when = f"{window.start:%Y-%m-%d}, {window.start:%H:%M} to {window.end:%H:%M} UTC"
     parts = [
-        f"{_many(lines, 'result')} in one mail, because so many came at once ({when}).",
+        f"{_many(lines, 'result')} in one mail, because many came at once ({when}).",
         "\n".join(f"{counts[word]:,} {_WORDS[word]}" for word in _WORDS if counts[word]),
         f"Cost: {_cost(made)}{_perhaps(others)}",
         *_listed(
@@ -58,7 +58,7 @@ def digest(window: Window, lines: Sequence[DigestEntry], links: Links) -> Mail:
 
 
 def _subject(made: Sequence[DigestEntry], others: Sequence[DigestEntry]) -> str:
-    bad = f", {len(others):,} without" if others else ""
+    bad = f", {len(others):,} without a clip" if others else ""
     return f"{_many([*made, *others], 'more file')}: {_many(made, 'clip')} ready{bad}"
 
 
@@ -78,7 +78,7 @@ def _cost(made: Sequence[DigestEntry]) -> str:
 
 def _perhaps(others: Sequence[DigestEntry]) -> str:
     perhaps = _sum(others)
-    return f"; up to ${perhaps:.2f} more for what has no clip" if perhaps else ""
+    return f"; up to ${perhaps:.2f} more for the files without a clip" if perhaps else ""
 
 
 def _sum(lines: Sequence[DigestEntry]) -> Decimal:
@@ -94,11 +94,8 @@ def _names(lines: Sequence[DigestEntry]) -> dict[str, str]:
 
 def _next_step(others: Sequence[DigestEntry]) -> str:
     if not others:
-        return "watch the clips."
-    return (
-        "each line above says it for its file. Its record, in the folder below, tells everything "
-        "that is known."
-    )
+        return "Nothing; the clips are stored."
+    return "See the line of each file above. Its record, in the folder below, has all details."
 
 
 def _listed(title: str, texts: Iterable[str], most_bytes: int) -> list[str]:

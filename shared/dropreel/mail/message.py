@@ -1,7 +1,7 @@
 """What a mail is: plain text for a phone, a JSON document for machines, attributes for filters.
 
-What the mails say is in `result_mail`, `operator_mail` and `digest_mail`; nothing in them talks
-to AWS. `notices` sends what they return.
+`results`, `operators` and `digest_text` hold the texts and call no AWS service; `publisher` sends
+what they return.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ILLEGAL = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 @dataclass(frozen=True, slots=True)
 class DigestEntry:
-    """One result as a digest tells it. `notice` names it; `text` is empty for a clip.
+    """One result as a digest lists it, under its `mail_id`. `text` is empty for a clip.
 
     `cost_usd` is the price, `real` where the provider has named it; None where nothing was paid
     or nobody knows a price.
@@ -45,7 +45,7 @@ class DigestEntry:
 class Mail:
     """One message. `document` is the JSON body that every protocol but e-mail gets.
 
-    `line` is there where many such mails may become one.
+    `entry` is set where many such mails may become one digest.
     """
 
     subject: str
@@ -75,7 +75,7 @@ class Links:
         return f"{self._console}/s3/buckets/{address}"
 
     def resume_command(self, job_id: str, word: str) -> str:
-        """What an operator types (or gives to "Start execution" in the console) to go on."""
+        """The command with which an operator resumes a job; the console takes its JSON as well."""
         machine = self.execution_arn.replace(":execution:", ":stateMachine:").rpartition(":")[0]
         given = f'{{"job_id": "{job_id}", "resume": {word}}}'
         return (
@@ -104,7 +104,7 @@ def compose(
     attributes: Mapping[str, str],
     entry: DigestEntry | None = None,
 ) -> Mail:
-    """A mail of these paragraphs; the document tells subject and text, too."""
+    """A mail of these paragraphs; the document holds subject and text as well."""
     text = "\n\n".join(parts) + "\n"
     legal = legal_subject(subject)
     return Mail(legal, text, {**document, "subject": legal, "text": text}, attributes, entry)
@@ -212,13 +212,13 @@ def about_usd(amount: Decimal | None) -> str:
 
 
 _MONEY_SURE = {
-    State.UNKNOWN: "It is not known whether this clip was ordered and paid ({usd}).",
-    State.STALLED: "The clip is ordered; it may be or become paid ({usd}).",
+    State.UNKNOWN: "It is not known whether this clip was ordered and charged ({usd}).",
+    State.STALLED: "The clip was ordered and may be charged ({usd}).",
 }
 _MONEY_ENDED = {
     False: "Nothing was paid: {provider} does not charge for this.",
-    None: "It may have been paid ({usd}): {provider} does not say whether it charges for this.",
-    True: "It was paid ({usd}): {provider} charges for this.",
+    None: "{provider} may charge for this ({usd}). It does not say whether it does.",
+    True: "{provider} charges for this ({usd}).",
 }
 
 
@@ -226,7 +226,9 @@ def money(job: Job) -> str:
     """Whether a job that has ended without a clip has cost anything, as far as is known."""
     if job.state is State.REFUSED:
         if job.orders:
-            return "Nothing was paid: what was ordered came to nothing and is not charged."
+            return (
+                "Nothing was paid: the clip was ordered, but the order failed and is not charged."
+            )
         return "Nothing was paid: no clip was ordered."
     words = _MONEY_SURE.get(job.state) or _MONEY_ENDED[job.failure.billed if job.failure else None]
     price = f"${job.cost_usd:.2f}" if job.cost_usd is not None else about_usd(job.estimate_usd)

@@ -1,8 +1,10 @@
-"""The right to send a mail, so that every mail is sent once and none is forgotten.
+"""The right to send a mail: every mail is sent once, and none is forgotten.
 
-Item: NOTICE#<mail id>. The right is a lease: the container that holds it may ask again (it handles
-one call at a time, so that is its own retry); others get it when the lease has ended. A sender
-that dies therefore leaves a mail sent twice at worst, never one that is not sent.
+Invariant: a mail counts as sent only after SNS has taken it, and before that at most one sender
+has the right to it, because the right is a lease in a conditional write. The container that holds
+it may ask again (it handles one call at a time, so that is its own retry); others get it when the
+lease has ended. A sender that dies leaves a mail that is sent twice at worst, never one that is
+not sent. Item: NOTICE#<mail id>; `telling_until` ends the lease, `told_at` is set once it was sent.
 """
 
 from __future__ import annotations

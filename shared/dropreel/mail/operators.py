@@ -1,4 +1,4 @@
-"""What the operator is told: ends that only an operator can mend, and warnings."""
+"""Mails for the operator: jobs that need an operator, and alerts about the whole stack."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def needs_operator(job: Job) -> bool:
 
 
 def job_alert(job: Job, links: Links) -> Mail | None:
-    """What the operator has to look at after this end, or None when it is the dropper's turn."""
+    """The mail to the operator about this end, or None if the dropper can act alone."""
     if job.failure is None or not needs_operator(job):
         return None
     name, kind, row = file_name(job.source.key), job.failure.kind.value, job.failure.row
@@ -33,11 +33,11 @@ def job_alert(job: Job, links: Links) -> Mail | None:
         "Image": job.source.key,
         "Job": job.job_id,
         "Provider's job": job.provider_job_id or "none",
-        "Asked at": job.asked_at or "never",
+        "Order sent at": job.asked_at or "never",
         "Record": links.uri(job.record_key),
     }
     parts = [
-        f"{name} at {job.provider} has ended as {job.state.value} ({kind}).",
+        f"The job for {name} at {job.provider} ended as {job.state.value} ({kind}).",
         f"What to do: {row.operator}",
         f"Reason given: {reason_of(job) or 'none'}",
         f"Money: {money(job)}",
@@ -63,7 +63,7 @@ def budget_alert(spending: Spending) -> Mail:
         f"{int(100 * spending.share)}% of the budget of {spending.period} is used",
         f"${spending.committed:.2f} of the ${spending.cap:.2f} allowed for {spending.period} "
         "(UTC) are used or reserved.",
-        "Raise the cap with the stack's parameters, or let jobs be refused when it is reached.",
+        "Raise the cap in the stack's parameters. Otherwise jobs are refused once it is reached.",
         "The budget",
     )
 
@@ -73,9 +73,9 @@ def cap_alert(spending: Spending) -> Mail:
         "cap",
         f"the budget of {spending.period} is used up",
         f"Of the ${spending.cap:.2f} allowed for {spending.period} (UTC), "
-        f"${spending.committed:.2f} are used or reserved. Jobs that would pass it are refused.",
-        "Raise the cap with the stack's parameters, or wait for the next period. Then the "
-        "refused files have to be dropped again.",
+        f"${spending.committed:.2f} are used or reserved. Jobs that would exceed it are refused.",
+        "Raise the cap in the stack's parameters, or wait for the next period. Then drop the "
+        "refused files again.",
         "The budget",
     )
 
@@ -86,8 +86,8 @@ def provider_alert(provider: str, failures: int, reason: str) -> Mail:
         f"{provider} does not work",
         f"{failures} orders in a row failed at {provider}. "
         f"Last reason: {shortened(reason, 300) or 'none'}",
-        "Check key, credit and status of this provider. Jobs wait; one of them tries again "
-        "every few minutes.",
+        "Check the key, the credit and the status page of this provider. Its jobs wait. One of "
+        "them tries again after two minutes, then at intervals of up to half an hour.",
         "A provider does not work",
     )
 
@@ -95,11 +95,11 @@ def provider_alert(provider: str, failures: int, reason: str) -> Mail:
 def subscriber_alert() -> Mail:
     return general_alert(
         "subscribers",
-        "nobody gets the mails about clips",
-        "The topic of the results has no confirmed subscriber: either nobody has confirmed yet, "
-        "or somebody (or a scanner of links) has unsubscribed.",
-        "Subscribe the address again, and confirm it with `make confirm`, so that one click "
-        "cannot end it.",
+        "nobody receives the mails about clips",
+        "The topic for results has no confirmed subscriber. Either nobody has confirmed yet, or a "
+        "person or a link scanner has unsubscribed.",
+        "Subscribe the address again and confirm it with `make confirm`, so that a single click "
+        "cannot end the subscription.",
         "Nobody is subscribed",
     )
 
@@ -109,14 +109,16 @@ def _runbook(section: str) -> str:
 
 
 def _ways_on(job: Job, links: Links) -> list[str]:
-    """Commands that take an unsettled job further without ordering anything."""
+    """Commands that resume an unsettled job; none of them orders."""
     if job.state is State.STALLED:
-        return [f"To look again, without ordering:\n{links.resume_command(job.job_id, '{}')}"]
+        return [
+            f"To check again now (this never orders):\n{links.resume_command(job.job_id, '{}')}"
+        ]
     if job.state is not State.UNKNOWN:
         return []
     found = links.resume_command(job.job_id, '{"provider_job_id": "..."}')
     nothing = links.resume_command(job.job_id, '{"nothing_made": true}')
     return [
-        f"If the provider has the job, go on with it by its number:\n{found}",
-        f"If the provider has no such job, say so; then the files can be dropped again:\n{nothing}",
+        f"If the provider has the job, continue with its ID:\n{found}",
+        f"If the provider has no such job, confirm that. The files can then be dropped:\n{nothing}",
     ]

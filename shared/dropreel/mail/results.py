@@ -1,6 +1,6 @@
-"""What the people who dropped the files are told: a clip, an end without one, or a rejection.
+"""Mails for the people who dropped the files: a clip, an end without one, or a rejection.
 
-A mail tells what happened, whether money was spent and the one next step.
+Each says what happened, whether money was spent and the one next step.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _SUBJECTS = {
     State.REFUSED: "no clip, nothing paid",
     State.FAILED: "no clip",
     State.CANCELLED: "no clip, cancelled",
-    State.UNKNOWN: "no clip yet, please ask your operator",
+    State.UNKNOWN: "no clip yet, ask your operator",
     State.STALLED: "no clip yet",
 }
 _ANOTHER = (
-    "What to do: watch it. For another clip of this image change the prompt or a setting in the "
-    'sidecar and drop that again. With "take": {take} in it, it is another one with the same '
-    "settings. Each new clip is paid."
+    "What to do: Nothing; the clip is stored. To make another clip of this image, change the "
+    "prompt or a setting in the sidecar and drop the sidecar again. To make another one with the "
+    'same settings, set "take": {take} in the sidecar. Every clip is charged.'
 )
 
 
@@ -65,7 +65,7 @@ def clip_delivered(job: Job, clip: ClipInfo, links: Links) -> Mail:
         f"Prompt:\n{prompt_of(job)}",
         *_unconfirmed(job),
         _ANOTHER.format(take=job.settings.take + 1),
-        f"How it was made:\n{links.execution_link()}",
+        f"Execution:\n{links.execution_link()}",
     ]
     price = job.cost_usd if job.cost_usd is not None else job.estimate_usd
     entry = _entry(job, "", price is not None)
@@ -93,7 +93,7 @@ def clip_not_delivered(job: Job, links: Links) -> Mail:
         f"What to do: {step}",
         rows(facts),
         f"Prompt:\n{prompt_of(job)}",
-        f"How it went:\n{links.execution_link()}",
+        f"Execution:\n{links.execution_link()}",
     ]
     brief = f"{what[:-1]} ({shortened(reason, 200)})." if reason else what
     entry = _entry(job, f"{brief} {step}", not spent.startswith("Nothing"))
@@ -106,10 +106,10 @@ def drop_rejected(key: str, problems: Sequence[Problem], record_key: str, links:
     listed = list(problems[:_MAX_PROBLEMS])
     more = len(problems) - len(listed)
     parts = [
-        f"{name} starts no clip like this. Nothing was paid for it.",
+        f"No clip was started for {name}. Nothing was paid for this drop.",
         *(_problem_text(problem) for problem in listed),
         *([f"And {more:,} more problems."] if more else []),
-        f"What to do: {_mending(problems)} That starts the clip.",
+        f"What to do: {_correction(problems)} dropreel then starts the clip.",
         rows({"File": key, "Record": links.uri(record_key)}),
     ]
     document = {
@@ -120,12 +120,14 @@ def drop_rejected(key: str, problems: Sequence[Problem], record_key: str, links:
         "record": links.uri(record_key),
     }
     attributes = {"outcome": "rejected", "folder": folder_attribute(key)}
-    mending = _mending(problems).capitalize()
     words = "; ".join(f"{problem.field}: found {problem.found}" for problem in listed)
     entry = DigestEntry(
-        PurePosixPath(record_key).stem, key, "rejected", f"{shortened(words, 300)}. {mending}"
+        PurePosixPath(record_key).stem,
+        key,
+        "rejected",
+        f"{shortened(words, 300)}. {_correction(problems)}",
     )
-    return compose(f"{name}: no clip, please mend", parts, document, attributes, entry)
+    return compose(f"{name}: no clip, please correct the files", parts, document, attributes, entry)
 
 
 def _entry(job: Job, text: str, spent: bool) -> DigestEntry:
@@ -146,16 +148,16 @@ def _next_step(job: Job) -> str:
     again = "drop the files again"
     if job.state in (State.FAILED, State.CANCELLED) and not job.may_start_again:
         again = (
-            f'put "take": {job.settings.take + 1} into the sidecar and drop that (it may then be '
-            "paid twice)"
+            f'set "take": {job.settings.take + 1} in the sidecar and drop the sidecar again '
+            "(you may pay twice)"
         )
     return words.format(provider=job.provider, again=again)
 
 
-def _mending(problems: Sequence[Problem]) -> str:
+def _correction(problems: Sequence[Problem]) -> str:
     if all(problem.found.startswith("none beside") for problem in problems):
-        return "drop the missing file beside it."
-    return "mend this and drop the changed file again."
+        return "Drop the missing file into the same folder."
+    return "Correct this and drop the changed file again."
 
 
 def _problem_text(problem: Problem) -> str:
@@ -191,9 +193,9 @@ def _time(seconds: float) -> str:
 
 def _cost(job: Job) -> str:
     if job.cost_usd is not None:
-        return f"${job.cost_usd:.2f} (what {job.provider} charged)"
+        return f"${job.cost_usd:.2f} (charged by {job.provider})"
     if job.estimate_usd is None:
-        return f"unknown; see the invoice of {job.provider}"
+        return f"unknown; see your invoice from {job.provider}"
     return f"{about_usd(job.estimate_usd)} (estimate)"
 
 
@@ -201,4 +203,6 @@ def _unconfirmed(job: Job) -> list[str]:
     if not job.unconfirmed:
         return []
     doubtful = ", ".join(job.unconfirmed)
-    return [f"Please check the clip: {job.provider} does not promise to follow {doubtful}."]
+    return [
+        f"Please check the clip: {job.provider} may not have followed these settings: {doubtful}."
+    ]

@@ -1,4 +1,4 @@
-"""Whether anybody gets the mails: people unsubscribe by accident, and link scanners for them."""
+"""Whether anybody receives the mails: people and link scanners unsubscribe by accident."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Subscribers:
     alerts: Alerts
 
     def check(self) -> None:
-        """Publish how many there are; warn the operator when nobody hears of results."""
+        """Measure how many there are; alert the operator when nobody receives results."""
         for topic, arn in self.topics.items():
             found = self.client.get_topic_attributes(TopicArn=arn)["Attributes"]
             confirmed = int(found["SubscriptionsConfirmed"])

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import httpx
 
+from dropreel import __version__
 from dropreel.errors import SettingsError
 from dropreel.jobs.failure import FailureKind
 from dropreel.providers import parse
@@ -45,7 +46,7 @@ def new_client(transport: httpx.BaseTransport | None = None) -> httpx.Client:
         follow_redirects=False,
         trust_env=False,
         limits=httpx.Limits(max_connections=4, max_keepalive_connections=0),
-        headers={"User-Agent": "dropreel"},
+        headers={"User-Agent": f"dropreel/{__version__}"},
         transport=transport,
     )
 

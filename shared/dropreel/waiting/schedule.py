@@ -1,8 +1,10 @@
 """When to poll a job: how long to sleep in the workflow, how long to watch in the function.
 
-The plan is the cheapest one when every second that a ready clip lies unseen has a price, beside
-those of transitions and of the function's time. docs/waiting.md holds the formula and how near it
-comes to the best. All times are seconds since the provider was asked, all prices US dollars.
+The plan costs least if every second in which a ready clip is not seen has a price, beside those of
+transitions and of the function's time: docs/waiting.md. Invariant: a provider is never polled
+faster than its pace, and the workflow loops at times that are at least 2 % of the time waited
+apart, because the plan chooses among such times only (`_grid`); so the history of an execution
+stays within its limit. All times are seconds since the order was sent, all prices US dollars.
 """
 
 from __future__ import annotations
