@@ -32,7 +32,7 @@ from dropreel.providers.catalog import CATALOG, limit_of
 from dropreel.waiting.runtimes import Kind
 from local import stack
 from local.bench.billing import RECORDING, Meter, Used
-from local.bench.schedules import SHAPES
+from local.bench.shapes import SHAPES
 from local.embedded_aws import ROOT, EmbeddedAws
 from local.follow import executions, states_entered, ticks
 from local.simulators import JobView, Simulators

@@ -4,7 +4,7 @@ A drop is played in process from its S3 event to its last mail: the real functio
 workflow on strict stand-ins for AWS, with the provider simulators behind the HTTP client.
 First without a fault, which lists every call that leaves a function; then once per call, place
 and kind of fault, with everything that AWS would redeliver, retry or redrive afterwards. Each
-play is one cell; `invariants` says what must hold in all of them.
+play is one cell; `ends` shows how it has ended, `invariants` what must hold in all of them.
 
     python -m local.faults            all cells, a report in out/faults.md
     python -m local.faults --quick    every call and every kind of fault, not all combinations

@@ -1,6 +1,6 @@
 """A DynamoDB table in memory: conditions, transactions and one sparse index, all for real.
 
-Every call is atomic, also between threads. `tests/faults/test_stand_ins.py` compares it with
+Every call is atomic, also between threads. `tests/faults/test_stand_in_dynamo.py` compares it with
 moto, call by call.
 """
 

@@ -6,171 +6,28 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
 
 from dropreel.jobs.job import ENDS, State
 from dropreel.ledger.jobs import SETTLED, TRANSITIONS, UNSETTLED_INDEX
-from dropreel.ledger.table import plain
-from local.faults.faults import END, HARMLESS, Cell, Kind
+from local.faults.ends import MAY_MAIL_TWICE, End, is_day
+from local.faults.faults import END, HARMLESS, Kind
 from local.faults.functions import ESTIMATE_USD
-from local.faults.scenarios import SCENARIOS, Scenario
-from local.faults.services import OPERATORS, RESULTS, Published
-from local.faults.world import DROPS, IMAGE, World, holds
-from local.simulators import JobView
+from local.faults.scenarios import Scenario
+from local.faults.services import OPERATORS
 
 # What these providers say that a clip has cost; the others say nothing.
 TRUE_PRICE_USD = {"eachlabs": Decimal("0.5"), "oxen": Decimal("0.5")}
 
 # Two sweeps, and a clip that is made meanwhile; the workflow would wait for days.
 LONGEST_IN_LINE_S = 2 * 3600
-
 WITHOUT_LIST = frozenset({"luma"})  # of orders: what is lost there stays lost
 
 # A mail that says that the clip may still come; another one follows when it does.
 PASSING = frozenset({State.STALLED.value, State.UNKNOWN.value})
-
-REJECTED = "rejected"
-
-# Whoever dies, or hears nothing, between SNS and the ledger must send the mail once more.
-_MAY_TELL_TWICE = frozenset(
-    {Kind.ERROR, Kind.CRASH, Kind.KILL, Kind.TIMEOUT, Kind.REPEAT, Kind.OUTAGE}
-)
 _MADE = frozenset({"queued", "running", "succeeded"})
 _WITHOUT_CLIP = frozenset({State.REFUSED, State.FAILED, State.CANCELLED})
 _QUERY = re.compile(r"https?://[^\s\"]*\?")
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """Who still has a slot or stands in line, the longest time there, the most at work at once."""
-
-    held: tuple[str, ...]
-    waiting: tuple[str, ...]
-    longest_s: float
-    most_at_once: int
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """How a play has ended for one job, as AWS and the provider show it."""
-
-    cell: Cell
-    scenario: Scenario
-    job: dict[str, Any]
-    states: tuple[tuple[int, str], ...]
-    ordered: tuple[JobView, ...]
-    mails: tuple[Published, ...]
-    told_twice: bool
-    line: Line
-    budget: dict[str, Decimal]
-    clips: tuple[str, ...]
-    record: dict[str, Any] | None
-    running: tuple[str, ...]
-    resumed_and_ordered: tuple[str, ...]
-    dropped_again: str
-    undelivered: tuple[str, ...]
-    keys_seen_on_cdn: int
-    others: tuple[End, ...] = ()  # the ends of the other jobs of the play
-
-    @property
-    def state(self) -> str:
-        return str(self.job.get("state", ""))
-
-    @property
-    def provider(self) -> str:
-        """Who was asked last."""
-        return str(self.job["provider"])
-
-    @property
-    def runs(self) -> dict[int, list[str]]:
-        """The states of each run, in order."""
-        found: dict[int, list[str]] = {}
-        for run, state in self.states:
-            found.setdefault(run, []).append(state)
-        return found
-
-    @property
-    def results(self) -> list[str]:
-        """What droppers were told of the job."""
-        told = [mail.outcome for mail in self.mails if mail.topic == RESULTS]
-        return [outcome for outcome in told if outcome != REJECTED]
-
-    @property
-    def rejections(self) -> int:
-        """How often droppers were told that what they dropped starts nothing."""
-        return sum(1 for mail in self.mails if mail.outcome == REJECTED)
-
-    @property
-    def committed_usd(self) -> Decimal:
-        return sum((amount for key, amount in self.budget.items() if _is_day(key)), Decimal(0))
-
-
-def ends_of(world: World, cell: Cell) -> list[End]:
-    """One for each job, the first image's first."""
-    jobs = [plain(item) for item in world.dynamo.items("JOB#").values()]
-    jobs.sort(key=lambda job: DROPS.index(job["source"]["key"].removesuffix(".jpg")))
-    ends = [_end_of(world, cell, job) for job in jobs]
-    return [replace(end, others=tuple(other for other in ends if other is not end)) for end in ends]
-
-
-def _end_of(world: World, cell: Cell, job: dict[str, Any]) -> End:
-    job_id, first = job["job_id"], job["source"]["key"] == IMAGE
-    budget = {
-        key.removeprefix("BUDGET#"): plain(item)["committed_usd"]
-        for key, item in world.dynamo.items("BUDGET#").items()
-    }
-    fault = cell.fault
-    return End(
-        cell=cell,
-        scenario=SCENARIOS[cell.scenario],
-        job=job,
-        states=tuple(world.story.states[job_id]),
-        ordered=tuple(
-            one for one in world.providers.jobs() if one.prompt == job["settings"]["prompt"]
-        ),
-        mails=tuple(
-            mail
-            for mail in world.sns.published
-            if mail.document.get("job_id", job_id if first else "") == job_id
-        ),
-        told_twice=bool(fault and fault.kind in _MAY_TELL_TWICE and world.story.sent_not_told),
-        budget=budget,
-        line=_line(world),
-        clips=tuple(
-            key
-            for key in world.s3.keys("clips", "clips/")
-            if job_id in key and key.endswith(".mp4")
-        ),
-        record=_record(world, job),
-        running=tuple(one.name for one in world.steps.executions if one.running),
-        resumed_and_ordered=tuple(
-            one.name
-            for one in world.steps.executions
-            if one.arn in world.wire.ordered_by and "resume" in json.loads(one.input)
-        ),
-        dropped_again=world.story.dropped_again if first else "",
-        undelivered=tuple(world.story.undelivered),
-        keys_seen_on_cdn=world.providers.keys_seen_on_cdn,
-    )
-
-
-def _line(world: World) -> Line:
-    return Line(
-        held=tuple(holds(world.dynamo)),
-        waiting=tuple(str(item["sk"]["S"]) for item in world.dynamo.listed("WAITING#")),
-        longest_s=world.workflow.longest_wait_s,
-        most_at_once=world.providers.most_at_once,
-    )
-
-
-def _record(world: World, job: dict[str, Any]) -> dict[str, Any] | None:
-    keys = world.s3.keys("clips", "clips/")
-    found = [key for key in keys if key.endswith(f"{job.get('job_id')}.json")]
-    if len(found) != 1:
-        return None
-    return dict(json.loads(world.s3.objects["clips", found[0]].body))
 
 
 def violations(ends: Sequence[End], scenario: Scenario) -> tuple[str, ...]:
@@ -235,7 +92,7 @@ def tells_once(end: End) -> Iterator[str]:
         runs = [states for states in end.runs.values() if outcome in states]
         if not all(states[-1] == outcome or outcome in PASSING for states in runs) or not runs:
             yield f"people were told {outcome}, which was not the end"
-        if count > len(runs) + end.told_twice:
+        if count > len(runs) + end.may_be_mailed_twice:
             yield f"people were told {outcome} {count} times"
     fault = end.cell.fault
     for outcome in PASSING & set(end.results) - {end.scenario.passing}:
@@ -267,7 +124,7 @@ def tells_operators(end: End) -> Iterator[str]:
         if not notes[outcome]:
             yield f"operators were not told of the {outcome} job"
     for outcome, count in notes.items():
-        if count > (2 if end.cell.fault and end.cell.fault.kind in _MAY_TELL_TWICE else 1):
+        if count > (2 if end.cell.fault and end.cell.fault.kind in MAY_MAIL_TWICE else 1):
             yield f"operators were told {outcome} {count} times"
 
 
@@ -283,8 +140,8 @@ def keeps_the_books(end: End) -> Iterator[str]:
     if end.committed_usd != wanted:
         states = " and a ".join(one.state for one in (end, *end.others))
         yield f"${end.committed_usd} are committed, but a {states} job owes ${wanted}"
-    months = {key: amount for key, amount in end.budget.items() if not _is_day(key)}
-    days = {key: amount for key, amount in end.budget.items() if _is_day(key)}
+    months = {key: amount for key, amount in end.budget.items() if not is_day(key)}
+    days = {key: amount for key, amount in end.budget.items() if is_day(key)}
     for month in {*months, *(day[:7] for day in days)}:
         told = sum((amount for day, amount in days.items() if day[:7] == month), Decimal(0))
         if months.get(month) != told:
@@ -358,7 +215,3 @@ CHECKS: tuple[Callable[[End], Iterator[str]], ...] = (
     leaves_the_line,
     keeps_to_the_slots,
 )
-
-
-def _is_day(period: str) -> bool:
-    return len(period) == len("2026-11-20")

@@ -9,8 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from zlib import crc32
 
+from local.faults.ends import ends_of
 from local.faults.faults import END, Cell, Point, Result, late_faults
-from local.faults.invariants import ends_of, violations
+from local.faults.invariants import violations
 from local.faults.provider import NAMES
 from local.faults.scenarios import SCENARIOS
 from local.faults.world import World, world

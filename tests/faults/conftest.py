@@ -1,4 +1,4 @@
-"""One world for all plays of a test session, and the plan of all cells."""
+"""One world for all plays of a test session, the plan of all cells, and AWS by moto."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from moto import mock_aws
 
 from dropreel.observability import metrics
 from local.faults.faults import Cell
 from local.faults.matrix import plan
 from local.faults.world import World, world
+from tests.support.aws import Aws, resources
 
 
 @pytest.fixture(scope="package")
@@ -31,3 +33,10 @@ def _no_metrics_left() -> Iterator[None]:
     """Metrics of functions that were called without their handlers would add up."""
     yield
     metrics.clear_metrics()
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[Aws]:
+    """AWS as moto has it, to compare the stand-ins with."""
+    with mock_aws():
+        yield resources()

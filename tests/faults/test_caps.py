@@ -15,31 +15,23 @@ from typing import Any
 
 import pytest
 
-from dropreel.clips.bucket import ClipsBucket
+from dropreel.container import Container
 from dropreel.errors import ContentionError, LedgerConflictError
 from dropreel.jobs.failure import FailureKind
 from dropreel.jobs.job import Job, State
 from dropreel.ledger import budget as accounts
-from dropreel.ledger.breaker import Breaker
 from dropreel.ledger.jobs import Ledger
-from dropreel.ledger.runtimes import MeasuredRuntimes
-from dropreel.ledger.slots import Slots
 from dropreel.ledger.table import Table, Update, plain
-from dropreel.mail.alerts import Alerts
-from dropreel.mail.once import SendOnce
-from dropreel.mail.publisher import Publisher
 from dropreel.money.budget import Caps
-from dropreel.money.policy import SpendingRules
-from dropreel.money.pricing import PriceList
 from dropreel.providers.base import Accepted, ClipRequest, Failure, Refused
 from dropreel.steps.generate import Generate
-from dropreel.steps.watch import Watcher
 from local.faults.dynamo import Dynamo, conflict
 from local.faults.expressions import Item
 from local.faults.s3 import S3
 from local.faults.services import OPERATORS, Sns
 from tests.support.aws import make_job
 from tests.support.calls import failure_of, generate
+from tests.support.container import ENVIRONMENT
 
 MANY = 64
 PRICE = Decimal("0.30")
@@ -64,6 +56,11 @@ class BusyDynamo(Dynamo):
             self._under_way.release()
 
 
+def step_back(seconds: float) -> None:
+    """Who does not step back at all may meet another one twelve times in a row."""
+    time.sleep(seconds / 50)
+
+
 @dataclass
 class Account:
     """One installation: its ledger, and a provider that counts what it is asked."""
@@ -77,9 +74,12 @@ class Account:
     def __post_init__(self) -> None:
         self.dynamo = BusyDynamo()
         self.dynamo.watchers.append(self._written)
-        client: Any = self.dynamo
-        # Who does not step back at all may meet another one twelve times in a row.
-        self.table = Table(client, "ledger", sleep=lambda seconds: time.sleep(seconds / 50))
+        self._clients = {
+            "dynamodb": self.dynamo,
+            "s3": S3(lambda: self.now),
+            "sns": Sns(lambda: self.now),
+        }
+        self.table = Table(self.client("dynamodb"), "ledger", sleep=step_back)
         self.ledger = Ledger(self.table)
         self._lock = threading.Lock()
 
@@ -88,24 +88,27 @@ class Account:
             self.asked[request.job_id] += 1
         return self.answer(request.job_id)
 
+    def client(self, service_name: str, /, **_: Any) -> Any:
+        """As a boto3 session: what all functions of this installation share."""
+        return self._clients[service_name]
+
     def generation(self) -> Generate:
-        s3: Any = S3(lambda: self.now)
-        sns: Any = Sns(lambda: self.now)
-        alerts = Alerts(SendOnce(self.table), Publisher(sns, OPERATORS), lambda: self.now)
-        provider: Any = self
-        return Generate(
-            ledger=self.ledger,
-            clips=ClipsBucket(s3, "clips"),
-            provider=lambda _: provider,
-            watcher=Watcher(MeasuredRuntimes(self.table), longest_s=0, now=lambda: self.now),
-            rules=SpendingRules(caps=self.caps, prices=PriceList()),
-            breaker=Breaker(self.table),
-            alerts=alerts,
-            slots=Slots(self.table, {}, lambda *_: True, lease_s=7200, now=self.now.timestamp),
-            deadline=timedelta(minutes=60),
-            source_url_seconds=600,
+        """The step of one more function, with a container of its own."""
+        container = Container(
+            {
+                **ENVIRONMENT,
+                "OPERATORS_TOPIC_ARN": OPERATORS,
+                "JOB_CAP_USD": str(self.caps.job),
+                "DAILY_CAP_USD": str(self.caps.day),
+                "MONTHLY_CAP_USD": str(self.caps.month),
+            },
+            self,
             now=lambda: self.now,
+            sleep=step_back,
         )
+        provider: Any = self
+        container.provider = lambda _: provider
+        return container.step(Generate)
 
     def claim(self, name: str) -> str:
         return self.ledger.claim(make_job(job_id=name, estimate_usd=PRICE)).job_id

@@ -1,14 +1,23 @@
-"""Fixtures of the unit tests."""
+"""In-process AWS, a job at its end, and the deployed functions."""
 
 from __future__ import annotations
 
+import io
+import json
+import os
 from collections.abc import Iterator
+from typing import cast
 
+import boto3
+import httpx
 import pytest
+from botocore.loaders import Loader
 from moto import mock_aws
 
-from dropreel.observability import metrics
+from dropreel.container import Container, Session, using
+from dropreel.observability import logger, metrics
 from tests.support.aws import Aws, Clock, FakeProvider, resources
+from tests.support.functions import KEYS, Functions, Wire, environment
 from tests.support.mp4 import mp4
 from tests.support.stage import Stage
 
@@ -39,4 +48,41 @@ def clip() -> bytes:
 def stage(aws: Aws, provider: FakeProvider, clock: Clock, clip: bytes) -> Iterator[Stage]:
     metrics.clear_metrics()
     yield Stage(aws, provider, clock, clip)
+    metrics.clear_metrics()
+
+
+@pytest.fixture(scope="session")
+def service_models() -> Loader:
+    return Loader()
+
+
+@pytest.fixture
+def service_models_read_once(monkeypatch: pytest.MonkeyPatch, service_models: Loader) -> None:
+    """Every function opens a session of its own, which reads all descriptions of AWS anew."""
+    monkeypatch.setattr("botocore.session.create_loader", lambda _: service_models)
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return Wire()
+
+
+@pytest.fixture
+def functions(
+    service_models_read_once: None, aws: Aws, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Functions]:
+    """The deployed functions with keys, environment and log, and `wire` for the internet."""
+    secrets = boto3.client("secretsmanager")
+    secret = secrets.create_secret(Name="keys", SecretString=json.dumps(KEYS))
+    for name, value in environment(aws, secret["ARN"]).items():
+        monkeypatch.setenv(name, value)
+    log = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", log)
+    # Both read these when they are first imported, which in tests is before any fixture.
+    monkeypatch.setattr(metrics.provider, "namespace", "dropreel")
+    monkeypatch.setattr(metrics.provider, "service", "dropreel")
+    metrics.clear_metrics()
+    session = cast("Session", boto3.session.Session())
+    with using(Container(os.environ, session, transport=httpx.MockTransport(wire))):
+        yield Functions(aws, wire, log)
     metrics.clear_metrics()

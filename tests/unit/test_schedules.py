@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from dropreel.waiting.schedule import USUAL_PRICES
-from local.bench.schedules import SHAPES, Best, Fixed, Oracle, play, rows_of
+from local.bench.best import Best, Oracle
+from local.bench.polling import Fixed, play
+from local.bench.schedules import rows_of
+from local.bench.shapes import SHAPES
 
 JOBS = 300
 SHAPE = {shape.name: shape for shape in SHAPES}

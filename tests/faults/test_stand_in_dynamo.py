@@ -1,31 +1,25 @@
-"""The stand-ins for AWS do what moto does, call by call, and refuse what AWS refuses."""
+"""The stand-in for DynamoDB does what moto does, call by call, and refuses what AWS refuses."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from boto3.dynamodb.conditions import Attr, ConditionBase
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
-from dropreel.clips.upload import upload_clip
 from dropreel.errors import ConditionFailedError
 from dropreel.ledger.table import Delete, Table, Update, plain
 from local.faults.dynamo import Dynamo
-from local.faults.s3 import S3
-from local.faults.services import MACHINE, Execution, StepFunctions
-from local.faults.taps import Tap
-from local.faults.wire import Wire
-from tests.support.aws import Aws, resources
+from tests.support.aws import Aws
+from tests.support.stand_ins import outcome
 
 KEYS = ("JOB#1", "JOB#2", "BUDGET#2026-11", "LINE#a 2", "LINE#a 1")
+
 # Made of the state that the job "was" in.
 CONDITIONS: tuple[Callable[[str], ConditionBase | None], ...] = (
     lambda _: None,
@@ -41,12 +35,6 @@ CONDITIONS: tuple[Callable[[str], ConditionBase | None], ...] = (
     lambda _: Attr("run").ne(1),
     lambda _: Attr("usd").gte(2) & Attr("run").gt(1),
 )
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[Aws]:
-    with mock_aws():
-        yield resources()
 
 
 @dataclass
@@ -79,16 +67,6 @@ class Dice:
         if self.random.random() < 0.5:
             item |= {"told": "now", "unsettled": "yes", "created_at": "2026-11-20"}
         return item
-
-
-def outcome(call: Callable[[], Any]) -> Any:
-    """What a call comes to: its answer, or why it was refused."""
-    try:
-        return call()
-    except ConditionFailedError as failed:
-        return "refused", failed.index, failed.item
-    except ClientError as error:
-        return error.response["Error"].get("Code")
 
 
 def both(dice: Dice, *tables: Table) -> list[Any]:
@@ -216,142 +194,3 @@ def test_text_is_no_number_to_add_to() -> None:
     table.put_new("BUDGET#1", {"usd": "one"})
     with pytest.raises(ClientError, match="not a number"):
         table.update(Update("BUDGET#1", adds={"usd": 1}))
-
-
-# --- S3 ----------------------------------------------------------------------------------------
-
-NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
-ETAG = '"5d41402abc4b2a76b9719d911017c592"'  # of "hello"
-CALLS: list[tuple[str, dict[str, Any]]] = [
-    ("head_object", {"Key": "a/photo.jpg"}),
-    ("head_object", {"Key": "gone"}),
-    ("get_object", {"Key": "a/photo.jpg"}),
-    ("get_object", {"Key": "a/photo.jpg", "Range": "bytes=1-3"}),
-    ("get_object", {"Key": "a/photo.jpg", "Range": "bytes=0-999"}),
-    ("get_object", {"Key": "a/photo.jpg", "IfMatch": ETAG}),
-    ("get_object", {"Key": "a/photo.jpg", "IfMatch": '"other"'}),
-    ("get_object", {"Key": "gone"}),
-    ("list_objects_v2", {"Prefix": "a/"}),
-    ("list_objects_v2", {"Prefix": "b/"}),
-    ("copy_object", {"Key": "sources/1.jpg", "CopySourceIfMatch": ETAG}),
-]
-
-
-def test_buckets_do_what_moto_does(aws: Aws) -> None:
-    ours = S3(lambda: NOW)
-    for client in (aws.s3, ours):
-        client.put_object(
-            Bucket="inbox", Key="a/photo.jpg", Body=BytesIO(b"hello"), Metadata={"prompt": "x"}
-        )
-    for name, given in CALLS:
-        request = {"Bucket": "inbox", **given}
-        if name == "copy_object":
-            request["CopySource"] = {"Bucket": "inbox", "Key": "a/photo.jpg"}
-            request |= {"ContentType": "image/jpeg", "MetadataDirective": "REPLACE"}
-            request |= {"TaggingDirective": "REPLACE"}
-        found = [shown(client, name, request) for client in (aws.s3, ours)]
-        assert found[0] == found[1], (name, given)
-
-
-def shown(client: Any, name: str, request: dict[str, Any]) -> Any:
-    """What the functions look at in an answer."""
-    answer = outcome(lambda: getattr(client, name)(**request))
-    if not isinstance(answer, dict):
-        return answer
-    if "Body" in answer:
-        return answer["ETag"], answer["Body"].read()
-    listed = [item["Key"] for item in answer.get("Contents", [])]
-    return listed, answer.get("ETag"), answer.get("ContentLength"), answer.get("Metadata")
-
-
-@dataclass
-class Passing:
-    """A wire that lets every call through and notes it."""
-
-    calls: list[str] = field(default_factory=list)
-
-    def call(self, label: str, do: Callable[[], Any], _: object) -> Any:
-        self.calls.append(label)
-        return do()
-
-
-def test_an_upload_is_the_one_call_that_boto3_makes_of_a_small_file(aws: Aws) -> None:
-    ours, wire = S3(lambda: NOW), Passing()
-    tap: Any = Tap(ours, "s3", cast("Wire", wire))
-    for client in (aws.s3, tap):
-        upload_clip(client, "clips", "clips/a.mp4", [b"he", b"llo"], {"job-id": "j1"})
-    for call in ("head_object", "get_object"):
-        request = {"Bucket": "clips", "Key": "clips/a.mp4"}
-        assert shown(aws.s3, call, request) == shown(ours, call, request)
-    assert wire.calls == ["s3.put_object"]
-
-
-def test_a_copy_of_another_version_is_refused() -> None:
-    """As AWS does it; moto copies whatever lies there."""
-    s3 = S3(lambda: NOW)
-    s3.put_object(Bucket="inbox", Key="a/photo.jpg", Body=b"hello")
-    with pytest.raises(ClientError, match="PreconditionFailed"):
-        s3.copy_object(
-            Bucket="clips",
-            Key="sources/1.jpg",
-            CopySource={"Bucket": "inbox", "Key": "a/photo.jpg"},
-            CopySourceIfMatch='"other"',
-            ContentType="image/jpeg",
-            MetadataDirective="REPLACE",
-            TaggingDirective="REPLACE",
-        )
-    assert s3.keys("clips") == []
-
-
-def test_a_presigned_address_ends() -> None:
-    times = [NOW, NOW, NOW + timedelta(minutes=9), NOW + timedelta(minutes=11)]
-    s3 = S3(lambda: times.pop(0))
-    s3.put_object(Bucket="clips", Key="sources/1 ä.jpg", Body=b"picture")
-    url = s3.generate_presigned_url(
-        "get_object", {"Bucket": "clips", "Key": "sources/1 ä.jpg"}, 600
-    )
-    assert s3.fetch(url) == b"picture"
-    assert s3.fetch(url) is None
-
-
-# --- Step Functions ----------------------------------------------------------------------------
-
-
-def test_a_name_is_one_execution_until_ninety_days_after_its_end() -> None:
-    clock = [NOW]
-    started: list[Execution] = []
-    steps = StepFunctions(lambda: clock[0], started.append)
-
-    def start(given: str = "{}") -> str:
-        answer = outcome(
-            lambda: steps.start_execution(stateMachineArn=MACHINE, name="photo", input=given)
-        )
-        return str(answer if isinstance(answer, str) else answer["executionArn"])
-
-    first = start()
-    assert start() == first  # still running, and the same input
-    assert start('{"another": 1}') == "ExecutionAlreadyExists"
-    started[0].status, started[0].ended_at = "SUCCEEDED", NOW
-    assert start() == "ExecutionAlreadyExists"
-    clock[0] += timedelta(days=91)
-    assert start() == first
-    assert len(started) == 2
-    unknown = outcome(lambda: steps.describe_execution(executionArn=f"{first}-unknown"))
-    assert unknown == "ExecutionDoesNotExist"
-
-
-def test_a_token_is_heard_once() -> None:
-    steps = StepFunctions(lambda: NOW, lambda _: None)
-    heard: list[Any] = []
-    token, closed = steps.begin_task(heard.append), steps.begin_task(heard.append)
-    steps.end_task(closed)
-
-    def send(given: str) -> Any:
-        return outcome(lambda: steps.send_task_success(taskToken=given, output='{"ask_at": 1}'))
-
-    assert send(token) == {}
-    assert heard == [{"ask_at": 1}]
-    assert send(token) == send(closed) == "TaskTimedOut"
-    assert send(f"{token}7") == "TaskDoesNotExist"
-    assert send("made up") == "InvalidToken"
-    assert heard == [{"ask_at": 1}]
