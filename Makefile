@@ -30,7 +30,14 @@ demo: .venv/ready ## Make one clip offline. Options: IMAGE= PROMPT= PROVIDER= RE
 	@$(BIN)/python -m local.demo
 
 test: .venv/ready check ## Run `make check` and all tests
-	$(BIN)/pytest -n 3 --dist loadgroup --cov --cov-report=term --cov-fail-under=95
+	@mkdir -p out
+	@$(BIN)/pytest tests/e2e > out/e2e.txt 2>&1 & e2e=$$!; \
+	trap 'kill $$e2e 2> /dev/null' EXIT; trap 'exit 130' INT TERM; \
+	echo "tests/e2e runs beside the others; its output comes last"; failed=0; \
+	$(BIN)/pytest -n 2 --ignore tests/e2e --ignore tests/faults \
+		--cov --cov-report=term --cov-fail-under=95 || failed=1; \
+	$(BIN)/pytest -n 2 tests/faults || failed=1; \
+	wait $$e2e || failed=1; cat out/e2e.txt; exit $$failed
 
 faults: .venv/ready ## Simulate faults at every step and count duplicate payments (none are allowed)
 	$(BIN)/python -m local.faults

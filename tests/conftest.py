@@ -9,16 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from botocore.client import BaseClient
 from coverage import Coverage
 
 ROOT = Path(__file__).resolve().parent.parent
 EVENTS = ROOT / "events"
-# Folders whose tests share what is dear to make: each goes to one worker as a whole.
-TOGETHER = ("e2e", "packaging")
 # Coverage is that of the tests which look at one thing each, and it slows down everything.
 COUNTED = ("unit", "integration", "golden")
+
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 _connect = socket.socket.connect
 
@@ -32,13 +34,6 @@ def _connect_on_loopback(self: socket.socket, address: Any) -> None:
 
 def _folder(item: pytest.Item) -> str:
     return item.path.relative_to(ROOT / "tests").parts[0]
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if (folder := _folder(item)) in TOGETHER:
-            item.add_marker(pytest.mark.xdist_group(folder))
 
 
 @pytest.hookimpl(wrapper=True)

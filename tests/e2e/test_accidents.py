@@ -234,7 +234,8 @@ def test_a_folder_of_images_goes_through_two_slots_one_by_one_and_whole(world: W
             limits = json.dumps({"eachlabs": {"jobs": 2}})
             changes.enter_context(world.changed_function(name, PROVIDER_LIMITS=limits))
         for key in keys:
-            world.drop(key, IMAGE, prompt=f"folder {key}", provider="eachlabs")
+            prompt = f"folder {key} [sim: render=2]"  # long enough for two at once
+            world.drop(key, IMAGE, prompt=prompt, provider="eachlabs")
         ends = [world.end_of(key) for key in keys]
     assert {end.outcome for end in ends} == {"delivered"}
     orders = world.ordered("folder ")
