@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from dropreel.errors import ContentionError
 from dropreel.jobs.failure import FailureKind
 from dropreel.jobs.job import State
 from dropreel.ledger.runtimes import MeasuredRuntimes
@@ -154,3 +155,31 @@ def test_a_slot_that_cannot_be_given_back_fails_no_job(
     monkeypatch.setattr(Slots, "back_off", broken)
     provider.submit_answers = [Busy(Failure(FailureKind.THROTTLED, "too many"), 5)]
     assert generate(generation, claimed(aws).job_id)["outcome"] == "wait"
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        ContentionError("the ledger is busy"),
+        ClientError({"Error": {"Code": "InternalServerError"}}, "UpdateItem"),
+    ],
+    ids=["contention", "aws"],
+)
+def test_a_slot_that_cannot_be_given_back_never_fails_the_job(
+    aws: Aws,
+    generation: Generate,
+    provider: FakeProvider,
+    trouble: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise trouble
+
+    for name in ("release", "back_off"):
+        monkeypatch.setattr(Slots, name, refuse)
+    busy = Busy(Failure(FailureKind.THROTTLED, "too many", retryable=True, billed=False), 5)
+    refusal = Refused(Failure(FailureKind.MODERATED, "no", billed=False))
+    provider.submit_answers = [busy, refusal]
+    job = claimed(aws)
+    assert generate(generation, job.job_id)["outcome"] == "wait"
+    assert generate(generation, job.job_id, tries=1) == {"outcome": "ended", "state": "refused"}

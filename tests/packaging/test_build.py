@@ -198,3 +198,30 @@ def test_the_thumbnail_function_finds_pillow_in_its_own_layer(
         *("pil", "pillow", "pillow.libs"),
     }
     assert not (layer_folder(built) / "PIL").exists()
+
+
+# --- what a function loads ---------------------------------------------------------------------
+
+HTTP = ("httpx", "dropreel.providers.client")
+MONEY = ("dropreel.money",)
+SLOTS = ("dropreel.ledger", "dropreel.waiting")
+
+
+@pytest.mark.parametrize(
+    ("function", "unneeded"),
+    [
+        ("thumbnail", (*HTTP, *MONEY, *SLOTS, "dropreel.mail", "dropreel.drops")),
+        ("widget", (*HTTP, "dropreel.ledger.slots", "dropreel.drops")),
+        ("slot", (*HTTP, "dropreel.clips.download", "dropreel.mail")),
+        ("submit", HTTP),
+    ],
+)
+def test_a_function_loads_only_what_its_step_needs(
+    built: Path, runtime: Path, imports: Imports, function: str, unneeded: tuple[str, ...]
+) -> None:
+    folders = [function_folder(built, function), layer_folder(built), runtime]
+    done = imports(f"functions.{function}.handler", folders=folders)
+    assert (done.code, done.complaint) == (0, "")
+    assert f"dropreel.steps.{function}" in done.loaded
+    loaded = [n for n in done.loaded for top in unneeded if f"{n}.".startswith(f"{top}.")]
+    assert loaded == []

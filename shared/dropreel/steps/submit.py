@@ -60,8 +60,8 @@ NO_IMAGE = Problem(
 _NO_SETTINGS = {"max_cost_usd", "priority"}  # they change nothing in the clip
 _WAS = {
     State.DELIVERED: "made",
-    State.FAILED: "ordered, and may have been paid,",
-    State.CANCELLED: "ordered, and may have been paid,",
+    State.FAILED: "ordered and may have been paid",
+    State.CANCELLED: "ordered and may have been paid",
 }
 
 
@@ -284,8 +284,8 @@ def made_before(held: Job) -> Problem:
     take = held.settings.take
     return Problem(
         "take",
-        f"{take}, with which this clip of the image was {_WAS[held.state]} before",
-        "another number, to order (and pay) another clip of the same image and settings",
+        f"{take}, but this clip was already {_WAS[held.state]}",
+        "a new number: dropreel then orders (and pays for) another clip of this image",
         f'Put "take": {take + 1} into the sidecar, or change the prompt.',
     )
 
