@@ -37,7 +37,7 @@ test: .venv/ready check ## Run `make check` and all tests
 	$(BIN)/pytest -n 2 --ignore tests/e2e --ignore tests/faults \
 		--cov --cov-report=term --cov-fail-under=95 || failed=1; \
 	$(BIN)/pytest -n 2 tests/faults || failed=1; \
-	wait $$e2e || failed=1; cat out/e2e.txt; exit $$failed
+	wait $$e2e || failed=1; trap - EXIT; cat out/e2e.txt; exit $$failed
 
 faults: .venv/ready ## Simulate faults at every step and count duplicate payments (none are allowed)
 	$(BIN)/python -m local.faults

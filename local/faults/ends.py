@@ -73,13 +73,13 @@ class End:
 
     @property
     def results(self) -> list[str]:
-        """What droppers were told of the job."""
-        told = [mail.outcome for mail in self.mails if mail.topic == RESULTS]
-        return [outcome for outcome in told if outcome != REJECTED]
+        """The mails to droppers about the job, by outcome."""
+        mailed = [mail.outcome for mail in self.mails if mail.topic == RESULTS]
+        return [outcome for outcome in mailed if outcome != REJECTED]
 
     @property
     def rejections(self) -> int:
-        """How often droppers were told that what they dropped starts nothing."""
+        """How often droppers were mailed that what they dropped starts no job."""
         return sum(1 for mail in self.mails if mail.outcome == REJECTED)
 
     @property
@@ -116,7 +116,7 @@ def _end_of(world: World, cell: Cell, job: dict[str, Any]) -> End:
             if mail.document.get("job_id", job_id if first else "") == job_id
         ),
         may_be_mailed_twice=bool(
-            fault and fault.kind in MAY_MAIL_TWICE and world.story.sent_not_told
+            fault and fault.kind in MAY_MAIL_TWICE and world.story.sent_not_noted
         ),
         budget=budget,
         line=_line(world),

@@ -47,7 +47,7 @@ def never_paid_twice(end: End) -> Iterator[str]:
     if len(end.ordered) > most:
         yield f"{len(end.ordered)} orders were accepted, {most} may be"
     for name in end.resumed_and_ordered:
-        yield f"{name} was to look again and has ordered"
+        yield f"{name} was to poll again and has ordered"
 
 
 def ends_once(end: End) -> Iterator[str]:
@@ -83,37 +83,37 @@ def is_watched_no_more(end: End) -> Iterator[str]:
         yield f"the sweep would watch this {end.state} job for ever"
 
 
-def tells_once(end: End) -> Iterator[str]:
-    """One mail per told end; passing ones before the last, and the last one always."""
-    told = Counter(end.results)
-    if not told[end.state]:
-        yield f"nobody was told that the job is {end.state}"
-    for outcome, count in told.items():
+def mails_each_end_once(end: End) -> Iterator[str]:
+    """One mail per end; passing ones before the last, and the last one always."""
+    mailed = Counter(end.results)
+    if not mailed[end.state]:
+        yield f"nobody was mailed that the job is {end.state}"
+    for outcome, count in mailed.items():
         runs = [states for states in end.runs.values() if outcome in states]
         if not all(states[-1] == outcome or outcome in PASSING for states in runs) or not runs:
-            yield f"people were told {outcome}, which was not the end"
+            yield f"people were mailed {outcome}, which was not the end"
         if count > len(runs) + end.may_be_mailed_twice:
-            yield f"people were told {outcome} {count} times"
+            yield f"people were mailed {outcome} {count} times"
     fault = end.cell.fault
     for outcome in PASSING & set(end.results) - {end.scenario.passing}:
         if fault is None or fault.kind in HARMLESS:
-            yield f"people were told {outcome} although nothing was lost"
+            yield f"people were mailed {outcome} although nothing was lost"
     if end.results and end.results[-1] != end.state:
         yield f"the last mail said {end.results[-1]}, but the job is {end.state}"
 
 
-def tells_of_drops_in_vain(end: End) -> Iterator[str]:
+def mails_drops_in_vain_once(end: End) -> Iterator[str]:
     """Once, if the same files were dropped after an end that cannot be followed by another run."""
     fault = end.cell.fault
     in_vain = end.dropped_again in SETTLED and len(end.runs) == 1
     if end.rejections > in_vain:
         when = end.dropped_again or "never"
-        yield f"people were told {end.rejections} times of a drop in vain (dropped again: {when})"
+        yield f"people were mailed {end.rejections} times of a drop in vain (again: {when})"
     if in_vain and not end.rejections and fault and fault.label == END:
-        yield "nobody was told that the new drop starts nothing"
+        yield "nobody was mailed that the new drop starts nothing"
 
 
-def tells_operators(end: End) -> Iterator[str]:
+def alerts_operators_once(end: End) -> Iterator[str]:
     """Once for each end that only an operator can settle."""
     notes = Counter(
         mail.outcome
@@ -122,10 +122,10 @@ def tells_operators(end: End) -> Iterator[str]:
     )
     for outcome in PASSING & set(end.results):
         if not notes[outcome]:
-            yield f"operators were not told of the {outcome} job"
+            yield f"operators were not mailed about the {outcome} job"
     for outcome, count in notes.items():
         if count > (2 if end.cell.fault and end.cell.fault.kind in MAY_MAIL_TWICE else 1):
-            yield f"operators were told {outcome} {count} times"
+            yield f"operators were mailed {outcome} {count} times"
 
 
 def stores_what_it_delivers(end: End) -> Iterator[str]:
@@ -143,9 +143,9 @@ def keeps_the_books(end: End) -> Iterator[str]:
     months = {key: amount for key, amount in end.budget.items() if not is_day(key)}
     days = {key: amount for key, amount in end.budget.items() if is_day(key)}
     for month in {*months, *(day[:7] for day in days)}:
-        told = sum((amount for day, amount in days.items() if day[:7] == month), Decimal(0))
-        if months.get(month) != told:
-            yield f"{month} says ${months.get(month)}, its days say ${told}"
+        sum_of_days = sum((amount for day, amount in days.items() if day[:7] == month), Decimal(0))
+        if months.get(month) != sum_of_days:
+            yield f"{month} says ${months.get(month)}, its days say ${sum_of_days}"
 
 
 def owed_usd(end: End) -> Decimal:
@@ -205,9 +205,9 @@ CHECKS: tuple[Callable[[End], Iterator[str]], ...] = (
     ends_once,
     says_the_truth,
     is_watched_no_more,
-    tells_once,
-    tells_of_drops_in_vain,
-    tells_operators,
+    mails_each_end_once,
+    mails_drops_in_vain_once,
+    alerts_operators_once,
     stores_what_it_delivers,
     keeps_the_books,
     keeps_a_record,

@@ -58,7 +58,7 @@ class Story:
 
     states: dict[str, list[tuple[int, str]]] = field(default_factory=dict)  # run, state by job
     undelivered: list[str] = field(default_factory=list)  # what ended in a dead letter queue
-    sent_not_told: bool = False  # when the fault struck, a mail was out and not noted
+    sent_not_noted: bool = False  # when the fault struck, a mail was out and not noted
     dropped_again: str = ""  # the first job's state when its files were
     sweeps: Counter[str] = field(default_factory=Counter)
 
@@ -275,7 +275,7 @@ class World:
         told = [item for item in self.dynamo.items("NOTICE#").values() if "told_at" in item]
         mails = [mail for mail in self.sns.published if mail.topic == RESULTS]
         results = [item for item in told if not item["pk"]["S"].endswith("-operators")]
-        self.story.sent_not_told = len(mails) > len(results)
+        self.story.sent_not_noted = len(mails) > len(results)
 
 
 @contextmanager

@@ -228,7 +228,9 @@ def test_64_true_ups_and_releases_at_once_leave_what_the_clips_have_cost() -> No
     assert account.committed("2026-11-30") == account.committed("2026-11") == sum(costs)
 
 
-def test_without_the_caps_condition_64_orders_pass_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_condition_on_the_cap_64_orders_exceed_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """So the tests above can fail."""
 
     def adding(period: str, amount: Decimal, _: Decimal) -> Any:

@@ -115,7 +115,7 @@ def test_the_table_does_what_moto_does(aws: Aws, seed: int) -> None:
         assert aws.table.get(key) == ours.get(key)
 
 
-def test_a_refused_condition_shows_what_lies_there() -> None:
+def test_a_refused_condition_returns_the_stored_item() -> None:
     table = Table(Dynamo(), "ledger")  # type: ignore[arg-type]
     table.put_new("JOB#1", {"state": "claimed"})
     moves = [
@@ -151,7 +151,7 @@ def test_a_transaction_with_a_known_token_is_not_done_twice() -> None:
         {"TableName": "another"},
     ],
 )
-def test_what_is_no_proper_request_is_an_error(change: dict[str, Any]) -> None:
+def test_a_malformed_request_is_an_error(change: dict[str, Any]) -> None:
     request = Update("BUDGET#1", adds={"usd": 1}).request("ledger")
     with pytest.raises(ClientError, match="ValidationException"):
         Dynamo().update_item(**{**request, **change})
@@ -164,7 +164,9 @@ def test_one_item_may_be_in_one_part_of_a_transaction_only() -> None:
 
 
 @pytest.mark.parametrize("part", [{"Put": {}}, {"Delete": {}, "Update": {}}])
-def test_parts_that_nobody_uses_are_no_part_of_a_transaction(part: dict[str, Any]) -> None:
+def test_a_transaction_takes_only_the_kinds_of_parts_that_dropreel_uses(
+    part: dict[str, Any],
+) -> None:
     with pytest.raises((ClientError, ValueError)):
         Dynamo().transact_write_items(TransactItems=[part])
 
@@ -177,7 +179,7 @@ def test_parts_that_nobody_uses_are_no_part_of_a_transaction(part: dict[str, Any
         {"ExpressionAttributeValues": {":pk": {"S": "LINE#a"}, ":unused": {"S": "x"}}},
     ],
 )
-def test_a_line_is_read_as_the_slots_read_it(change: dict[str, Any]) -> None:
+def test_a_line_can_only_be_queried_as_the_slots_query_it(change: dict[str, Any]) -> None:
     request: dict[str, Any] = {
         "TableName": "ledger",
         "KeyConditionExpression": "pk = :pk",

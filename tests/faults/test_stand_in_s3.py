@@ -51,7 +51,7 @@ def test_buckets_do_what_moto_does(aws: Aws) -> None:
 
 
 def shown(client: Any, name: str, request: dict[str, Any]) -> Any:
-    """What the functions look at in an answer."""
+    """What the functions use of an answer."""
     answer = outcome(lambda: getattr(client, name)(**request))
     if not isinstance(answer, dict):
         return answer
@@ -100,7 +100,7 @@ def test_a_copy_of_another_version_is_refused() -> None:
     assert s3.keys("clips") == []
 
 
-def test_a_presigned_address_ends() -> None:
+def test_a_presigned_url_expires() -> None:
     times = [NOW, NOW, NOW + timedelta(minutes=9), NOW + timedelta(minutes=11)]
     s3 = S3(lambda: times.pop(0))
     s3.put_object(Bucket="clips", Key="sources/1 ä.jpg", Body=b"picture")

@@ -32,7 +32,7 @@ def test_a_name_is_one_execution_until_ninety_days_after_its_end() -> None:
     assert unknown == "ExecutionDoesNotExist"
 
 
-def test_a_token_is_heard_once() -> None:
+def test_a_task_token_is_accepted_once() -> None:
     steps = StepFunctions(lambda: NOW, lambda _: None)
     heard: list[Any] = []
     token, closed = steps.begin_task(heard.append), steps.begin_task(heard.append)

@@ -16,10 +16,12 @@ from moto import mock_aws
 
 from dropreel.container import Container, Session, using
 from dropreel.observability import logger, metrics
+from dropreel.steps.submit import Submit
 from tests.support.aws import Aws, Clock, FakeProvider, resources
 from tests.support.functions import KEYS, Functions, Wire, environment
 from tests.support.mp4 import mp4
 from tests.support.stage import Stage
+from tests.support.submitting import make_submit
 
 
 @pytest.fixture
@@ -49,6 +51,11 @@ def stage(aws: Aws, provider: FakeProvider, clock: Clock, clip: bytes) -> Iterat
     metrics.clear_metrics()
     yield Stage(aws, provider, clock, clip)
     metrics.clear_metrics()
+
+
+@pytest.fixture
+def submit(aws: Aws, clock: Clock) -> Submit:
+    return make_submit(aws, clock)
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ STEPS = (Submit, Slot, Generate, Poll, Finalize, Sweep, Thumbnail, Widget)
 
 @pytest.mark.usefixtures("service_models_read_once")
 @pytest.mark.parametrize("step", STEPS)
-def test_a_step_without_its_settings_says_which(step: type[Any]) -> None:
+def test_a_step_without_its_settings_names_the_missing_variables(step: type[Any]) -> None:
     bare = Container({}, cast("Session", boto3.session.Session()))
     with pytest.raises(SettingsError, match=r"missing or wrong environment variables: [A-Z_, ]+"):
         bare.step(step)

@@ -1,4 +1,4 @@
-"""Clips that come: stored, recorded and told once, whatever is repeated."""
+"""Clips that arrive: stored, recorded and mailed once, whatever is repeated."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.support.stage import (
 # --- delivered -------------------------------------------------------------------------------
 
 
-def test_a_ready_clip_is_stored_and_told_once(stage: Stage, clip: bytes) -> None:
+def test_a_ready_clip_is_stored_and_mailed_once(stage: Stage, clip: bytes) -> None:
     job = stage.job(State.READY)
     stage.provider.status_answers = [READY]
     assert stage.finish(job) == {"outcome": "delivered", "state": "delivered", "clip": CLIP_KEY}
@@ -48,7 +48,7 @@ def test_a_ready_clip_is_stored_and_told_once(stage: Stage, clip: bytes) -> None
     assert operators == []
 
 
-def test_the_ledger_notes_what_the_clip_is_when_it_came_and_what_it_cost(
+def test_the_ledger_keeps_the_clips_facts_its_delivery_time_and_its_cost(
     stage: Stage, clip: bytes
 ) -> None:
     job = stage.job(State.READY)
@@ -80,7 +80,7 @@ def test_a_price_known_from_polling_stays_when_the_last_answer_has_none(stage: S
     ],
     ids=["real price", "no price", "not billed", "perhaps billed", "billed"],
 )
-def test_the_budget_holds_what_the_end_has_cost(
+def test_the_budget_holds_what_the_job_has_cost_at_its_end(
     stage: Stage, status: StatusOutcome, committed: str
 ) -> None:
     job = stage.job(State.READY)
@@ -98,7 +98,7 @@ def test_a_clip_is_counted_when_it_is_delivered(stage: Stage) -> None:
     assert counted == {"ClipDelivered": [1.0], "SecondsToClip": [60.0]}
 
 
-def test_the_record_tells_how_the_clip_came_to_be(stage: Stage, clip: bytes) -> None:
+def test_the_record_holds_source_settings_clip_attempts_and_cost(stage: Stage, clip: bytes) -> None:
     job = stage.job(State.READY)
     stage.provider.status_answers = [READY]
     stage.finish(job, polls=7)
@@ -162,7 +162,7 @@ def test_the_record_tells_how_the_clip_came_to_be(stage: Stage, clip: bytes) -> 
     }
 
 
-def test_no_address_that_opens_something_is_kept_or_mailed(stage: Stage) -> None:
+def test_no_signed_url_is_recorded_or_mailed(stage: Stage) -> None:
     references = ("https://pictures.example/a.png?token=0p3n", "https://pictures.example/b.png")
     settings = ClipSettings("push", "16:9", "540p", "5s", reference_image_urls=references)
     job = stage.job(State.READY, settings=settings)
@@ -181,7 +181,7 @@ def test_no_address_that_opens_something_is_kept_or_mailed(stage: Stage) -> None
     ]
 
 
-def test_the_headers_of_the_result_go_to_its_host(stage: Stage) -> None:
+def test_the_headers_of_the_result_are_sent_with_its_download(stage: Stage) -> None:
     job = stage.job(State.READY)
     stage.provider.status_answers = [READY]
     stage.finish(job)
@@ -192,7 +192,7 @@ def test_the_headers_of_the_result_go_to_its_host(stage: Stage) -> None:
 # --- again and again -------------------------------------------------------------------------
 
 
-def test_finishing_twice_fetches_stores_and_tells_once(stage: Stage) -> None:
+def test_finalizing_twice_fetches_stores_and_mails_once(stage: Stage) -> None:
     job = stage.job(State.READY)
     stage.provider.status_answers = [READY]
     first = stage.finish(job)
@@ -203,7 +203,7 @@ def test_finishing_twice_fetches_stores_and_tells_once(stage: Stage) -> None:
     assert len(stage.mails()[0]) == 1
 
 
-def test_after_a_crash_between_storing_and_noting_the_next_run_ends_well(
+def test_after_a_crash_between_storing_and_the_ledger_the_next_run_delivers_once(
     stage: Stage, clip: bytes
 ) -> None:
     def die() -> datetime:
@@ -233,7 +233,7 @@ def test_a_mail_that_could_not_be_sent_is_sent_by_the_next_run(stage: Stage) -> 
     assert len(stage.cdn.fetches) == 1
 
 
-def test_trouble_with_the_operators_topic_repeats_no_mail_to_the_droppers(stage: Stage) -> None:
+def test_a_failing_operators_topic_repeats_no_mail_to_the_droppers(stage: Stage) -> None:
     job = stage.job(State.STALLED, failure=JobFailure(FailureKind.DEADLINE, "x"))
     gone = Publisher(stage.aws.operators.sns, f"{stage.aws.operators.topic_arn}-gone")
     for _ in range(2):
@@ -248,7 +248,7 @@ def test_trouble_with_the_operators_topic_repeats_no_mail_to_the_droppers(stage:
     assert (len(results), len(operators)) == (1, 1)
 
 
-def test_while_another_run_is_telling_this_one_must_come_again(stage: Stage) -> None:
+def test_while_another_run_sends_the_mail_this_one_raises_to_be_retried(stage: Stage) -> None:
     job = stage.job(State.REFUSED, failure=JobFailure(FailureKind.MODERATED, "no"))
     with pytest.raises(ClientError, match="NotFound"):
         stage.without_mail().handle(FinalizeEvent(job.job_id, f"{EXECUTIONS}:another")).payload()
@@ -268,7 +268,7 @@ def test_an_unknown_job_is_an_error(stage: Stage) -> None:
 # --- what it is called with ------------------------------------------------------------------
 
 
-def test_the_workflow_says_how_it_went() -> None:
+def test_the_event_of_the_workflow_carries_run_polls_fetches_and_accident() -> None:
     event = {"job_id": "j", "execution_id": "e", "run": 2, "polls": 3, "fetches": 1}
     assert FinalizeEvent.of({**event, "accident": "Oops"}) == FinalizeEvent(
         "j", "e", 2, 3, 1, "Oops", late=False
@@ -283,7 +283,7 @@ def test_the_workflow_says_how_it_went() -> None:
         ("FAILED", "the workflow was failed"),
     ],
 )
-def test_eventbridge_says_that_an_execution_is_over(
+def test_the_event_of_a_closed_execution_is_a_late_accident(
     events: Path, status: str, accident: str
 ) -> None:
     event = json.loads((events / "execution-aborted.json").read_text())
@@ -295,14 +295,12 @@ def test_eventbridge_says_that_an_execution_is_over(
     assert FinalizeEvent.of(event) == FinalizeEvent("j", execution, 2, accident=accident, late=True)
 
 
-def test_an_aborted_execution_is_told_once_and_only_if_the_workflow_had_not_done_so(
-    stage: Stage, events: Path
-) -> None:
+def test_an_aborted_execution_is_mailed_once(stage: Stage, events: Path) -> None:
     ending = FinalizeEvent.of(json.loads((events / "execution-aborted.json").read_text()))
     source = Source("inbox", "campaign/lighthouse.jpg", '"e"', "image/jpeg", 8, 8, "sources/x.jpg")
     job = stage.aws.ledger.claim(make_job(job_id=ending.job_id, source=source))
     assert ending.execution_id.endswith(f":{job.execution_name}")
     for _ in range(2):
-        assert stage.delivery.handle(ending).payload()["cause"] == "the workflow was aborted"
+        assert stage.step.handle(ending).payload()["cause"] == "the workflow was aborted"
     ((mail,), (note,)) = stage.mails()
     assert mail["outcome"] == note["outcome"] == "refused"

@@ -1,4 +1,4 @@
-"""Clips that do not come, or not at once: tried again, given up, told."""
+"""Clips that do not arrive, or not at once: retried, given up, mailed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from tests.support.stage import (
     ],
     ids=["pending", "no answer"],
 )
-def test_a_clip_that_is_not_ready_after_all_is_looked_at_again_but_not_forever(
+def test_a_clip_that_is_not_ready_after_all_is_polled_a_limited_number_of_times(
     stage: Stage, status: Pending | NoAnswer, reason: str
 ) -> None:
     job = stage.job(State.READY)
@@ -50,7 +50,7 @@ def test_a_clip_that_is_not_ready_after_all_is_looked_at_again_but_not_forever(
     assert stage.cdn.fetches == []
 
 
-def test_a_clip_that_the_provider_has_lost_is_a_failed_job(stage: Stage) -> None:
+def test_a_failure_reported_after_ready_fails_the_job(stage: Stage) -> None:
     job = stage.job(State.READY)
     failure = Failure(FailureKind.MODERATED, "flagged after all", code="nsfw", billed=False)
     stage.provider.status_answers = [Failed(failure)]
@@ -100,7 +100,7 @@ def test_a_download_is_tried_five_times_with_growing_pauses(stage: Stage, troubl
     assert stage.aws.stored("clips/") == [RECORD_KEY]
 
 
-def test_a_clip_that_can_be_fetched_at_last_is_delivered(stage: Stage, clip: bytes) -> None:
+def test_a_download_that_succeeds_after_a_failure_is_delivered(stage: Stage, clip: bytes) -> None:
     job = stage.job(State.READY)
     stage.provider.status_answers = [READY, READY]
     stage.cdn.answer = TROUBLES["busy"]
@@ -110,13 +110,13 @@ def test_a_clip_that_can_be_fetched_at_last_is_delivered(stage: Stage, clip: byt
     assert len(stage.mails()[0]) == 1
 
 
-def test_a_clip_that_does_not_come_within_a_run_is_given_up_at_once_with_a_word_to_the_operator(
+def test_a_download_that_outlasts_the_run_stalls_the_job_and_alerts_operators(
     stage: Stage, clip: bytes
 ) -> None:
     job = stage.job(State.READY)
     stage.provider.status_answers = [READY]
     ending = FinalizeEvent(job.job_id, execution_of(job), job.run)
-    assert stage.delivery.handle(ending, lambda: 10).payload()["error"] == "stalled.download"
+    assert stage.step.handle(ending, lambda: 10).payload()["error"] == "stalled.download"
     assert len(stage.cdn.fetches) == 1
     assert stage.aws.stored("clips/") == [RECORD_KEY]
     ((mail,), (note,)) = stage.mails()
@@ -124,13 +124,13 @@ def test_a_clip_that_does_not_come_within_a_run_is_given_up_at_once_with_a_word_
     assert "too slowly" in mail["failure"]["message"]
 
 
-def test_a_clip_that_was_too_slow_is_fetched_from_its_start_when_the_sweep_looks_again(
+def test_a_clip_that_was_too_slow_is_fetched_from_its_start_after_the_sweep_polls_again(
     stage: Stage, clip: bytes
 ) -> None:
     job = stage.job(State.READY)
     stage.provider.status_answers = [READY, READY]
     ending = FinalizeEvent(job.job_id, execution_of(job), job.run)
-    assert stage.delivery.handle(ending, lambda: 10).payload()["outcome"] == "ended"
+    assert stage.step.handle(ending, lambda: 10).payload()["outcome"] == "ended"
     for state in (State.SUBMITTED, State.READY):
         job = stage.aws.ledger.move(stage.held(), state)
     assert stage.finish(job)["outcome"] == "delivered"
@@ -181,9 +181,7 @@ def test_what_is_not_the_ordered_clip_is_fetched_again_and_never_stored(
     ],
     ids=["not https", "not public", "with a password"],
 )
-def test_an_address_that_must_not_be_fetched_ends_the_job_at_once(
-    stage: Stage, address: str
-) -> None:
+def test_an_unsafe_url_is_not_fetched_and_fails_the_job_at_once(stage: Stage, address: str) -> None:
     job = stage.job(State.READY)
     stage.provider.status_answers = [Ready(address)]
     ended = stage.finish(job)
@@ -207,9 +205,7 @@ AFTER = {
 
 
 @pytest.mark.parametrize("state", [state for state in State if state not in ENDS])
-def test_after_an_accident_what_may_be_paid_is_never_called_unpaid(
-    stage: Stage, state: State
-) -> None:
+def test_an_accident_never_ends_a_possibly_paid_job_as_unpaid(stage: Stage, state: State) -> None:
     job = stage.job(state)
     ended = stage.finish(job, accident="States.Timeout", late=state is State.READY)
     end, kind = AFTER[state]
@@ -228,7 +224,7 @@ def test_after_an_accident_what_may_be_paid_is_never_called_unpaid(
     assert stage.cdn.fetches == []
 
 
-def test_a_clip_that_is_ready_is_delivered_whatever_went_wrong_on_the_way_to_it(
+def test_a_ready_clip_is_delivered_despite_an_accident_in_the_workflow(
     stage: Stage,
 ) -> None:
     job = stage.job(State.READY)
@@ -237,7 +233,7 @@ def test_a_clip_that_is_ready_is_delivered_whatever_went_wrong_on_the_way_to_it(
     assert stage.mails()[1] == []
 
 
-def test_a_workflow_that_comes_to_its_end_too_early_is_an_accident_too(stage: Stage) -> None:
+def test_a_workflow_that_ends_before_the_job_does_is_an_accident(stage: Stage) -> None:
     ended = stage.finish(stage.job(State.SUBMITTED))
     assert ended["error"] == "stalled.accident"
     assert ended["cause"] == "the workflow ended too early"
@@ -253,7 +249,7 @@ def test_a_workflow_that_comes_to_its_end_too_early_is_an_accident_too(stage: St
         (State.CANCELLED, None, "cancelled.unexpected", "unexpected"),
     ],
 )
-def test_a_job_that_has_ended_without_a_clip_is_recorded_and_told(
+def test_a_job_that_ended_without_a_clip_is_recorded_and_mailed_once(
     stage: Stage, state: State, failure: JobFailure | None, error: str, cause: str
 ) -> None:
     job = stage.job(state, failure=failure)
@@ -270,7 +266,7 @@ def test_a_job_that_has_ended_without_a_clip_is_recorded_and_told(
     assert [mail["outcome"] for mail in stage.mails()[0]] == [state.value]
 
 
-def test_a_run_that_a_newer_one_has_replaced_does_nothing(stage: Stage) -> None:
+def test_a_run_replaced_by_a_newer_one_changes_nothing(stage: Stage) -> None:
     old = stage.job(State.REFUSED, failure=JobFailure(FailureKind.BAD_INPUT, "x"))
     new = stage.aws.ledger.claim(make_job(dropped_at="2026-11-20T10:00:00.000Z"))
     assert (new.run, new.state) == (2, State.CLAIMED)
@@ -280,11 +276,11 @@ def test_a_run_that_a_newer_one_has_replaced_does_nothing(stage: Stage) -> None:
     assert len(stage.mails()[0]) == 1
 
 
-def test_the_late_end_of_an_execution_is_nothing_to_a_job_that_went_on_in_another(
+def test_a_closed_execution_does_not_end_a_job_that_another_execution_resumed(
     stage: Stage,
 ) -> None:
     job = stage.job(State.RUNNING, execution=f"{EXECUTIONS}:resumed")
     assert stage.finish(job, accident="aborted", late=True)["outcome"] == "superseded"
     assert (stage.held(), stage.mails()) == (job, ([], []))
     resumed = FinalizeEvent(job.job_id, job.execution, job.run, accident="aborted", late=True)
-    assert stage.delivery.handle(resumed).payload()["error"] == "stalled.accident"
+    assert stage.step.handle(resumed).payload()["error"] == "stalled.accident"

@@ -31,7 +31,9 @@ from tests.support.mp4 import mp4
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
 
 
-def test_an_image_comes_through_all_four_functions(functions: Functions, events: Path) -> None:
+def test_an_image_is_delivered_by_submit_generate_poll_and_finalize(
+    functions: Functions, events: Path
+) -> None:
     functions.wire.answers = {
         "POST": [answer(201, id="gen-1", state="queued")],
         "GET": [generation("processing"), DONE, DONE],
@@ -54,7 +56,7 @@ def test_an_image_comes_through_all_four_functions(functions: Functions, events:
 
 
 @pytest.mark.parametrize("name", CATALOG)
-def test_every_provider_is_asked_at_its_own_address_with_its_own_key(
+def test_every_provider_is_called_at_its_own_host_with_its_own_key(
     functions: Functions, name: str
 ) -> None:
     job = functions.aws.ledger.claim(make_job(provider=name, estimate_usd=Decimal("0.15")))
@@ -66,7 +68,7 @@ def test_every_provider_is_asked_at_its_own_address_with_its_own_key(
     assert failure_of(functions.aws.ledger.require(job.job_id))["kind"] == "auth"
 
 
-def test_an_aborted_execution_is_told(functions: Functions, events: Path) -> None:
+def test_an_aborted_execution_is_mailed_and_logged(functions: Functions, events: Path) -> None:
     event = json.loads((events / "execution-aborted.json").read_text())
     job: Job = make_job()
     functions.aws.ledger.claim(job)
@@ -96,7 +98,7 @@ def test_a_late_clip_starts_the_workflow_again(functions: Functions, events: Pat
     assert any("-late-" in name for name in names)
 
 
-def test_the_sweep_also_looks_whether_anybody_gets_the_mails(functions: Functions) -> None:
+def test_the_sweep_alerts_operators_when_a_topic_has_no_subscriber(functions: Functions) -> None:
     assert functions.call("sweep", {}) == {}
     (warning,) = functions.aws.operators.take()  # moto knows of no confirmed subscriber
     assert warning["alert"] == "subscribers"

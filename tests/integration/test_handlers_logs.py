@@ -67,9 +67,7 @@ def eventful(functions: Functions, events: Path) -> dict[str, Any]:
     return carried
 
 
-def test_every_line_of_the_workflow_names_the_job_and_its_execution(
-    functions: Functions, events: Path
-) -> None:
+def test_every_log_line_names_the_job_and_its_execution(functions: Functions, events: Path) -> None:
     carried = eventful(functions, events)
     lines = functions.log()
     named = {line["function_name"] for line in lines}
@@ -105,7 +103,7 @@ def test_nothing_secret_is_ever_logged(
     assert QUERY.findall(written) == []
 
 
-def test_what_happens_is_counted_under_the_products_name(
+def test_metrics_are_those_of_the_catalogue_under_the_products_name(
     functions: Functions, events: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     eventful(functions, events)

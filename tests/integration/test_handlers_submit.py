@@ -14,7 +14,7 @@ from tests.support.functions import IMAGE, Functions, submit
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
 
 
-def test_only_the_message_that_could_not_be_handled_comes_again(
+def test_only_the_message_that_could_not_be_handled_is_returned_to_the_queue(
     functions: Functions, events: Path
 ) -> None:
     functions.drop()
@@ -30,7 +30,7 @@ def test_only_the_message_that_could_not_be_handled_comes_again(
     assert not {"job_id", "image_key"} & set(error)
 
 
-def test_when_no_message_could_be_handled_all_of_them_come_again(
+def test_when_no_message_could_be_handled_all_of_them_are_returned_to_the_queue(
     functions: Functions, events: Path
 ) -> None:
     batch = json.loads((events / "sqs-batch.json").read_text())
@@ -60,7 +60,7 @@ def test_a_tagged_image_is_pinned_without_its_tags(functions: Functions, events:
     assert found["TagSet"] == []
 
 
-def test_the_queue_brings_the_word_to_tell_many_results_together(
+def test_a_message_from_the_queue_sends_the_digest_of_many_results(
     functions: Functions, events: Path
 ) -> None:
     def rejected(name: str) -> dict[str, Any]:
@@ -83,5 +83,5 @@ def test_the_queue_brings_the_word_to_tell_many_results_together(
         item["pk"] for item in functions.aws.table.query_index("unsettled", "unsettled", "mails")
     }
     call({"digest": counter.removeprefix("MAILS#")})
-    told = [mail for mail in functions.aws.results.take() if mail["outcome"] == "digest"]
-    assert [mail["counts"] for mail in told] == [{"rejected": 2}]
+    digests = [mail for mail in functions.aws.results.take() if mail["outcome"] == "digest"]
+    assert [mail["counts"] for mail in digests] == [{"rejected": 2}]

@@ -1,10 +1,12 @@
+"""A mail is sent once: by one sender at a time, and never again after that."""
+
 from __future__ import annotations
 
 from dropreel.mail.once import LEASE_S, SendOnce, Turn
 from tests.support.aws import Aws
 
 
-def test_ends_are_told_by_one_at_a_time_and_only_once(aws: Aws) -> None:
+def test_a_mail_is_sent_by_one_sender_at_a_time_and_only_once(aws: Aws) -> None:
     one, other = SendOnce(aws.table), SendOnce(aws.table)
     assert one.begin("n", 1000) is Turn.OURS
     assert other.begin("n", 1010) is Turn.BUSY
@@ -16,7 +18,7 @@ def test_ends_are_told_by_one_at_a_time_and_only_once(aws: Aws) -> None:
     assert other.was_sent("n")
 
 
-def test_who_dies_while_telling_is_replaced(aws: Aws) -> None:
+def test_a_sender_that_dies_is_replaced_after_its_lease(aws: Aws) -> None:
     dead, other = SendOnce(aws.table), SendOnce(aws.table)
     assert dead.begin("n", 1000) is Turn.OURS
     assert other.begin("n", 999 + LEASE_S) is Turn.BUSY

@@ -30,7 +30,7 @@ class Answer:
 
 
 class Host:
-    """A real HTTP server on a free port of this machine that answers as told, in order."""
+    """A real HTTP server on a free port of this machine that gives the answers in order."""
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)

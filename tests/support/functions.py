@@ -29,7 +29,7 @@ HOSTS = {name: httpx.URL(contract(name)["requests"]["submit"]["url"]).host for n
 
 @dataclass(frozen=True)
 class Context:
-    """What Lambda tells a function about its invocation."""
+    """What Lambda passes to a function about its invocation."""
 
     function_name: str
     memory_limit_in_mb: int = 512

@@ -1,4 +1,4 @@
-"""A job that has come to its end: its provider's host, the function, and who is told."""
+"""A job that has come to its end: its provider's host, the function, and its mails."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Stage:
         self.provider = provider
         self.clock = clock
         self.cdn = Cdn(lambda: file(clip))
-        self.delivery = self.build()
+        self.step = self.build()
 
     def build(self, **parts: Any) -> Finalize:
         container = FakeContainer(
@@ -106,7 +106,7 @@ class Stage:
 
     def finish(self, job: Job, **knowledge: Any) -> dict[str, Any]:
         """One call by the workflow."""
-        return self.delivery.handle(
+        return self.step.handle(
             FinalizeEvent(job.job_id, execution_of(job), job.run, **knowledge)
         ).payload()
 

@@ -191,8 +191,8 @@ def writing_mails(template: Document) -> list[str]:
     ]
 
 
-def more_than_looking(template: Document) -> list[str]:
-    """Who looks at the dashboard sees what it shows, and nothing else of the ledger."""
+def more_than_the_newest_jobs(template: Document) -> list[str]:
+    """The widget reads what the dashboard shows, and nothing else of the ledger."""
     index = {"Fn::Sub": "${LedgerTable.Arn}/index/newest"}
     return [
         str(grant)

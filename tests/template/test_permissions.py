@@ -14,7 +14,7 @@ from tests.template.permissions import (
     changing_what_is_stored,
     grants,
     more_at_the_clips,
-    more_than_looking,
+    more_than_the_newest_jobs,
     open_actions,
     open_resources,
     open_to_the_world,
@@ -45,7 +45,7 @@ SOURCE = statement_of("GenerateFunction", index_of("GenerateFunction", "s3:GetOb
 POLL = statement_of("PollFunction", 0)
 START = statement_of("SubmitFunction", index_of("SubmitFunction", "states:StartExecution"))
 PUBLISH = statement_of("GenerateFunction", index_of("GenerateFunction", "sns:Publish"))
-LOOK = statement_of("WidgetFunction", index_of("WidgetFunction", "dynamodb:Query"))
+NEWEST = statement_of("WidgetFunction", index_of("WidgetFunction", "dynamodb:Query"))
 ALL_CLIPS = {"Fn::Sub": "${ClipsBucket.Arn}/*"}
 INTO_QUEUE = ("Resources", "QueuesPolicy", "Properties", "PolicyDocument", "Statement", 0)
 SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
@@ -69,8 +69,8 @@ SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
     (writing_mails, (*POLL, "Action"), ["sns:Publish"]),
     (writing_mails, (*PUBLISH, "Action"), "sns:Subscribe"),
     (writing_mails, (*PUBLISH, "Resource"), [{"Ref": "ResultsTopic"}]),
-    (more_than_looking, (*LOOK, "Resource"), {"Fn::GetAtt": ["LedgerTable", "Arn"]}),
-    (more_than_looking, (*LOOK, "Action"), ["dynamodb:Query", "dynamodb:PutItem"]),
+    (more_than_the_newest_jobs, (*NEWEST, "Resource"), {"Fn::GetAtt": ["LedgerTable", "Arn"]}),
+    (more_than_the_newest_jobs, (*NEWEST, "Action"), ["dynamodb:Query", "dynamodb:PutItem"]),
     (calling_functions, (*POLL, "Action"), "lambda:InvokeFunction"),
     (calling_functions, (*START, "Action"), "lambda:InvokeFunction"),
     (open_to_the_world, (*INTO_QUEUE, "Principal"), "*"),
@@ -81,16 +81,18 @@ SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
 
 
 @pytest.mark.parametrize("rule", dict.fromkeys(rule for rule, *_ in SPOILT))
-def test_nobody_may_do_more_than_needed(template: Document, rule: Rule) -> None:
+def test_no_role_may_do_more_than_needed(template: Document, rule: Rule) -> None:
     assert rule(template) == []
 
 
 @pytest.mark.parametrize(("rule", "path", "to"), SPOILT)
-def test_a_right_too_much_is_noticed(rule: Rule, path: tuple[str | int, ...], to: Any) -> None:
+def test_each_rule_finds_a_permission_too_many(
+    rule: Rule, path: tuple[str | int, ...], to: Any
+) -> None:
     assert rule(spoilt(load(), *path, to=to)) != []
 
 
-def test_every_role_has_what_its_work_takes(template: Document) -> None:
+def test_every_role_has_the_permissions_that_it_needs(template: Document) -> None:
     held = {owner: at_clips(owner, template) for owner in ALLOWED_AT_CLIPS}
     assert held == ALLOWED_AT_CLIPS
     assert len(grants(template)) >= 30

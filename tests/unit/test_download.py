@@ -84,7 +84,7 @@ def test_bytes_that_are_said_to_be_compressed_are_passed_on_as_they_are(
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
-def test_an_address_that_is_no_longer_good_asks_for_a_fresh_one(
+def test_an_expired_url_raises_an_error_that_asks_for_a_fresh_one(
     serve: Serve, http: httpx.Client, status: int
 ) -> None:
     host = serve(Answer(b"<Error/>", status))
@@ -94,7 +94,7 @@ def test_an_address_that_is_no_longer_good_asks_for_a_fresh_one(
 
 
 @pytest.mark.parametrize("status", [204, 206, 304, 400, 408, 429, 500, 502, 503])
-def test_other_answers_may_be_better_another_time(
+def test_any_other_status_raises_an_error_that_suggests_a_retry(
     serve: Serve, http: httpx.Client, status: int
 ) -> None:
     host = serve(Answer(b"", status))
@@ -103,13 +103,13 @@ def test_other_answers_may_be_better_another_time(
     assert not isinstance(caught.value, UrlExpiredError)
 
 
-def test_a_host_that_asks_to_wait_is_quoted(serve: Serve, http: httpx.Client) -> None:
+def test_the_error_states_how_long_the_host_asked_to_wait(serve: Serve, http: httpx.Client) -> None:
     host = serve(Answer(b"", 429, {"Retry-After": "30"}))
     with pytest.raises(DownloadError, match="answered 429 and asked to wait 30 s"):
         fetched(http, f"{host.origin}/clip.mp4")
 
 
-def test_a_host_that_is_not_there_is_a_download_error(http: httpx.Client) -> None:
+def test_a_host_that_refuses_connections_is_a_download_error(http: httpx.Client) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/clip.mp4?sig=secret"

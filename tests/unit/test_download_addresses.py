@@ -54,7 +54,7 @@ def test_https_on_a_public_host_is_fetched(url: str) -> None:
         "",
     ],
 )
-def test_other_addresses_are_refused(url: str) -> None:
+def test_urls_that_are_not_https_on_a_public_host_are_refused(url: str) -> None:
     with pytest.raises(UnsafeUrlError):
         from_afar(url)
 
@@ -116,13 +116,13 @@ def test_a_host_that_leads_to_a_public_address_is_fetched(address: str) -> None:
         "https://127.1/",
     ],
 )
-def test_numbers_that_mean_this_machine_are_refused(url: str) -> None:
+def test_numeric_forms_of_the_loopback_address_are_refused(url: str) -> None:
     with pytest.raises(UnsafeUrlError):
         from_afar(url, resolve=resolve_host)
 
 
 @pytest.mark.parametrize("fault", [socket.gaierror("no such host"), UnicodeError("too long")])
-def test_an_unknown_host_may_be_known_later(fault: Exception) -> None:
+def test_a_host_that_cannot_be_resolved_is_a_download_error(fault: Exception) -> None:
     def fail(*_: object) -> list[str]:
         raise fault
 
@@ -130,7 +130,7 @@ def test_an_unknown_host_may_be_known_later(fault: Exception) -> None:
         from_afar("https://clips.example/a?sig=1", resolve=fail)
 
 
-def test_a_host_without_addresses_may_have_some_later() -> None:
+def test_a_host_without_addresses_is_a_download_error() -> None:
     with pytest.raises(DownloadError, match="cannot be found"):
         from_afar("https://clips.example/a", resolve=lambda *_: [])
 
@@ -142,7 +142,7 @@ def test_a_name_that_turned_private_after_it_was_checked_is_refused(address: str
         from_afar("https://clips.example/a", client)
 
 
-def test_a_public_peer_is_read() -> None:
+def test_a_clip_from_a_public_peer_is_read() -> None:
     client = answering(network_stream=Peer(PUBLIC, 443))
     assert from_afar("https://clips.example/a", client) == b"clip"
 
@@ -161,7 +161,7 @@ class Rebound(httpx.HTTPTransport):
         return super().handle_request(request)
 
 
-def test_the_peer_of_a_real_connection_is_looked_at(serve: Serve) -> None:
+def test_the_peer_of_a_real_connection_is_checked(serve: Serve) -> None:
     host = serve(Answer(CLIP))
     with pytest.raises(UnsafeUrlError, match=r"connected to 127\.0\.0\.1, which is not public"):
         from_afar("https://clips.example/a", httpx.Client(transport=Rebound(host.origin)))
@@ -180,5 +180,5 @@ def test_the_system_finds_the_addresses_of_a_host() -> None:
         ("no address at all", "no address at all"),
     ],
 )
-def test_addresses_are_shown_without_their_secrets(url: str, shown: str) -> None:
+def test_urls_are_shown_without_query_fragment_and_password(url: str, shown: str) -> None:
     assert without_query(url) == shown

@@ -42,7 +42,7 @@ def test_a_redirect_to_a_host_that_is_not_trusted_is_not_followed(
     assert second.requests == []
 
 
-def test_redirects_end_somewhere(serve: Serve, http: httpx.Client) -> None:
+def test_more_redirects_than_allowed_are_an_error(serve: Serve, http: httpx.Client) -> None:
     host = serve(*[redirect("/again")] * (MAX_REDIRECTS + 1))
     with pytest.raises(DownloadError, match="more than 5 redirects"):
         fetched(http, f"{host.origin}/a")
@@ -50,7 +50,7 @@ def test_redirects_end_somewhere(serve: Serve, http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"Location": "https://256.1.1.1/"}])
-def test_a_redirect_to_nowhere_is_an_error(
+def test_a_redirect_without_a_valid_target_is_an_error(
     serve: Serve, http: httpx.Client, headers: dict[str, str]
 ) -> None:
     host = serve(Answer(b"", 302, headers))
@@ -58,7 +58,7 @@ def test_a_redirect_to_nowhere_is_an_error(
         fetched(http, f"{host.origin}/a")
 
 
-def test_every_redirect_is_resolved_and_looked_at() -> None:
+def test_the_target_of_every_redirect_is_resolved_and_checked() -> None:
     asked = []
 
     def handler(request: httpx.Request) -> httpx.Response:

@@ -39,7 +39,7 @@ def test_a_connection_lost_before_the_first_byte_is_resumed(
     assert fetched(http, f"{host.origin}/c") == CLIP
 
 
-def test_resuming_ends_somewhere(serve: Serve, http: httpx.Client) -> None:
+def test_a_download_is_resumed_a_limited_number_of_times(serve: Serve, http: httpx.Client) -> None:
     host = serve(Answer(CLIP, headers=RESUMABLE, sent=10), *[rest(10, 0)] * MAX_RESUMES)
     with pytest.raises(DownloadError, match=f"cut short: 10 of {len(CLIP)} bytes came"):
         fetched(http, f"{host.origin}/c")
@@ -84,7 +84,7 @@ def test_another_answer_than_the_rest_of_the_clip_ends_the_download(
         fetched(http, f"{host.origin}/c")
 
 
-def test_an_address_that_expires_in_the_middle_asks_for_a_fresh_one(
+def test_a_url_that_expires_during_the_download_asks_for_a_fresh_one(
     serve: Serve, http: httpx.Client
 ) -> None:
     host = serve(Answer(CLIP, headers=RESUMABLE, sent=10), Answer(b"", 403))
@@ -105,7 +105,7 @@ def test_a_stream_of_no_stated_length_that_breaks_is_not_resumed() -> None:
         from_afar("https://clips.example/a", client)
 
 
-def test_a_host_that_is_gone_when_resuming_is_asked_a_few_times() -> None:
+def test_a_host_that_is_gone_when_resuming_is_tried_a_limited_number_of_times() -> None:
     asked = []
 
     def handler(request: httpx.Request) -> httpx.Response:

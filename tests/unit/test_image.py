@@ -96,6 +96,6 @@ def test_metadata_of_megabytes_costs_a_handful_of_reads() -> None:
         with_chunks(PNG, chunk(b"eXIf", exif(9))),
     ],
 )
-def test_oddities_that_decoders_forgive_are_forgiven(data: bytes) -> None:
+def test_oddities_that_decoders_accept_are_accepted(data: bytes) -> None:
     info = inspected(data)
     assert (info.width, info.height) == (40, 30)

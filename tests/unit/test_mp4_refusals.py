@@ -30,7 +30,7 @@ from tests.support.mp4 import box, encoded, exif, mp4
 
 
 @pytest.mark.parametrize(
-    ("start", "look"),
+    ("start", "kind"),
     [
         (b"<!DOCTYPE html><html>", "a web page or XML message"),
         (b"\xef\xbb\xbf<?xml version='1.0'?><Error/>", "a web page or XML message"),
@@ -47,10 +47,10 @@ from tests.support.mp4 import box, encoded, exif, mp4
         (exif(1)[6:], "unknown data"),
     ],
 )
-def test_what_is_no_mp4_is_refused_at_its_first_bytes(start: bytes, look: str) -> None:
-    assert look in refused(start)
+def test_what_is_no_mp4_is_refused_at_its_first_bytes(start: bytes, kind: str) -> None:
+    assert kind in refused(start)
     if len(start) >= 8:
-        with pytest.raises(ClipInvalidError, match=f"no MP4 but {look}"):
+        with pytest.raises(ClipInvalidError, match=f"no MP4 but {kind}"):
             ClipChecker().feed(start[:8])
 
 
