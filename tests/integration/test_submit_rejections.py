@@ -56,7 +56,7 @@ def test_an_image_alone_is_mailed_once_after_its_grace(aws: Aws, submit: Submit)
     for _ in range(2):
         submit.handle(again)
     (mail,) = aws.results.take()
-    assert mail["subject"] == "lighthouse.jpg: no clip, please mend"
+    assert mail["subject"] == "lighthouse.jpg: no clip, please correct the files"
     assert mail["problems"][0]["found"] == "none beside this image"
     assert aws.read_json(mail["record"].removeprefix("s3://clips/"))["file"] == IMAGE
 
