@@ -26,23 +26,18 @@ from typing import Any
 
 from local import stack
 
-# What builds the parts of a function, once per container.
-BUILDERS = {
-    "submit": "intake",
-    "slot": "parts",
-    "generate": "generation",
-    "poll": "polling",
-    "finalize": "delivery",
-    "sweep": "sweep",
-    "thumbnail": "clips",
-    "widget": "gallery",
+# The clients that every call uses which comes to something; they are made when first used.
+CLIENTS = {
+    "submit": ("s3", "dynamodb", "stepfunctions"),
+    "slot": ("dynamodb",),
+    "generate": ("dynamodb", "s3"),
+    "poll": ("dynamodb",),
+    "finalize": ("dynamodb", "s3", "sns"),
+    "sweep": ("dynamodb", "sns"),
+    "thumbnail": ("s3",),
+    "widget": ("dynamodb", "s3"),
 }
 PACKAGES = ("boto3", "httpx", "pydantic", "aws_lambda_powertools")
-# What is lazy, but used by every call that comes to something.
-FIRST_CALL = {
-    "generate": "._clips.client.meta",
-    "finalize": "._clips.client.meta",
-}
 # What Lambda's Python runtimes bring along besides Python.
 RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
 # Packages of the layer by what brings them along, and who needs what beside boto3.
@@ -56,7 +51,7 @@ BROUGHT_BY = {
 }
 _ALL = tuple(BROUGHT_BY)
 _WITHOUT_HTTP = ("pydantic", "aws_lambda_powertools")
-USED_BY = dict.fromkeys(BUILDERS, _ALL) | dict.fromkeys(
+USED_BY = dict.fromkeys(CLIENTS, _ALL) | dict.fromkeys(
     ("submit", "slot", "thumbnail", "widget"), _WITHOUT_HTTP
 )
 _ENVIRONMENT = {
@@ -137,11 +132,12 @@ def measure(build: Path, repeats: int) -> list[Row]:
     naive = Start(f"import {', '.join(PACKAGES)}", [layer], byte_code=False)
     starts = {
         name: Start(
-            f"import functions.{name}.handler as handler\n"
-            f"handler.{builder}(){FIRST_CALL.get(name, '')}",
+            f"from functions.{name}.handler import {name.capitalize()} as step, container\n"
+            f"container().step(step)\n"
+            f"for name in {clients}: container().client(name).meta",
             [str(build / f"{name.capitalize()}Function"), layer],
         )
-        for name, builder in BUILDERS.items()
+        for name, clients in CLIENTS.items()
     }
     with tempfile.TemporaryDirectory(prefix="dropreel-runtime-") as folder:
         runtime = runtime_folder(Path(folder) / "runtime")

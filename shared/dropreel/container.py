@@ -15,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
 
+from boto3.session import Session as Boto3Session
+
 from dropreel.settings import ClipsSettings, Settings, TableSettings
 
 if TYPE_CHECKING:
@@ -243,8 +245,6 @@ _current: list[Container] = []
 def container() -> Container:
     """The container of this process: the function's own environment and role, built once."""
     if not _current:
-        from boto3.session import Session as Boto3Session
-
         _current.append(Container(os.environ, cast("Session", Boto3Session())))
     return _current[-1]
 
