@@ -178,8 +178,12 @@ def test_a_function_loads_no_package_that_it_does_not_use(
 
 
 def test_starts_are_within_bounds(built: Path) -> None:
-    for row in measure(built, 3):
-        assert row["ratio_to_naive"] < 0.6  # 0.4 measured; without byte code it is 0.9
+    most = 0.6  # 0.4 measured; without byte code it is 0.9
+    rows = measure(built, 1)
+    if max(row["ratio_to_naive"] for row in rows) >= most:
+        rows = measure(built, 3)  # the best of three, should something have disturbed the one
+    for row in rows:
+        assert row["ratio_to_naive"] < most
         assert row["needless"] == []
 
 
