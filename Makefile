@@ -34,9 +34,9 @@ test: .venv/ready check ## Run `make check` and all tests
 	@$(BIN)/pytest tests/e2e > out/e2e.txt 2>&1 & e2e=$$!; \
 	trap 'kill $$e2e 2> /dev/null' EXIT; trap 'exit 130' INT TERM; \
 	echo "tests/e2e runs beside the others; its output comes last"; failed=0; \
-	$(BIN)/pytest -n 2 --ignore tests/e2e --ignore tests/faults \
+	$(BIN)/pytest -n 2 --dist worksteal --ignore tests/e2e --ignore tests/faults \
 		--cov --cov-report=term --cov-fail-under=95 || failed=1; \
-	$(BIN)/pytest -n 2 tests/faults || failed=1; \
+	$(BIN)/pytest -n 2 --dist worksteal tests/faults || failed=1; \
 	wait $$e2e || failed=1; trap - EXIT; cat out/e2e.txt; exit $$failed
 
 faults: .venv/ready ## Simulate faults at every step and count duplicate payments (none are allowed)
