@@ -120,18 +120,22 @@ class Finalize:
             return self._end(job, State.FAILED, status.failure.of_job(), free)
         if not isinstance(status, Ready):
             reason = status.failure.message if isinstance(status, NoAnswer) else status.word
-            return self._try_again(job, fetches, State.STALLED, _no_download(reason))
+            return self._try_again(
+                job, fetches, State.STALLED, JobFailure.of(FailureKind.DOWNLOAD, reason)
+            )
         try:
             clip = self.transfer.fetch(job, status, time_left)
         except UnsafeUrlError as error:
-            return self._end(job, State.FAILED, _failure(FailureKind.UNSAFE_RESULT, error))
+            return self._end(
+                job, State.FAILED, JobFailure.of(FailureKind.UNSAFE_RESULT, str(error))
+            )
         except ClipInvalidError as error:
-            wrong = _failure(FailureKind.NOT_A_CLIP, error)
+            wrong = JobFailure.of(FailureKind.NOT_A_CLIP, str(error))
             return self._try_again(job, fetches, State.FAILED, wrong)
         except ClipTooSlowError as error:
-            return self._end(job, State.STALLED, _failure(FailureKind.DOWNLOAD, error))
+            return self._end(job, State.STALLED, JobFailure.of(FailureKind.DOWNLOAD, str(error)))
         except DownloadError as error:
-            failure = _failure(FailureKind.DOWNLOAD, error)
+            failure = JobFailure.of(FailureKind.DOWNLOAD, str(error))
             return self._try_again(job, fetches, State.STALLED, failure)
         return self._delivered(job, clip, status)
 
@@ -226,14 +230,6 @@ class Finalize:
             "polls": event.polls,
             "execution": event.execution_id,
         }
-
-
-def _failure(kind: FailureKind, error: Exception) -> JobFailure:
-    return JobFailure.of(kind, str(error))
-
-
-def _no_download(reason: str) -> JobFailure:
-    return JobFailure.of(FailureKind.DOWNLOAD, reason)
 
 
 def _told(job: Job) -> Delivered | NotDelivered:
