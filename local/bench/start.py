@@ -72,6 +72,7 @@ _ENVIRONMENT = {
     "INGEST_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/ingest",
     "JOB_CAP_USD": "5",
     "JOB_DEADLINE_MINUTES": "60",
+    "UNPAID_WAIT_HOURS": "24",
     "LEDGER_TABLE": "ledger",
     "MAX_CLIP_MEGABYTES": "2048",
     "MAX_ORDERS_PER_JOB": "2",

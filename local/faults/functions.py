@@ -59,6 +59,7 @@ _ENVIRONMENT = {
     "DIGEST_MINUTES": "10",
     "WATCH_SECONDS": str(LONGEST_WATCH_S),
     "JOB_DEADLINE_MINUTES": str(int(DEADLINE.total_seconds() // 60)),
+    "UNPAID_WAIT_HOURS": "24",
     "SOURCE_URL_SECONDS": "21600",
     "MAX_CLIP_MEGABYTES": "64",
 }

@@ -135,6 +135,7 @@ def environment(aws: Aws, secret_arn: str) -> dict[str, str]:
         "PROVIDER_OPTIONS": "{}",
         "WATCH_SECONDS": "40",
         "JOB_DEADLINE_MINUTES": "60",
+        "UNPAID_WAIT_HOURS": "24",
         "SOURCE_URL_SECONDS": "3600",
         "TRUSTED_RESULT_ORIGINS": CDN,
         "MAX_CLIP_MEGABYTES": "10",

@@ -52,6 +52,7 @@ GENERATE = {
     "OPERATORS_TOPIC_ARN": "arn:operators",
     "PROVIDER_LIMITS": "{}",
     "WATCH_SECONDS": "40",
+    "UNPAID_WAIT_HOURS": "24",
     "JOB_DEADLINE_MINUTES": "60",
     "SOURCE_URL_SECONDS": "21600",
     "ALLOW_PAID_CALLS": "true",
@@ -69,6 +70,7 @@ POLL = {
     "PROVIDER_OPTIONS": "{}",
     "PROVIDER_LIMITS": "{}",
     "WATCH_SECONDS": "40",
+    "UNPAID_WAIT_HOURS": "24",
     "JOB_DEADLINE_MINUTES": "60",
     "MAX_ORDERS_PER_JOB": "2",
 }
@@ -253,6 +255,7 @@ def test_all_variables_that_are_missing_or_wrong_are_named_at_once(
         (SubmitSettings, "SIDECAR_GRACE_SECONDS", "-1"),
         (SubmitSettings, "SIDECAR_GRACE_SECONDS", "901"),  # SQS delays by 15 minutes at most
         (GenerateSettings, "JOB_DEADLINE_MINUTES", "0"),
+        (GenerateSettings, "UNPAID_WAIT_HOURS", "0"),
         (GenerateSettings, "WATCH_SECONDS", "-1"),
         (PollSettings, "WATCH_SECONDS", "41"),  # the function's time-out counts with 40
         (GenerateSettings, "SOURCE_URL_SECONDS", "59"),

@@ -62,14 +62,6 @@ class FailureRow:
 
 
 _LATER = "Wait a few minutes, then {again}."
-_WRONG_CLIP = FailureRow(
-    "not the clip",
-    "The file from {provider} is not the clip that was ordered.",
-    "Show this mail to your operator. For another try, {again}.",
-    "Check this job at the provider: it made a file that is not the clip.",
-    "Jobs fail",
-)
-
 ROWS: Mapping[FailureKind, FailureRow] = {
     FailureKind.BAD_INPUT: FailureRow(
         "image or setting not accepted",
@@ -128,13 +120,22 @@ ROWS: Mapping[FailureKind, FailureRow] = {
         "The clip was cancelled at {provider}.",
         "If you still want it, {again}.",
     ),
-    FailureKind.NOT_A_CLIP: _WRONG_CLIP,
+    FailureKind.NOT_A_CLIP: FailureRow(
+        "not a video",
+        "For hours, the file from {provider} was no video.",
+        "Show this mail to your operator. For another try, {again}.",
+        "Look at the file that is kept in quarantine, and check this job at the provider. It may "
+        "have been charged.",
+        "A clip is not what was ordered",
+    ),
     FailureKind.UNSAFE_RESULT: FailureRow(
         "unsafe address",
-        "The address of the clip from {provider} is not safe to fetch.",
-        _WRONG_CLIP.next,
-        "Ask the provider why it returned an address that must not be fetched.",
-        "Jobs fail",
+        "{provider} has made the clip, but its address is not safe to download from.",
+        "Wait. The address is checked again for three days. If the clip has not arrived by then, "
+        "ask your operator. Do not drop the files again.",
+        "Ask the provider why it returned an address that must not be fetched. The clip can also "
+        "be downloaded from the provider's own page.",
+        "Stalled jobs",
     ),
     FailureKind.DEADLINE: FailureRow(
         "not finished in time",

@@ -2,8 +2,9 @@
 
 Invariant: of all who read a job in one state, at most one takes it out of that state. So only one
 enters `submitting`, and only that one orders. For every write is conditional on the state, the
-run and the order that were read (`_as_read`), and a step that is not in `TRANSITIONS` raises
-LedgerConflictError. A step that changes a reservation changes the budget in the same transaction.
+run and everything an order depends on as they were read (`_as_read`), and a step that is not in
+`TRANSITIONS` raises LedgerConflictError. A step that changes a reservation changes the budget in
+the same transaction.
 
 Item: JOB#<job id>, one job with its attempts. `unsettled` is there until the job is over and
 people know it, or the sweep has watched it long enough; the index of that name lists those jobs.
@@ -17,6 +18,7 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from typing import Any
+from uuid import uuid4
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
@@ -125,13 +127,17 @@ class Ledger:
     def move_reserving(
         self, job: Job, to: State, reservation: Reservation, caps: Caps, **facts: Any
     ) -> Job:
-        """Take the step and set money aside for it, or neither; raises CapReachedError."""
+        """Take the step and set money aside for it, or neither; raises CapReachedError.
+
+        The new `order_ref` tells whether the step was this call's own where the answer to the write
+        was lost.
+        """
         if job.reservation and job.reservation.amount_usd:
             raise LedgerConflictError(f"job {job.job_id} has money set aside already")
+        order_ref = uuid4().hex
+        facts = {**facts, "reservation": reservation, "order_ref": order_ref}
         try:
-            return self._move(
-                job, to, {**facts, "reservation": reservation}, reserving(reservation, caps)
-            )
+            return self._move(job, to, facts, reserving(reservation, caps))
         except ConditionFailedError as error:
             periods = ((reservation.day, caps.day), (reservation.month, caps.month))
             period, cap = periods[error.index - 1]
@@ -139,6 +145,11 @@ class Ledger:
             raise CapReachedError(
                 Spending(period, committed, cap), reservation.amount_usd
             ) from None
+        except Exception:
+            held = self.require(job.job_id)
+            if held.state is not to or held.order_ref != order_ref:
+                raise
+            return held
 
     def take_charge(self, job: Job, execution: str) -> Job:
         """Note that `execution` answers for the job from now on, whatever its state."""
@@ -201,8 +212,13 @@ class Ledger:
 
 
 def _as_read(job: Job) -> ConditionBase:
-    """Nobody has moved the job since it was read, nor is it back in this state with a new order."""
-    return Attr("state").eq(job.state) & Attr("run").eq(job.run) & Attr("asked_at").eq(job.asked_at)
+    """Nobody has moved the job since it was read, nor changed what its order would be."""
+    condition: ConditionBase = Attr("state").eq(job.state)
+    for name in ("run", "asked_at", "provider", "max_cost_usd"):
+        condition &= Attr(name).eq(getattr(job, name))
+    order = Attr("order_ref").eq(job.order_ref)
+    # Items of older versions have none.
+    return condition & (order if job.order_ref else Attr("order_ref").not_exists() | order)
 
 
 def _moved_on(job: Job) -> LedgerConflictError:

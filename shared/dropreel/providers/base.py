@@ -14,6 +14,8 @@ from typing import Protocol
 
 from dropreel.jobs.failure import FailureKind, JobFailure
 
+IMAGE_NOT_FETCHED = "image_not_fetched"  # the code of a refusal that a fresh address may cure
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -95,6 +97,7 @@ SubmitOutcome = Accepted | Refused | Busy | Unknown
 class Phase(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
+    WITHOUT_CLIP = "without clip"  # said to be done, but no address of a clip yet
     UNRECOGNISED = "unrecognised"  # a word the contract does not know; never a success
 
 
@@ -153,6 +156,10 @@ class Provider(Protocol):
     """One hosted API. Calls block, make no retries of a submit, and raise for no answer."""
 
     name: str
+
+    def check_key(self) -> Refused | Busy | None:
+        """Whether there is a key to order with; None if there is. Asks nobody but the secret."""
+        ...
 
     def submit(self, request: ClipRequest) -> SubmitOutcome:
         """Ask for one clip with exactly one POST (plus one more after a 401 with a new key)."""
