@@ -128,7 +128,7 @@ ROWS: tuple[Row, ...] = (
         "408, 409, 425, 499: the server may have begun to work", Verdict.UNKNOWN, PROVES_NOTHING
     ),
     _order("429", Verdict.BUSY, frozenset({429})),
-    _order("another 4xx that names too many requests", Verdict.BUSY, _4XX, Sign.TOO_MANY),
+    _order("another 4xx that says: too many requests", Verdict.BUSY, _4XX, Sign.TOO_MANY),
     _order(
         "402: jobs under way take up the balance",
         *(Verdict.BUSY, frozenset({402}), Sign.IN_FLIGHT, ("eachlabs",)),
@@ -145,7 +145,9 @@ ROWS: tuple[Row, ...] = (
     _order("no connection, or the key cannot be read just now", Verdict.BUSY, _NONE, Sign.NOT_SENT),
     _order("there is no key: nothing was sent", Verdict.REFUSED, _NONE, Sign.NO_KEY),
     _order("anything else: no answer, 3xx, 5xx, 2xx without an ID, no JSON", Verdict.UNKNOWN),
-    _status("queued, running, or a word that nobody knows", Verdict.PENDING, _2XX, Sign.WAITING),
+    _status(
+        "queued, running, or a status that is not documented", Verdict.PENDING, _2XX, Sign.WAITING
+    ),
     _status("ended, well or badly", Verdict.READ_RESULT, _2XX, Sign.ENDED, ("fal",)),
     _status("success with an address", Verdict.READY, _2XX, Sign.CLIP, _ONE_CALL),
     _status("success without an address", Verdict.WITHOUT_CLIP, _2XX, Sign.NO_CLIP, _ONE_CALL),
@@ -155,7 +157,7 @@ ROWS: tuple[Row, ...] = (
         *(Verdict.FAILED_FREE, _2XX, Sign.FAILED_FREE, ("oxen",)),
     ),
     _status(
-        "ended with an error that fal documents as 5xx",
+        "ended with an error of fal's own, which fal does not bill (its 5xx types)",
         *(Verdict.FAILED_FREE, _2XX, Sign.FAILED_FREE, ("fal",)),
     ),
     _status(
