@@ -38,9 +38,9 @@ from dropreel.providers.classify import (
     submit_outcome,
     without_clip,
 )
-from dropreel.providers.client import LIST_CAP, Answer, Api, bearer, trace_headers
+from dropreel.providers.client import LIST_CAP, Answer, Api, Reply, bearer, trace_headers
 from dropreel.providers.config import Options
-from dropreel.providers.search import MAX_PAGES, Search, iso_time, rows_of
+from dropreel.providers.search import Search, field_of, iso_time, rows_of
 from dropreel.providers.verdicts import Sign
 
 PHASES = {"created": Phase.QUEUED, "starting": Phase.QUEUED, "processing": Phase.RUNNING}
@@ -158,29 +158,32 @@ class Eachlabs:
         self, request: ClipRequest, since: datetime, until: datetime
     ) -> list[str] | None:
         search = Search(request, since, until)
-        lookups = 0
-        for page in range(MAX_PAGES):
-            rows = self._executions(search, page)
+        lookups = seen = 0
+        for _ in search.pages():
+            reply = self._executions(search, seen)
+            rows = rows_of(reply)
             if rows is None:
-                search.mark_incomplete()
                 break
             for row in rows:
                 lookups += self._check(row, search, lookups < _LOOKUPS)
-            if len(rows) < _PAGE:
+            seen += len(rows)
+            total = field_of(reply, "total_count")
+            if len(rows) < _PAGE and not (isinstance(total, int) and total > seen):
+                return search.ids()
+            if not rows:
                 break
-        else:
-            search.mark_incomplete()
+        search.mark_incomplete()
         return search.ids()
 
-    def _executions(self, search: Search, page: int) -> list[object] | None:
+    def _executions(self, search: Search, offset: int) -> Reply:
         wanted = {
             "model": self._options.model,
             "from": iso_time(search.since),
             "to": iso_time(search.until),
             "limit": str(_PAGE),
-            "offset": str(page * _PAGE),
+            "offset": str(offset),
         }
-        return rows_of(self._api.call("GET", "v1", "executions", params=wanted, cap=LIST_CAP))
+        return self._api.call("GET", "v1", "executions", params=wanted, cap=LIST_CAP)
 
     def _check(self, row: object, search: Search, may_fetch: bool) -> bool:
         """Check one listed run. True if its inputs, which the list leaves out, were fetched."""

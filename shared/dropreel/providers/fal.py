@@ -44,7 +44,7 @@ from dropreel.providers.classify import (
 )
 from dropreel.providers.client import LIST_CAP, Answer, Api, Reply
 from dropreel.providers.config import Options
-from dropreel.providers.search import MAX_PAGES, Search, field_of, iso_time, rows_of
+from dropreel.providers.search import Search, field_of, iso_time, rows_of
 from dropreel.providers.verdicts import Call, Sign, Verdict, verdict_of
 
 PHASES = {"IN_QUEUE": Phase.QUEUED, "IN_PROGRESS": Phase.RUNNING}
@@ -167,28 +167,35 @@ class Fal:
         self, request: ClipRequest, since: datetime, until: datetime
     ) -> list[str] | None:
         search = Search(request, since, until)
-        # No `end`: whether it bounds the sending or the ending of a request is not documented.
-        wanted = {
-            "endpoint_id": self._options.endpoint.strip("/"),
-            "start": iso_time(search.since),
-            "expand": "payloads",
-            "limit": "50",
-        }
-        for _ in range(MAX_PAGES):
+        wanted = self._history_of(search)
+        for _ in search.pages():
             reply = self._platform.call(
                 "GET", "v1", "models", "requests", "by-endpoint", params=wanted, cap=LIST_CAP
             )
             rows = rows_of(reply)
-            for row in rows or ():
-                _check(row, search)
-            cursor = parse.text(field_of(reply, "next_cursor"))
-            if rows is None or (not cursor and field_of(reply, "has_more") is True):
+            if rows is None:
                 break
-            if not cursor:
+            for row in rows:
+                _check(row, search)
+            more, cursor = field_of(reply, "has_more"), parse.text(field_of(reply, "next_cursor"))
+            at_end = more is False or (not cursor and more is not True)
+            if at_end or search.is_past([parse.at(row, "sent_at") for row in rows]):
                 return search.ids()
+            if not cursor or cursor == wanted.get("cursor"):
+                break
             wanted = {**wanted, "cursor": cursor}
         search.mark_incomplete()
         return search.ids()
+
+    def _history_of(self, search: Search) -> dict[str, str]:
+        """Without `end`: whether it bounds the sending or the ending of a request is not
+        documented."""
+        return {
+            "endpoint_id": self._options.endpoint.strip("/"),
+            "start": iso_time(search.since),
+            "expand": "payloads",
+            "limit": "100",
+        }
 
     def _job(self, method: str, provider_job_id: str, *rest: str) -> Reply:
         return self._queue.call(method, *self._app, "requests", provider_job_id, *rest)
