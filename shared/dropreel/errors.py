@@ -9,6 +9,7 @@ DropreelError
 │   └── ClipTooSlowError      it does not come within one run of the function
 ├── UnsafeUrlError            an address that must not be fetched: not https, or not public
 ├── SettingsError             the stack is configured wrongly; the operator can correct it
+├── KeyUnreadableError        the secret with the keys cannot be read just now; it may pass
 ├── ResumeError               an operator's word on a job that cannot be followed
 ├── CapReachedError           the order would pass a cap; nothing was reserved
 ├── MailBusyError             somebody else is sending this mail
@@ -73,6 +74,10 @@ class UnsafeUrlError(DropreelError):
 
 class SettingsError(DropreelError):
     """The stack is configured wrongly."""
+
+
+class KeyUnreadableError(DropreelError):
+    """The secret of the provider keys cannot be read just now; says nothing about the keys."""
 
 
 class ResumeError(DropreelError):

@@ -49,10 +49,10 @@ def test_a_key_that_cannot_be_read_just_now_lets_the_job_wait_unordered(
     aws: Aws, generation: Generate, provider: FakeProvider
 ) -> None:
     job = claimed(aws)
-    provider.key_trouble = Busy(Failure(FailureKind.TRANSIENT, "the secret cannot be read now"))
+    provider.key_answer = Busy(Failure(FailureKind.TRANSIENT, "the secret cannot be read now"))
     assert generate(generation, job.job_id)["outcome"] == "wait"
     assert (aws.ledger.require(job.job_id), provider.requests) == (job, [])
-    provider.key_trouble = None
+    provider.key_answer = None
     provider.submit_answers = [Accepted("p-1")]
     assert generate(generation, job.job_id, tries=1)["outcome"] == "accepted"
 
@@ -61,7 +61,7 @@ def test_a_missing_key_refuses_the_job_before_any_money_is_set_aside(
     aws: Aws, generation: Generate, provider: FakeProvider
 ) -> None:
     job = claimed(aws)
-    provider.key_trouble = Refused(Failure(FailureKind.AUTH, "no key for luma", billed=False))
+    provider.key_answer = Refused(Failure(FailureKind.AUTH, "no key for luma", billed=False))
     assert generate(generation, job.job_id)["state"] == "refused"
     held = aws.ledger.require(job.job_id)
     assert (held.reservation, held.attempts, provider.requests) == (None, (), [])

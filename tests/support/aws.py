@@ -58,10 +58,10 @@ class FakeProvider:
     find_answers: list[list[str] | None] = field(default_factory=list)
     requests: list[ClipRequest] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
-    key_trouble: Refused | Busy | None = None
+    key_answer: Refused | Busy | None = None
 
     def check_key(self) -> Refused | Busy | None:
-        return self.key_trouble
+        return self.key_answer
 
     def submit(self, request: ClipRequest) -> SubmitOutcome:
         self.requests.append(request)
