@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from dropreel.drops.settling import Pair
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import Job, State
 from dropreel.ledger import budget as accounts
@@ -26,7 +27,6 @@ from dropreel.steps import sweep as sweeping
 from dropreel.steps.generate import Generate
 from dropreel.steps.outcomes import Ended, GenerateAgain, GenerateOutcome, SearchOrder
 from dropreel.steps.poll import Poll
-from dropreel.steps.submit import Pair
 from local.faults.provider import Transport
 
 Patch = pytest.MonkeyPatch

@@ -31,6 +31,7 @@ SUBMIT = {
     "STATE_MACHINE_ARN": "arn:render",
     "PROVIDERS": "luma,fal",
     "SIDECAR_GRACE_SECONDS": "900",
+    "SETTLE_SECONDS": "20",
     "PRICE_OVERRIDES": "{}",
 }
 FINALIZE = {
@@ -154,6 +155,7 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         aws_region="eu-central-1",
         providers=("luma", "fal"),
         sidecar_grace_seconds=900,
+        settle_seconds=20,
         digest_above=10,
         digest_minutes=10,
     )
@@ -254,6 +256,8 @@ def test_all_variables_that_are_missing_or_wrong_are_named_at_once(
         (SubmitSettings, "PROVIDERS", " , "),
         (SubmitSettings, "SIDECAR_GRACE_SECONDS", "-1"),
         (SubmitSettings, "SIDECAR_GRACE_SECONDS", "901"),  # SQS delays by 15 minutes at most
+        (SubmitSettings, "SETTLE_SECONDS", "-1"),
+        (SubmitSettings, "SETTLE_SECONDS", "301"),
         (GenerateSettings, "JOB_DEADLINE_MINUTES", "0"),
         (GenerateSettings, "UNPAID_WAIT_HOURS", "0"),
         (GenerateSettings, "WATCH_SECONDS", "-1"),

@@ -26,6 +26,7 @@ class FailureKind(StrEnum):
     OVER_CAP = "over_cap"
     UNKNOWN_PRICE = "unknown_price"
     PAID_CALLS_OFF = "paid_calls_off"
+    REPLACED = "replaced"  # by a newer drop of the same image, before it was ordered
     LOST_ANSWER = "lost_answer"  # the order's answer: a clip may or may not be made and paid
     NOTHING_MADE = "nothing_made"  # an operator found that a lost order was never taken
     DEADLINE = "deadline"
@@ -187,6 +188,12 @@ ROWS: Mapping[FailureKind, FailureRow] = {
         "paid clips are off",
         "Your operator has switched paid clips off.",
         "Ask your operator to switch them on, then {again}.",
+        billed=False,
+    ),
+    FailureKind.REPLACED: FailureRow(
+        "replaced by a newer drop",
+        "Newer files were dropped before this clip was ordered.",
+        "Nothing. dropreel uses the newer files.",
         billed=False,
     ),
     FailureKind.ACCIDENT: FailureRow(

@@ -51,7 +51,10 @@ class ClipSettings:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The dropped image as it was when the job was claimed, and where its pinned copy lies."""
+    """The dropped image as it was when the job was claimed, and where its pinned copy lies.
+
+    `sha256` is the hex digest of its bytes; empty in jobs that versions up to 0.2 claimed.
+    """
 
     bucket: str
     key: str
@@ -60,6 +63,7 @@ class Source:
     width: int
     height: int
     pinned_key: str
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from uuid import uuid4
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
-from dropreel.errors import ConditionFailedError, LedgerConflictError
+from dropreel.errors import ConditionFailedError, ContentionError, LedgerConflictError
 from dropreel.jobs.failure import JobFailure
 from dropreel.jobs.job import (
     Attempt,
@@ -35,6 +35,7 @@ from dropreel.jobs.job import (
     State,
 )
 from dropreel.ledger.budget import adjusting, reserving, spending
+from dropreel.ledger.newest import still_newest
 from dropreel.ledger.table import Item, Table, Update
 from dropreel.money.budget import CapReachedError, Caps, Spending
 
@@ -94,19 +95,38 @@ class Ledger:
 
         Returns the job as the ledger now holds it: ours if we were first, else the other one.
         Only a drop that is newer than all before it starts a job again, and only while it has
-        nothing to wait for: an old event never does, however late it comes.
+        nothing to wait for: an old event never does, however late it comes. Until the order is
+        made, the newest drop's `max_cost_usd` and `priority` count.
         """
         existing = self.get(job.job_id)
         if existing is None:
-            if self._table.put_new(_key(job.job_id), _item(job)):
-                return job
-        elif job.dropped_at > max(existing.dropped_at, existing.newest_drop_at):
-            again = replace(job, run=existing.run + 1, attempts=existing.attempts)
-            if not existing.may_start_again:
-                self._note_drop(job)
-            elif self._table.put(_key(job.job_id), _item(again), _as_read(existing)):
-                return again
-        return self.require(job.job_id)
+            claimed = job if self._table.put_new(_key(job.job_id), _item(job)) else None
+        else:
+            claimed = self._drop_again(existing, job)
+        return claimed or self.require(job.job_id)
+
+    def _drop_again(self, existing: Job, job: Job) -> Job | None:
+        newest = max(existing.dropped_at, existing.newest_drop_at)
+        if job.dropped_at >= newest:  # S3 counts in seconds
+            self._change_terms(existing, job)
+        if job.dropped_at <= newest:
+            return None
+        if not existing.may_start_again:
+            self._note_drop(job)
+            return None
+        again = replace(job, run=existing.run + 1, attempts=existing.attempts)
+        return (
+            again if self._table.put(_key(job.job_id), _item(again), _as_read(existing)) else None
+        )
+
+    def _change_terms(self, existing: Job, job: Job) -> None:
+        """What changes nothing in the clip may still change while the job waits to be ordered."""
+        terms = {"max_cost_usd": job.max_cost_usd, "priority": job.priority}
+        same = all(getattr(existing, name) == value for name, value in terms.items())
+        if existing.state is State.CLAIMED and not same:
+            update = Update(_key(job.job_id), sets=terms, condition=_as_read(existing))
+            with suppress(LedgerConflictError):  # ordered meanwhile
+                self._update(existing, update)
 
     def _note_drop(self, job: Job) -> None:
         older = Attr("pk").exists() & Attr("newest_drop_at").lt(job.dropped_at)
@@ -129,6 +149,7 @@ class Ledger:
     ) -> Job:
         """Take the step and set money aside for it, or neither; raises CapReachedError.
 
+        Raises ContentionError if a newer drop of the same image has just come before this order.
         The new `order_ref` tells whether the step was this call's own where the answer to the write
         was lost.
         """
@@ -137,9 +158,12 @@ class Ledger:
         order_ref = uuid4().hex
         facts = {**facts, "reservation": reservation, "order_ref": order_ref}
         try:
-            return self._move(job, to, facts, reserving(reservation, caps))
+            changes = [*reserving(reservation, caps), still_newest(job)]
+            return self._move(job, to, facts, changes)
         except ConditionFailedError as error:
             periods = ((reservation.day, caps.day), (reservation.month, caps.month))
+            if error.index > len(periods):
+                raise ContentionError(f"a newer drop replaces job {job.job_id}") from None
             period, cap = periods[error.index - 1]
             committed = error.item.get("committed_usd", 0 * cap)
             raise CapReachedError(

@@ -100,7 +100,7 @@ def clip_not_delivered(job: Job, links: Links) -> Mail:
     ]
     brief = f"{what[:-1]} ({shortened(reason, 200)})." if reason else what
     entry = _entry(job, f"{brief} {step}", not spent.startswith("Nothing"))
-    return compose_about(job, f"{name}: {_SUBJECTS[job.state]}", parts, links, {}, entry)
+    return compose_about(job, f"{name}: {_subject(job)}", parts, links, {}, entry)
 
 
 def drop_rejected(key: str, problems: Sequence[Problem], record_key: str, links: Links) -> Mail:
@@ -139,6 +139,11 @@ def _entry(job: Job, text: str, spent: bool) -> DigestEntry:
     return DigestEntry(
         job.mail_id, job.source.key, job.state.value, text, usd, real and usd is not None
     )
+
+
+def _subject(job: Job) -> str:
+    replaced = job.failure is not None and job.failure.kind is FailureKind.REPLACED
+    return "replaced by newer files, nothing paid" if replaced else _SUBJECTS[job.state]
 
 
 def _row(job: Job) -> FailureRow:

@@ -22,6 +22,7 @@ from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import BUSY, ENDS, Job, Reservation, State, from_iso, utc_iso
 from dropreel.ledger.breaker import Breaker
 from dropreel.ledger.jobs import Ledger
+from dropreel.ledger.newest import NewestDrops
 from dropreel.ledger.slots import Slots, SlotSettings
 from dropreel.mail.alerts import Alerts
 from dropreel.mail.publisher import OperatorsSettings
@@ -77,6 +78,7 @@ class Generate:
     """What the `generate` function does with one job."""
 
     ledger: Ledger
+    newest: NewestDrops
     clips: ClipsBucket
     provider: Callable[[str], Provider]
     watcher: Watcher
@@ -95,6 +97,7 @@ class Generate:
         settings = container.settings(GenerateSettings)
         return cls(
             ledger=container.ledger,
+            newest=NewestDrops(container.table),
             clips=container.clips,
             provider=container.provider,
             watcher=Watcher.build(container),
@@ -123,6 +126,9 @@ class Generate:
     def _generate(self, job: Job, event: GenerateEvent) -> GenerateOutcome:
         if job.state is not State.CLAIMED:
             return self._repeated(job)
+        newer = self._replaced(job)
+        if newer:
+            return newer
         early = event.ask_at - self.now().timestamp()
         if early > 0:
             return Wait(math.ceil(early), job.state)
@@ -133,6 +139,15 @@ class Generate:
         if pause:
             return self._wait_for_provider(job, pause)
         return self._order(replace(job, execution=event.execution_id), event.tries)
+
+    def _replaced(self, job: Job) -> Wait | Ended | None:
+        """The newest drop of an image wins while nothing is paid, also one that settles."""
+        newest = self.newest.of(job.source)
+        if newest.replaces(job):
+            message = f"the newer files are job {newest.job_of(job)}"
+            return self._refuse(job, JobFailure.of(FailureKind.REPLACED, message))
+        settling = newest.settling_until - self.now().timestamp()
+        return Wait(math.ceil(settling), job.state) if settling > 0 else None
 
     def _repeated(self, job: Job) -> GenerateOutcome:
         """The step was run before: say what came of it, and order nothing."""

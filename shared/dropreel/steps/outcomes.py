@@ -28,7 +28,7 @@ class _Event:
 
 @dataclass(frozen=True, slots=True)
 class DropEvent(_Event):
-    """A file that was put into the inbox. `since` is set on the second look, after the grace."""
+    """A file that was put into the inbox. `since` is set when its grace period is over."""
 
     key: str
     since: str = ""
@@ -40,8 +40,8 @@ class DropEvent(_Event):
             return cls(payload["detail"]["object"]["key"])
         return super(DropEvent, cls).of(payload.get("recheck") or payload["look_again"])
 
-    def recheck(self, since: str) -> dict[str, Any]:
-        """The message that brings this drop back after the grace time."""
+    def recheck(self, since: str = "") -> dict[str, Any]:
+        """The message that brings this drop back: after its grace period, or to settle."""
         return {"recheck": {"key": self.key, "since": since}}
 
 
