@@ -158,6 +158,10 @@ class Slots:
         self.serve(provider)
         return freed
 
+    def holders(self, provider: str) -> int:
+        """How many jobs hold a slot there."""
+        return len(self._read(provider).holds)
+
     def _read(self, provider: str) -> _Snapshot:
         item = self.table.get(_slots(provider)) or {}
         return _Snapshot(provider, item, limit_of(provider, self.limits), self.now())
