@@ -78,7 +78,9 @@ def test_no_credit_is_a_full_house_if_jobs_are_under_way_and_else_an_outage(
     short = Busy(Failure(FailureKind.NO_CREDIT, "payment required", billed=False))
     provider.submit_answers = [short] * THRESHOLD
     for number in range(THRESHOLD):
-        job = aws.ledger.claim(make_job(job_id=f"job{number}", estimate_usd=Decimal("0.15")))
+        source = replace(make_job().source, key=f"campaign/{number}.jpg")
+        job = make_job(job_id=f"job{number}", source=source, estimate_usd=Decimal("0.15"))
+        aws.ledger.claim(job)
         assert generate(generation, job.job_id)["outcome"] == "wait"
     assert len(aws.operators.take()) == (0 if under_way else 1)
 
