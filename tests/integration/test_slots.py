@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from dropreel.jobs.job import Job, State
-from dropreel.ledger.slots import BELIEVED_S, Slots, _place
+from dropreel.ledger.slots import BELIEVED_S, Slots, _place, change_priority
 from dropreel.providers.catalog import Limit
 from tests.support.aws import Aws, Clock, make_job
 
@@ -68,6 +68,23 @@ def test_who_was_dropped_first_goes_first_and_priority_jumps_the_line(
     for _ in range(4):
         slots.release(job(min(held(aws))))
     assert woken(aws) == [1, 2, 7, 4, 5, 6]
+
+
+def test_a_job_that_gets_another_priority_in_line_changes_its_place(aws: Aws, slots: Slots) -> None:
+    park(slots, job(1), job(2), job(3), job(4), job(5))
+    change_priority(aws.table, job(5), "high")
+    change_priority(aws.table, job(3), "low")
+    change_priority(aws.table, job(4), "normal")
+    for _ in range(4):
+        slots.release(job(min(held(aws))))
+    assert woken(aws) == [1, 2, 5, 4, 3]
+
+
+def test_another_priority_puts_no_job_in_line(aws: Aws, slots: Slots) -> None:
+    park(slots, job(1))
+    change_priority(aws.table, job(1), "high")
+    change_priority(aws.table, job(2), "high")
+    assert aws.table.count("WAITING#luma") == 0
 
 
 def test_each_provider_has_slots_of_its_own(aws: Aws, slots: Slots) -> None:
