@@ -254,6 +254,32 @@ def test_a_result_that_comes_too_late_for_its_digest_is_told_by_the_sweep(stage:
     assert told["counts"] == {"delivered": 1}
 
 
+@pytest.mark.parametrize("number", [0, ABOVE], ids=["mailed alone", "listed in a digest"])
+def test_a_result_that_is_tried_again_in_a_later_window_is_told_once(
+    stage: Stage, number: int
+) -> None:
+    """As it was to be told at first."""
+    window = stage.window()
+    for other in range(number):
+        stage.sender().send(mail(other))
+    stage.mailbox.take()
+    for minutes in (0, 11, 11):
+        stage.clock.pass_time(minutes=minutes)
+        with pytest.raises(ClientError, match="NotFound"):
+            replace(stage.sender(), publisher=stage.gone()).send(mail(99))
+    for other in range(ABOVE + 1):  # the limit of this window is reached
+        stage.sender().send(mail(10 + other))
+    stage.mailbox.take()
+    stage.sender().send(mail(99))
+    assert len(stage.mailbox.take()) == (0 if number else 1)
+    stage.digests.send(window)
+    assert len(stage.mailbox.take()) == (1 if number else 0)
+    stage.clock.pass_time(minutes=30)
+    stage.digests.send_overdue()
+    (told,) = stage.mailbox.take()  # of the last window
+    assert told["counts"] == {"delivered": 1}
+
+
 def test_a_failed_publish_leaves_the_result_to_be_told(stage: Stage) -> None:
     sender = stage.sender()
     for number in range(ABOVE):

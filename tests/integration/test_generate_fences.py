@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from dropreel.errors import LedgerConflictError
 from dropreel.jobs.failure import FailureKind
 from dropreel.jobs.job import Job, Reservation, State
-from dropreel.ledger.breaker import THRESHOLD
+from dropreel.ledger.breaker import THRESHOLD, Breaker
 from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.table import Table
 from dropreel.money.budget import Caps
@@ -169,6 +169,67 @@ def test_an_order_that_cannot_be_noted_is_handed_to_the_workflow_and_noted_by_th
     held = aws.ledger.require(job.job_id)
     assert (held.state, held.provider_job_id) == (State.SUBMITTED, "p-1")
     assert [attempt.provider_job_id for attempt in held.attempts] == ["p-1"]
+
+
+REFUSED = Refused(Failure(FailureKind.MODERATED, "not this", billed=False))
+BUSY = Busy(Failure(FailureKind.THROTTLED, "too many", billed=False), 5)
+
+
+@pytest.mark.parametrize(("answer", "state"), [(REFUSED, "refused"), (BUSY, "claimed")])
+def test_an_answer_that_is_noted_at_the_second_try_counts(
+    aws: Aws,
+    generation: Generate,
+    provider: FakeProvider,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: SubmitOutcome,
+    state: str,
+) -> None:
+    job = claimed(aws)
+    provider.submit_answers = [answer]
+    move, away = Ledger.move, iter([True, True])
+
+    def after_a_while(self: Ledger, *given: Any, **facts: Any) -> Job:
+        if next(away, False):
+            raise AWAY
+        move(self, *given, **facts)  # its answer is lost, too
+        monkeypatch.setattr(Ledger, "move", move)
+        raise AWAY
+
+    monkeypatch.setattr(Ledger, "move", after_a_while)
+    assert generate(generation, job.job_id)["state"] == state
+    assert aws.ledger.require(job.job_id).state == state
+
+
+@pytest.mark.parametrize("answer", [REFUSED, BUSY])
+def test_a_refusal_that_cannot_be_noted_is_handed_to_the_workflow_and_ordered_again(
+    aws: Aws,
+    generation: Generate,
+    provider: FakeProvider,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: SubmitOutcome,
+) -> None:
+    job = claimed(aws)
+    provider.submit_answers = [answer]
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "move", raising(AWAY))
+        outcome = generate(generation, job.job_id)
+    refused = outcome["refused_order"]
+    assert outcome["outcome"] == "search"
+    polling = FakeContainer(aws, clock, provider).step(Poll)
+    assert poll(polling, job.job_id, refused_order="another")["outcome"] == "wait"
+    assert poll(polling, job.job_id, refused_order=refused)["outcome"] == "again"
+    held = aws.ledger.require(job.job_id)
+    assert (held.state, held.reservation) == (State.CLAIMED, no_money(aws, job))
+
+
+def test_an_accepted_order_stands_if_breaker_and_alerts_cannot_be_updated(
+    aws: Aws, generation: Generate, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = claimed(aws)
+    provider.submit_answers = [Accepted("p-1")]
+    monkeypatch.setattr(Breaker, "note", raising(AWAY))
+    assert generate(generation, job.job_id)["outcome"] == "accepted"
 
 
 def test_an_order_of_an_earlier_attempt_is_not_noted_again(

@@ -281,6 +281,17 @@ def test_orders_per_minute_are_spread(aws: Aws, clock: Clock) -> None:
     assert [turn and turn - now for _, turn in aws.woken] == [0, 0, 0, 60, 60, 60, 120]
 
 
+def test_who_is_woken_again_keeps_its_turn(aws: Aws, clock: Clock) -> None:
+    slots = aws.slots(clock, luma=Limit(jobs=2, orders_per_minute=1))
+    park(slots, job(1), job(2))
+    turns = dict(aws.woken)
+    aws.woken.clear()
+    park(slots, job(2))
+    slots.heal("luma", lambda _: True)
+    assert turns["token 2"] > turns["token 1"]
+    assert aws.woken == [("token 2", turns["token 2"]), *turns.items()]
+
+
 def test_a_hold_that_outlives_its_lease_is_free_for_who_waits(
     aws: Aws, slots: Slots, clock: Clock
 ) -> None:

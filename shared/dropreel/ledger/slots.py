@@ -6,10 +6,10 @@ joins the line looks for a free slot afterwards, and whoever leaves hands its sl
 it and looks at the line afterwards, all with consistent reads. If a function dies in between,
 the sweep (`heal`) or the end of the lease repairs it.
 
-Items: SLOTS#<provider>, who holds a slot (`hold_<job id>`: until when), with a version for
-optimistic locking of grants; WAITING#<provider> <place>, one job in line, first place first;
-PARKED#<job id>, its task token and the one before. A hold that outlives its lease is free again.
-Times are unix seconds.
+Items: SLOTS#<provider>, who holds a slot (`hold_<job id>`: until when; `turn_<job id>`: not to
+order before), with a version for optimistic locking of grants; WAITING#<provider> <place>, one job
+in line, first place first; PARKED#<job id>, its task token and the one before. A hold that outlives
+its lease is free again. Times are unix seconds.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ WINDOW_S = 60  # of the limit of orders per minute
 PLACES = {"high": 1, "normal": 5, "low": 9}
 _HOLD = "hold_"
 _TRIES = 20
-# Jobs woken by one transaction: each adds a hold of 67 characters to an update expression, of
-# which DynamoDB takes 4 KB, and a write, of which it takes 100.
-_MOST_AT_ONCE = 40
+_TURN = "turn_"
+# Jobs woken by one transaction: each adds a hold and a turn of 67 characters to an update
+# expression, of which DynamoDB takes 4 KB, and a write, of which it takes 100.
+_MOST_AT_ONCE = 25
 
 # Wakes the execution that waits with a task token; False if none waits with it any longer.
 Wake = Callable[[str, Mapping[str, Any]], bool]
@@ -74,6 +75,10 @@ class _Snapshot:
         """When the newest orders were, or will be, made: as many as one minute allows."""
         return list(self.item.get("orders", ()))[-(self.limit.orders_per_minute or 1) :]
 
+    def turn_of(self, job_id: str) -> float:
+        """Before when a holder may not order, 0 if it may at any time."""
+        return float(self.item.get(f"{_TURN}{job_id}", 0))
+
     def turns(self, count: int) -> list[float]:
         """When each of the next `count` orders may be made."""
         most, orders = self.limit.orders_per_minute, self.orders
@@ -101,7 +106,7 @@ class Slots:
         self._keep_token(job.job_id, token)
         snapshot = self._read(job.provider)
         if job.job_id in snapshot.holds:
-            self._wake_up(job.job_id)
+            self._wake_up(job.job_id, snapshot.turn_of(job.job_id))
             return
         # This job got the 429 that lowered the limit. It is back, so one more job may try.
         if snapshot.item.get("closed_by") == job.job_id:
@@ -151,10 +156,10 @@ class Slots:
 
         Returns how many slots were freed.
         """
-        freed = 0
-        for job_id in self._read(provider).holds:
+        freed, snapshot = 0, self._read(provider)
+        for job_id in snapshot.holds:
             if needs_slot(job_id):
-                self._wake_up(job_id)
+                self._wake_up(job_id, snapshot.turn_of(job_id))
             else:
                 freed += self._free(provider, job_id)
         self.serve(provider)
@@ -193,13 +198,14 @@ class Slots:
         sets: dict[str, Any] = {f"{_HOLD}{job_id}": until for job_id in ids}
         if snapshot.limit.orders_per_minute:
             sets["orders"] = [*snapshot.orders, *turns][-snapshot.limit.orders_per_minute :]
+            sets |= {f"{_TURN}{job_id}": at for job_id, at in zip(ids, turns, strict=True)}
         seen = snapshot.item.get("version")
         version = Attr("version")
         slots = Update(
             _slots(snapshot.provider),
             sets=sets,
             adds={"version": 1},
-            removes=[f"{_HOLD}{leaving}"] if leaving else (),
+            removes=_held_by(leaving) if leaving else (),
             condition=version.not_exists() if seen is None else version.eq(seen),
         )
         # In the same transaction, so that no job is granted a slot and stays in line.
@@ -223,7 +229,7 @@ class Slots:
                 return
         raise ContentionError(f"too many wait for a slot for job {job_id}")
 
-    def _wake_up(self, job_id: str, ask_at: float = 0) -> bool:
+    def _wake_up(self, job_id: str, ask_at: float) -> bool:
         parked = self.table.get(_token_key(job_id)) or {}
         tokens = (parked.get("token"), parked.get("token_before"))
         return any(self.wake(token, {"ask_at": ask_at}) for token in tokens if token)
@@ -235,8 +241,8 @@ class Slots:
 
     def _free(self, provider: str, job_id: str) -> bool:
         """Leaves the version as it is: more room does not spoil what others are granting."""
-        hold = f"{_HOLD}{job_id}"
-        update = Update(_slots(provider), removes=[hold], condition=Attr(hold).exists())
+        held = _held_by(job_id)
+        update = Update(_slots(provider), removes=held, condition=Attr(held[0]).exists())
         try:
             self.table.update(update)
         except ConditionFailedError:
@@ -265,6 +271,11 @@ def change_priority(table: Table, job: Job, priority: str) -> None:
         place = Update(_place(replace(job, priority=priority)), sets={"job_id": job.job_id})
         with suppress(ConditionFailedError):  # it is not in line, or no longer
             table.write_all([Delete(_place(job)), place])
+
+
+def _held_by(job_id: str) -> list[str]:
+    """The attributes of one holder."""
+    return [f"{_HOLD}{job_id}", f"{_TURN}{job_id}"]
 
 
 def _slots(provider: str) -> str:

@@ -19,8 +19,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
+from boto3.dynamodb.conditions import Attr
 from pydantic import Field
 
+from dropreel.errors import ConditionFailedError
 from dropreel.jobs.job import utc_iso
 from dropreel.ledger.jobs import UNSETTLED_INDEX
 from dropreel.ledger.table import Item, Table, Update
@@ -62,21 +64,38 @@ class ResultMailer:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def send(self, mail: Mail) -> None:
-        """Publish `mail`; above the limit it is first noted for a digest."""
+        """Publish `mail`; above the limit it is first noted for a digest. May be repeated."""
         entry = mail.entry
         if entry is None or not self.above:
             self.publisher.send(mail)
             return
-        window = Window.at(self.now(), self.minutes)
-        counted = self.table.update(Update(_key(window), adds={"mails": 1}))
-        if counted["mails"] <= self.above:
-            self.publisher.send(mail)
-            return
+        window, is_new = self._window_of(entry)
+        if is_new:
+            counted = self.table.update(Update(_key(window), adds={"mails": 1}))
+            if counted["mails"] > self.above:
+                self._note(window, entry)
         # First the ledger, then SNS: a result that dies in between is at least in a digest.
-        self._note(window, entry)
-        if "asked" not in counted:
+        in_digest = self.table.get(_key(window, entry.mail_id)) is not None
+        if in_digest and "asked" not in (self.table.get(_key(window)) or {}):
             self._ask(window)
-        self.publisher.send(mail, to_mailboxes=False)
+        self.publisher.send(mail, to_mailboxes=not in_digest)
+
+    def _window_of(self, entry: DigestEntry) -> tuple[Window, bool]:
+        """The window in which this mail was sent first, and whether that is now.
+
+        A mail that is tried again, however late, is neither counted nor listed in another one.
+        """
+        now = Window.at(self.now(), self.minutes)
+        first = Update(
+            f"NOTICE#{entry.mail_id}",
+            sets={"window": now.name},
+            condition=Attr("window").not_exists(),
+        )
+        try:
+            self.table.update(first)
+        except ConditionFailedError as error:
+            return Window.named(error.item["window"]), False
+        return now, True
 
     def _note(self, window: Window, entry: DigestEntry) -> None:
         facts = {name: value for name, value in asdict(entry).items() if value is not None}

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import Field
 
 from dropreel.clips.bucket import ClipsBucket
-from dropreel.errors import ContentionError
+from dropreel.errors import ContentionError, LedgerConflictError
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import BUSY, ENDS, Job, Reservation, State, from_iso, utc_iso
 from dropreel.ledger.breaker import Breaker
@@ -57,7 +57,9 @@ if TYPE_CHECKING:
     from dropreel.container import Container
 
 _CONTENTION_WAIT_S = 2
-_NOTE_PAUSES_S = (1, 2, 3)  # between the tries to note an accepted order
+_NOTE_PAUSES_S = (1, 2, 3)  # between the tries to note an answer
+_UNPLANNED_S = 30
+_AWAY = (BotoCoreError, ClientError, ContentionError)
 _FULL = frozenset({FailureKind.THROTTLED, FailureKind.NO_CREDIT})  # with the jobs under way
 
 
@@ -172,9 +174,30 @@ class Generate:
         except ContentionError:
             return Wait(_CONTENTION_WAIT_S, job.state)
         answer = provider.submit(request)
-        outcome = self._settle(job, answer, tries)
+        outcome = self._noted(job, answer, tries)
         self._learn(job, answer)
         return outcome
+
+    def _noted(self, job: Job, answer: SubmitOutcome, tries: int) -> GenerateOutcome:
+        """What follows from the answer, which must not be lost: an order's ID is logged, then the
+        ledger notes the answer, and if that cannot be, the workflow takes it along."""
+        if isinstance(answer, Accepted):
+            logger.info("order accepted", provider_job_id=answer.provider_job_id)
+            metrics.add_metric("ClipOrdered", MetricUnit.Count, 1)
+        for pause in (*_NOTE_PAUSES_S, None):
+            try:
+                return self._settle(job, answer, tries)
+            except _AWAY:
+                logger.exception("the answer was not noted")
+            if pause:
+                self.sleep(pause)
+        match answer:
+            case Accepted(provider_job_id):
+                return OrderAccepted(_UNPLANNED_S, State.SUBMITTED, provider_job_id)
+            case Refused() | Busy():
+                return SearchOrder(_UNPLANNED_S, refused_order=job.order_ref)
+            case Unknown():
+                return SearchOrder(SEARCH_FIRST_S)
 
     def _without_key(self, job: Job, trouble: Busy | Refused, tries: int) -> Wait | Ended:
         """Nobody was asked: without a key there is nothing to ask with."""
@@ -218,20 +241,18 @@ class Generate:
                 return self._refused(job, failure.of_job())
 
     def _accepted(self, job: Job, provider_job_id: str) -> OrderAccepted:
-        """The id must not be lost: it is logged, noted, and else handed to the workflow."""
-        logger.info("order accepted", provider_job_id=provider_job_id)
-        metrics.add_metric("ClipOrdered", MetricUnit.Count, 1)
-        wait_s = self.watcher.over(job).wait_s()
-        for pause in (*_NOTE_PAUSES_S, None):
-            try:
-                note_order(self.ledger, job, provider_job_id)
-            except (BotoCoreError, ClientError, ContentionError):
-                logger.exception("the order was not noted", provider_job_id=provider_job_id)
-            else:
-                return OrderAccepted(wait_s, State.SUBMITTED)
-            if pause:
-                self.sleep(pause)
-        return OrderAccepted(wait_s, State.SUBMITTED, provider_job_id)
+        note_order(self.ledger, job, provider_job_id)
+        return OrderAccepted(self.watcher.over(job).wait_s(), State.SUBMITTED)
+
+    def _move(self, job: Job, to: State, **facts: Any) -> Job:
+        """Take a step that the answer calls for; a repeated try finds its own work done."""
+        try:
+            return self.ledger.move(job, to, **facts)
+        except LedgerConflictError:
+            held = self.ledger.require(job.job_id)
+            if held.state is not to or held.order_ref != job.order_ref:
+                raise
+            return held
 
     def _waited_enough(self, job: Job) -> bool:
         return self.now() >= unpaid_until(job, self.unpaid_wait)
@@ -244,9 +265,7 @@ class Generate:
 
     def _busy(self, job: Job, failure: JobFailure, seconds: int) -> Wait:
         report_failure("the provider is busy", failure)
-        job = self.ledger.move(
-            job, State.CLAIMED, failure=failure, **_unpaid(job, BUSY, failure.message)
-        )
+        job = self._move(job, State.CLAIMED, failure=failure, **_unpaid(job, BUSY, failure.message))
         self._give_back(job, seconds, full=failure.kind in _FULL)
         return Wait(seconds, job.state)
 
@@ -256,7 +275,7 @@ class Generate:
         moved = self.rules.next_provider(job, failure.kind)
         if moved:
             return self._hand_over(job, moved, facts)
-        return Ended(self.ledger.move(job, State.REFUSED, **facts).state)
+        return Ended(self._move(job, State.REFUSED, **facts).state)
 
     def _refuse(self, job: Job, failure: JobFailure) -> Ended:
         """Refuse a job that no provider has seen yet."""
@@ -286,7 +305,7 @@ class Generate:
             "estimate_usd": moved.estimate_usd,
             "unconfirmed": moved.unconfirmed,
         }
-        handed_over = self.ledger.move(job, State.CLAIMED, **facts)
+        handed_over = self._move(job, State.CLAIMED, **facts)
         self._give_back(job)
         return Wait(1, handed_over.state)
 
@@ -297,7 +316,7 @@ class Generate:
                 self.slots.back_off(job, pause, full=full)
             else:
                 self.slots.release(job)
-        except (BotoCoreError, ClientError, ContentionError):
+        except _AWAY:
             logger.exception("the slot was not given back")
 
     def _is_full_house(self, job: Job, answer: SubmitOutcome) -> bool:
@@ -306,13 +325,16 @@ class Generate:
         return short and self.slots.holders(job.provider) > 0
 
     def _learn(self, job: Job, answer: SubmitOutcome) -> None:
-        """Breaker and alerts come after the answer is safe in the ledger."""
-        if not self._is_full_house(job, answer):
-            opened = self.breaker.note(job.provider, answer, self.now().timestamp())
-            if opened:
-                self.alerts.breaker_opened(opened)
-        if job.reservation and job.reservation.amount_usd:
-            self.alerts.check_budget(self.ledger.spending(job.reservation, self.rules.caps))
+        """Breaker and alerts come after the answer is safe, and never in its way."""
+        try:
+            if not self._is_full_house(job, answer):
+                opened = self.breaker.note(job.provider, answer, self.now().timestamp())
+                if opened:
+                    self.alerts.breaker_opened(opened)
+            if job.reservation and job.reservation.amount_usd:
+                self.alerts.check_budget(self.ledger.spending(job.reservation, self.rules.caps))
+        except _AWAY:
+            logger.exception("breaker or alerts could not be updated")
 
 
 def _wants_fresh_address(job: Job, failure: Failure) -> bool:

@@ -23,9 +23,14 @@ _CLOCKS_DIFFER = timedelta(seconds=60)  # ours and the provider's
 
 
 def mark_unknown(ledger: Ledger, job: Job, failure: JobFailure) -> Job:
-    """Nobody knows whether the order was taken."""
+    """Nobody knows whether the order was taken. May be repeated."""
     attempts = job.attempted(outcome=State.UNKNOWN.value, reason=failure.message)
-    moved = ledger.move(job, State.UNKNOWN, failure=failure, attempts=attempts)
+    try:
+        moved = ledger.move(job, State.UNKNOWN, failure=failure, attempts=attempts)
+    except LedgerConflictError:
+        moved = ledger.require(job.job_id)
+        if moved.state is not State.UNKNOWN or moved.order_ref != job.order_ref:
+            raise
     metrics.add_metric("PaymentUnknown", MetricUnit.Count, 1)
     return moved
 

@@ -87,9 +87,9 @@ class Resume(_Event):
 class PollEvent(_Event):
     """`searches`: so far, for a lost order, or for the clip of one that is done.
 
-    `pending_at`: when the job was last seen pending. `provider_job_id` is that of an order
-    which `generate` could not note. `resume` is there on the first poll of a resumed execution;
-    such an execution may not order.
+    `pending_at`: when the job was last seen pending. `provider_job_id` and `refused_order` (a
+    reference) are of an order whose answer `generate` could not note. `resume` is there on the
+    first poll of a resumed execution; such an execution may not order.
     """
 
     job_id: str
@@ -98,6 +98,7 @@ class PollEvent(_Event):
     searches: int = 0
     pending_at: str = ""
     provider_job_id: str = ""
+    refused_order: str = ""
     resume: Resume | None = None
     may_order: bool = True
 
@@ -204,11 +205,16 @@ class OrderAccepted(_Outcome):
 
 @dataclass(frozen=True, slots=True)
 class SearchOrder(_Outcome):
-    """The provider may have the job: look for the order after so many seconds."""
+    """The provider may have the job: look for the order after so many seconds.
+
+    `refused_order` is there if its answer proved that it was not taken, and the ledger could not
+    be written: the order reference, by which the next poll notes it.
+    """
 
     outcome: ClassVar[str] = "search"
     wait_seconds: int
     state: State | None = None
+    refused_order: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

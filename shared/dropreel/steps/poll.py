@@ -17,7 +17,7 @@ from pydantic import Field
 from dropreel.clips.bucket import ClipsBucket
 from dropreel.errors import ResumeError
 from dropreel.jobs.failure import FailureKind, JobFailure
-from dropreel.jobs.job import Job, State, from_iso, utc_iso
+from dropreel.jobs.job import BUSY, Job, State, from_iso, utc_iso
 from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.slots import Slots, SlotSettings
 from dropreel.observability import MetricUnit, logger, metrics, report_failure
@@ -107,7 +107,7 @@ class Poll:
                 logger.warning("nothing to resume", state=job.state.value)
                 return NothingToResume(f"the job is {job.state}; nothing was changed")
             job = self._resume(job, event.resume, event.execution_id)
-        job = self._noted(job, event.provider_job_id)
+        job = self._noted(job, event)
         if job.state is State.CLAIMED and event.may_order and not self._waited_enough(job):
             # With its slot: the step that generates may be alive after all.
             return _again(job, event.tries)
@@ -119,12 +119,16 @@ class Poll:
             self.slots.release(job)
         return outcome
 
-    def _noted(self, job: Job, provider_job_id: str) -> Job:
-        """Note the order that `generate` was told of but could not write into the ledger."""
+    def _noted(self, job: Job, event: PollEvent) -> Job:
+        """Note the answer that `generate` got and could not write into the ledger."""
+        if job.state is State.SUBMITTING and event.refused_order == job.order_ref != "":
+            free = {**job.released(), "attempts": job.attempted(outcome=BUSY)}
+            return self.ledger.move(job, State.CLAIMED, **free)
         known = {attempt.provider_job_id for attempt in job.attempts}
-        if job.state not in (State.SUBMITTING, State.UNKNOWN) or provider_job_id in {"", *known}:
+        lost = job.state in (State.SUBMITTING, State.UNKNOWN)
+        if not lost or event.provider_job_id in {"", *known}:
             return job
-        return follow_found_order(self.ledger, job, provider_job_id, job.deadline_at)
+        return follow_found_order(self.ledger, job, event.provider_job_id, job.deadline_at)
 
     def _waited_enough(self, job: Job) -> bool:
         return self.now() >= unpaid_until(job, self.unpaid_wait)
