@@ -109,7 +109,7 @@ def test_an_event_that_is_overtaken_decides_nothing_and_looks_again(
 ) -> None:
     put(aws, SIDECAR, body)
     event = put(aws, IMAGE, picture())
-    again = {"recheck": {"key": IMAGE, "since": ""}}
+    again = {"recheck": {"key": IMAGE, "since": "", "settled": []}}
     sent: list[dict[str, Any]] = []
     queue: Any = SimpleNamespace(send_message=lambda **message: sent.append(message))
     replace(submit, newest=Overtaken(aws.table), queue=queue).handle(event)
