@@ -94,21 +94,21 @@ def test_a_newer_job_of_the_same_take_replaces_the_older_one(newest: NewestDrops
     assert not newest.of(JOB.source).replaces(NEWER)
 
 
-def test_a_hold_lasts_until_the_next_decision(newest: NewestDrops) -> None:
-    newest.hold(newest.of(JOB.source), 5)  # no job of this image can be under way
+def test_newer_files_settle_until_the_next_decision(newest: NewestDrops) -> None:
+    newest.let_settle(newest.of(JOB.source), 5)  # no job of this image can be under way
     assert newest.of(JOB.source).settling_until == 0
     note(newest, 1, JOB)
-    newest.hold(newest.of(JOB.source), 5)
+    newest.let_settle(newest.of(JOB.source), 5)
     assert newest.of(JOB.source).settling_until == 5
     note(newest, 2, NEWER)
     assert newest.of(JOB.source).settling_until == 0
 
 
-def test_who_has_not_seen_the_last_decision_holds_nothing(newest: NewestDrops) -> None:
+def test_who_has_not_seen_the_last_decision_lets_nothing_wait(newest: NewestDrops) -> None:
     note(newest, 1, JOB)
     before = newest.of(JOB.source)
     note(newest, 2, NEWER)
-    newest.hold(before, 5)
+    newest.let_settle(before, 5)
     assert newest.of(JOB.source).settling_until == 0
 
 
@@ -157,7 +157,7 @@ def test_nothing_is_ordered_while_newer_files_settle(
 ) -> None:
     job = aws.ledger.claim(JOB)
     note(newest, 1, job)
-    newest.hold(newest.of(job.source), clock().timestamp() + 40)
+    newest.let_settle(newest.of(job.source), clock().timestamp() + 40)
     waits = {"outcome": "wait", "wait_seconds": 40, "state": "claimed"}
     assert generate(generation, job.job_id) == waits
     assert provider.requests == []

@@ -97,7 +97,7 @@ def test_the_newest_pair_is_ordered_once_and_in_time(
     assert len(orders) == len(set(orders))
     last_event = max(moment + max(late) for moment, late in zip(at, delays, strict=True))
     newest = next(one for one in uploads.orders if (one.image, one.prompt) == NEWEST)
-    # A hold that was set before the last decision may last for another settling time.
+    # Jobs of this image may wait for twice the settling time.
     assert newest.at <= last_event + SETTLE_S + line_s + SETTLE_S + 2
 
 

@@ -83,7 +83,7 @@ class NewestDrops:
             return NewestDrop(before.key, error.item).has(pair, job)  # by another event of it
         return True
 
-    def hold(self, before: NewestDrop, until: float) -> None:
+    def let_settle(self, before: NewestDrop, until: float) -> None:
         """Let no earlier job of this image be ordered until then, or until the next decision."""
         if before.item:
             sets = {"settling_until": until}

@@ -187,7 +187,7 @@ class Submit:
             return
         wait = self.settling.settle_s
         # Twice the time, as the message that ends the wait may be late.
-        self.newest.hold(newest, self.now().timestamp() + 2 * wait)
+        self.newest.let_settle(newest, self.now().timestamp() + 2 * wait)
         self._recheck(DropEvent(pair.image.key, settled=pair.versions).recheck(), wait)
         logger.info("one of the files may be replaced: waiting")
 
