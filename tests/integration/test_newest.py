@@ -94,22 +94,21 @@ def test_a_newer_job_of_the_same_take_replaces_the_older_one(newest: NewestDrops
     assert not newest.of(JOB.source).replaces(NEWER)
 
 
-def test_a_hold_ends_by_itself_or_with_the_next_decision(newest: NewestDrops) -> None:
-    newest.hold(newest.of(JOB.source), pair(1), 20)  # no job of this image can be under way
+def test_newer_files_settle_until_the_next_decision(newest: NewestDrops) -> None:
+    newest.let_settle(newest.of(JOB.source), 5)  # no job of this image can be under way
     assert newest.of(JOB.source).settling_until == 0
     note(newest, 1, JOB)
-    for version in (9, 2):
-        newest.hold(newest.of(JOB.source), pair(version), 20)
-        assert newest.of(JOB.source).settling_until == (NOW + timedelta(seconds=49)).timestamp()
-    note(newest, 9, NEWER)
+    newest.let_settle(newest.of(JOB.source), 5)
+    assert newest.of(JOB.source).settling_until == 5
+    note(newest, 2, NEWER)
     assert newest.of(JOB.source).settling_until == 0
 
 
-def test_who_has_not_seen_the_last_decision_holds_nothing(newest: NewestDrops) -> None:
+def test_who_has_not_seen_the_last_decision_lets_nothing_wait(newest: NewestDrops) -> None:
     note(newest, 1, JOB)
     before = newest.of(JOB.source)
     note(newest, 2, NEWER)
-    newest.hold(before, pair(2), 20)
+    newest.let_settle(before, 5)
     assert newest.of(JOB.source).settling_until == 0
 
 
@@ -158,11 +157,11 @@ def test_nothing_is_ordered_while_newer_files_settle(
 ) -> None:
     job = aws.ledger.claim(JOB)
     note(newest, 1, job)
-    newest.hold(newest.of(job.source), pair(2), 20)
-    waits = {"outcome": "wait", "wait_seconds": 42, "state": "claimed"}
+    newest.let_settle(newest.of(job.source), clock().timestamp() + 40)
+    waits = {"outcome": "wait", "wait_seconds": 40, "state": "claimed"}
     assert generate(generation, job.job_id) == waits
     assert provider.requests == []
-    clock.pass_time(seconds=42)
+    clock.pass_time(seconds=40)
     assert generate(generation, job.job_id)["outcome"] == "accepted"
 
 

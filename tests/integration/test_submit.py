@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -16,10 +18,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from dropreel.drops.inbox import Drop
+from dropreel.drops.settling import Pair
 from dropreel.jobs.job import State
 from dropreel.jobs.naming import job_id
+from dropreel.ledger.newest import NewestDrop, NewestDrops
 from dropreel.steps.submit import Submit
-from tests.support.aws import Aws, Clock, make_job
+from tests.support.aws import NOW, Aws, Clock, make_job
 from tests.support.pictures import picture
 from tests.support.submitting import IMAGE, SIDECAR, delayed, put, sidecar, uploaded
 
@@ -84,6 +89,35 @@ def test_the_same_files_dropped_again_are_the_same_job(aws: Aws, submit: Submit)
         put(aws, SIDECAR, sidecar())
         submit.handle(put(aws, IMAGE, picture()))
     assert len(aws.executions()) == 1
+
+
+class Overtaken(NewestDrops):
+    """Another event decides on files that came just before, while this one looks around."""
+
+    def read(self, bucket: str, image_key: str) -> NewestDrop:
+        before = super().read(bucket, image_key)
+        image = Drop(image_key, '"older"', 1, NOW)
+        assert self.note(before, Pair(image, None), None)
+        return before
+
+
+@pytest.mark.parametrize(
+    ("body", "executions", "mails"), [(sidecar(), 1, 0), (b"{", 0, 1)], ids=["right", "wrong"]
+)
+def test_an_event_that_is_overtaken_decides_nothing_and_looks_again(
+    aws: Aws, submit: Submit, body: bytes, executions: int, mails: int
+) -> None:
+    put(aws, SIDECAR, body)
+    event = put(aws, IMAGE, picture())
+    again = {"recheck": {"key": IMAGE, "since": "", "settled": []}}
+    sent: list[dict[str, Any]] = []
+    queue: Any = SimpleNamespace(send_message=lambda **message: sent.append(message))
+    replace(submit, newest=Overtaken(aws.table), queue=queue).handle(event)
+    assert (aws.executions(), aws.results.take()) == ([], [])
+    (message,) = sent
+    assert (json.loads(message["MessageBody"]), message["DelaySeconds"]) == (again, 1)
+    submit.handle(again)
+    assert (len(aws.executions()), len(aws.results.take())) == (executions, mails)
 
 
 def put_in_parts(aws: Aws, key: str, body: bytes) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from types import SimpleNamespace
@@ -103,9 +103,20 @@ class Uploads:
 
     # --- what people do -------------------------------------------------------------------------
 
-    def upload(self, at: float, key: str, content: bytes, *delays: float, **metadata: str) -> None:
-        """Upload a file so many seconds after the start; an event comes after each delay."""
-        self.at(at, lambda: self._put(key, content, metadata))
+    def upload(
+        self,
+        at: float,
+        key: str,
+        content: bytes,
+        *delays: float,
+        took_s: float = 0,
+        **metadata: str,
+    ) -> None:
+        """Upload a file so many seconds after the start; an event comes after each delay.
+
+        S3 dates an upload in parts by its beginning: `took_s` seconds before.
+        """
+        self.at(at, lambda: self._put(key, content, metadata, took_s))
         for delay in delays:
             self.at(at + delay, lambda: self._submit({"detail": {"object": {"key": key}}}))
 
@@ -133,8 +144,11 @@ class Uploads:
 
     # --- inside ---------------------------------------------------------------------------------
 
-    def _put(self, key: str, content: bytes, metadata: dict[str, str]) -> None:
+    def _put(self, key: str, content: bytes, metadata: dict[str, str], took_s: float) -> None:
         self.s3.put_object(Bucket="inbox", Key=key, Body=content, Metadata=metadata)
+        stored = self.s3.objects["inbox", key]
+        begun = stored.modified - timedelta(seconds=took_s)
+        self.s3.objects["inbox", key] = replace(stored, modified=begun)
 
     def _submit(self, message: dict[str, Any]) -> None:
         self._container.step(Submit).handle(message)

@@ -2,14 +2,13 @@
 
 People replace an image and its sidecar one after the other. Between the two uploads a new file
 lies beside an old one: a pair that nobody means. So a pair starts at once only if its two files
-belong together; every other pair starts when nothing has changed for a while.
+belong together; every other pair starts if it still lies there a while after it was seen first.
+That is not counted from the upload: S3 dates a large image by the beginning of its upload.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from dropreel.drops.inbox import Drop
 from dropreel.jobs.job import utc_iso
@@ -26,12 +25,8 @@ class Pair:
     sidecar: Drop | None
 
     @property
-    def changed_at(self) -> datetime:
-        return max(file.dropped_at for file in (self.image, self.sidecar) if file)
-
-    @property
     def dropped_at(self) -> str:
-        return utc_iso(self.changed_at)
+        return utc_iso(max(file.dropped_at for file in (self.image, self.sidecar) if file))
 
     @property
     def versions(self) -> Versions:
@@ -45,22 +40,17 @@ class Settling:
     settle_s: int
     grace_s: int
 
-    def wait_s(self, pair: Pair, decided: Versions, now: datetime) -> int:
-        """Seconds that `pair` has still to settle, 0 if it may start.
+    def must_settle(self, pair: Pair, decided: Versions) -> bool:
+        """Whether one of the files is of an earlier pair, as far as can be known, or may be.
 
         `decided` is the pair that was decided on last, under the same image's key.
         """
-        if pair.versions == decided or self._belongs_together(pair, decided):
-            return 0
-        rest = pair.changed_at + timedelta(seconds=self.settle_s) - now
-        return min(max(0, math.ceil(rest.total_seconds())), self.settle_s)
-
-    def _belongs_together(self, pair: Pair, decided: Versions) -> bool:
-        """Neither file is of an earlier pair, as far as can be known, nor could a sidecar come."""
-        if pair.sidecar is None or set(pair.versions) & set(decided):
+        if not self.settle_s or pair.versions == decided:
             return False
+        if pair.sidecar is None or set(pair.versions) & set(decided):
+            return True
         waited = (pair.sidecar.dropped_at - pair.image.dropped_at).total_seconds()
-        return -self.settle_s <= waited <= max(self.grace_s, self.settle_s)
+        return not -self.settle_s <= waited <= max(self.grace_s, self.settle_s)
 
 
 def _version(file: Drop) -> str:

@@ -16,7 +16,6 @@ import hashlib
 import json
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
@@ -84,18 +83,13 @@ class NewestDrops:
             return NewestDrop(before.key, error.item).has(pair, job)  # by another event of it
         return True
 
-    def hold(self, before: NewestDrop, pair: Pair, settle_s: int) -> None:
-        """Let no earlier job of this image be ordered while `pair` settles.
-
-        It may take twice the time: the message that ends the wait may be late.
-        """
-        until = int((pair.changed_at + timedelta(seconds=2 * settle_s)).timestamp())
-        earlier = Attr("settling_until").not_exists() | Attr("settling_until").lt(until)
-        condition = _still(before.versions) & earlier
+    def let_settle(self, before: NewestDrop, until: float) -> None:
+        """Let no earlier job of this image be ordered until then, or until the next decision."""
         if before.item:
+            sets = {"settling_until": until}
+            update = Update(before.key, sets=sets, condition=_still(before.versions))
             with suppress(ConditionFailedError):
-                sets = {"settling_until": until}
-                self._table.update(Update(before.key, sets=sets, condition=condition))
+                self._table.update(update)
 
 
 def still_newest(job: Job) -> Update:

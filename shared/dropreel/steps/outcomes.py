@@ -8,8 +8,8 @@ fields that are not known are ignored, those that are absent have defaults, none
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
 from dropreel.jobs.job import Job, State
@@ -28,10 +28,15 @@ class _Event:
 
 @dataclass(frozen=True, slots=True)
 class DropEvent(_Event):
-    """A file that was put into the inbox. `since` is set when its grace period is over."""
+    """A file that was put into the inbox, or that is checked again.
+
+    `since` is set when its grace period is over: the time of its upload. `settled` names the
+    versions of the pair for which the wait is over.
+    """
 
     key: str
     since: str = ""
+    settled: Sequence[str] = ()
 
     @classmethod
     def of(cls, payload: Mapping[str, Any]) -> Self:
@@ -40,9 +45,9 @@ class DropEvent(_Event):
             return cls(payload["detail"]["object"]["key"])
         return super(DropEvent, cls).of(payload.get("recheck") or payload["look_again"])
 
-    def recheck(self, since: str = "") -> dict[str, Any]:
-        """The message that brings this drop back: after its grace period, or to settle."""
-        return {"recheck": {"key": self.key, "since": since}}
+    def recheck(self) -> dict[str, Any]:
+        """The message that brings this drop back."""
+        return {"recheck": asdict(self)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ class Submit:
         if sidecar is None and not image.prompt:
             self._alone(event, image, NO_SIDECAR)
         else:
-            self._look_at(Pair(image, sidecar), newest)
+            self._look_at(event, Pair(image, sidecar), newest)
 
     def _sidecar(self, event: DropEvent) -> None:
         sidecar = self.inbox.head(event.key)
@@ -166,7 +166,8 @@ class Submit:
         """Wait once for the partner of `drop`; if it is still alone after that, reject it."""
         dropped_at = utc_iso(drop.dropped_at)
         if not event.since:
-            self._recheck(event.recheck(dropped_at), self.settings.sidecar_grace_seconds)
+            again = DropEvent(event.key, since=dropped_at)
+            self._recheck(again.recheck(), self.settings.sidecar_grace_seconds)
             logger.info("alone so far: waiting for the other file")
         elif event.since == dropped_at:
             self._reject(event.key, dropped_at, [problem])
@@ -178,15 +179,17 @@ class Submit:
             DelaySeconds=seconds,
         )
 
-    def _look_at(self, pair: Pair, newest: NewestDrop) -> None:
-        """Start the pair if it has settled; else look again then, at what lies there then."""
-        wait = self.settling.wait_s(pair, newest.versions, self.now())
-        if wait:
-            self.newest.hold(newest, pair, self.settling.settle_s)
-            self._recheck(DropEvent(pair.image.key).recheck(), wait)
-            logger.info("one of the files may be replaced: waiting", seconds=wait)
-        else:
+    def _look_at(self, event: DropEvent, pair: Pair, newest: NewestDrop) -> None:
+        """Start the pair if it has settled; else look again later, at what lies there then."""
+        settled = tuple(event.settled) == pair.versions
+        if settled or not self.settling.must_settle(pair, newest.versions):
             self._start_pair(pair, newest)
+            return
+        wait = self.settling.settle_s
+        # Twice the time, as the message that ends the wait may be late.
+        self.newest.let_settle(newest, self.now().timestamp() + 2 * wait)
+        self._recheck(DropEvent(pair.image.key, settled=pair.versions).recheck(), wait)
+        logger.info("one of the files may be replaced: waiting")
 
     def _start_pair(self, pair: Pair, newest: NewestDrop) -> None:
         try:
