@@ -10,7 +10,8 @@ from decimal import Decimal
 
 from dropreel.jobs.job import ENDS, State
 from dropreel.ledger.jobs import SETTLED, TRANSITIONS, UNSETTLED_INDEX
-from local.faults.ends import MAY_MAIL_TWICE, End, is_day
+from dropreel.ledger.slots import WINDOW_S
+from local.faults.ends import MAY_MAIL_TWICE, End
 from local.faults.faults import END, HARMLESS, Kind
 from local.faults.functions import ESTIMATE_USD
 from local.faults.scenarios import Scenario
@@ -22,6 +23,11 @@ TRUE_PRICE_USD = {"eachlabs": Decimal("0.5"), "oxen": Decimal("0.5")}
 # Two sweeps, and a clip that is made meanwhile; the workflow would wait for days.
 LONGEST_IN_LINE_S = 2 * 3600
 WITHOUT_LIST = frozenset({"luma"})  # of orders: what is lost there stays lost
+
+# After these a call may leave its function late.
+HOLDING_UP = frozenset(
+    {Kind.DELAYED, Kind.SLOW, Kind.OVERTAKEN, Kind.ZOMBIE, Kind.CONCURRENT, Kind.REDELIVERY}
+)
 
 # A mail that says that the clip may still come; another one follows when it does.
 PASSING = frozenset({State.STALLED.value, State.UNKNOWN.value})
@@ -58,7 +64,7 @@ def ends_once(end: End) -> Iterator[str]:
             yield f"run {next_run} began as {after} after {before}"
         if next_run != run and _owed(end.provider, end.scenario, before):
             yield f"run {next_run} began although the one before may be billed"
-    if len(end.runs) > (2 if end.cell.fault and end.cell.fault.kind is Kind.REDROP else 1):
+    if len(end.runs) > 1 + end.cell.count({Kind.REDROP}):
         yield "the job was started again although nothing new was dropped"
     if end.state not in ENDS:
         yield f"left as {end.state}"
@@ -92,11 +98,13 @@ def mails_each_end_once(end: End) -> Iterator[str]:
         runs = [states for states in end.runs.values() if outcome in states]
         if not all(states[-1] == outcome or outcome in PASSING for states in runs) or not runs:
             yield f"people were mailed {outcome}, which was not the end"
-        if count > len(runs) + end.may_be_mailed_twice:
+        if count > len(runs) + end.may_be_mailed_again:
             yield f"people were mailed {outcome} {count} times"
-    fault = end.cell.fault
+        told = end.mailboxes_told(outcome)
+        if not 1 <= told <= len(runs) + end.may_be_mailed_again:
+            yield f"mailboxes were told {told} times that the job is {outcome}"
     for outcome in PASSING & set(end.results) - {end.scenario.passing}:
-        if fault is None or fault.kind in HARMLESS:
+        if all(fault.kind in HARMLESS for fault in end.cell.faults):
             yield f"people were mailed {outcome} although nothing was lost"
     if end.results and end.results[-1] != end.state:
         yield f"the last mail said {end.results[-1]}, but the job is {end.state}"
@@ -104,12 +112,11 @@ def mails_each_end_once(end: End) -> Iterator[str]:
 
 def mails_drops_in_vain_once(end: End) -> Iterator[str]:
     """Once, if the same files were dropped after an end that cannot be followed by another run."""
-    fault = end.cell.fault
     in_vain = end.dropped_again in SETTLED and len(end.runs) == 1
     if end.rejections > in_vain:
         when = end.dropped_again or "never"
         yield f"people were mailed {end.rejections} times of a drop in vain (again: {when})"
-    if in_vain and not end.rejections and fault and fault.label == END:
+    if in_vain and not end.rejections and any(fault.label == END for fault in end.cell.faults):
         yield "nobody was mailed that the new drop starts nothing"
 
 
@@ -124,7 +131,7 @@ def alerts_operators_once(end: End) -> Iterator[str]:
         if not notes[outcome]:
             yield f"operators were not mailed about the {outcome} job"
     for outcome, count in notes.items():
-        if count > (2 if end.cell.fault and end.cell.fault.kind in MAY_MAIL_TWICE else 1):
+        if count > 1 + end.cell.count(MAY_MAIL_TWICE):
             yield f"operators were mailed {outcome} {count} times"
 
 
@@ -132,6 +139,19 @@ def stores_what_it_delivers(end: End) -> Iterator[str]:
     delivered = end.state == State.DELIVERED
     if bool(end.clips) is not delivered or len(end.clips) > 1:
         yield f"{len(end.clips)} clips are stored of a job that is {end.state}"
+    if not all(map(_is_whole, end.clips)):
+        yield "part of a clip is stored"
+    if delivered and end.job["provider_job_id"] not in {order.id for order in end.ordered}:
+        yield "the clip of another order is delivered"
+
+
+def _is_whole(clip: bytes) -> bool:
+    """The boxes of an MP4 file add up to its size."""
+    at = 0
+    while 0 <= at < len(clip):
+        size = int.from_bytes(clip[at : at + 4], "big")
+        at = at + size if size >= 8 else -1
+    return at == len(clip) > 0
 
 
 def keeps_the_books(end: End) -> Iterator[str]:
@@ -140,18 +160,33 @@ def keeps_the_books(end: End) -> Iterator[str]:
     if end.committed_usd != wanted:
         states = " and a ".join(one.state for one in (end, *end.others))
         yield f"${end.committed_usd} are committed, but a {states} job owes ${wanted}"
-    months = {key: amount for key, amount in end.budget.items() if not is_day(key)}
-    days = {key: amount for key, amount in end.budget.items() if is_day(key)}
-    for month in {*months, *(day[:7] for day in days)}:
-        sum_of_days = sum((amount for day, amount in days.items() if day[:7] == month), Decimal(0))
-        if months.get(month) != sum_of_days:
-            yield f"{month} says ${months.get(month)}, its days say ${sum_of_days}"
+    yield from _books_of_periods(end)
+
+
+def _books_of_periods(end: End) -> Iterator[str]:
+    """Each day says what its orders cost, whenever that was known; each month what its days do."""
+    wanted: Counter[str] = Counter()
+    for one in (end, *end.others):
+        for day, amount in _owed_by_day(one):
+            wanted[day] += amount  # type: ignore[assignment]
+            wanted[day[:7]] += amount  # type: ignore[assignment]
+    for period in sorted({*wanted, *end.budget}):
+        if end.budget.get(period, Decimal(0)) != Decimal(wanted[period]):
+            yield f"{period} says ${end.budget.get(period)}, its orders say ${wanted[period]}"
 
 
 def owed_usd(end: End) -> Decimal:
     """What all runs of the job have cost, or may have."""
-    ends = [states[-1] for states in end.runs.values()]
-    return sum((_owed(end.provider, end.scenario, state) for state in ends), Decimal(0))
+    return sum((amount for _, amount in _owed_by_day(end)), Decimal(0))
+
+
+def _owed_by_day(end: End) -> Iterator[tuple[str, Decimal]]:
+    """What each run owes, with the day of its last order."""
+    for run, states in end.runs.items():
+        ordered = [one["asked_at"] for one in end.job["attempts"] if one["run"] == run]
+        owed = _owed(end.provider, end.scenario, states[-1])
+        if ordered or owed:
+            yield (ordered[-1][:10] if ordered else "never ordered"), owed
 
 
 def _owed(provider: str, scenario: Scenario, state: str) -> Decimal:
@@ -177,7 +212,7 @@ def keeps_a_record(end: End) -> Iterator[str]:
 
 
 def loses_nothing(end: End) -> Iterator[str]:
-    if end.undelivered and not (end.cell.fault and end.cell.fault.kind is Kind.OUTAGE):
+    if end.undelivered and not end.cell.count({Kind.OUTAGE}):
         yield f"in a dead letter queue: {', '.join(end.undelivered)}"
     if end.keys_seen_on_cdn:
         yield "a key was sent to the host of the clips"
@@ -200,6 +235,22 @@ def keeps_to_the_slots(end: End) -> Iterator[str]:
         yield f"a provider had {end.line.most_at_once} jobs at once, {most} may be"
 
 
+def keeps_to_the_pace(end: End) -> Iterator[str]:
+    """Orders per minute, unless a fault has held an order up on its way."""
+    most, times = end.scenario.per_minute, end.line.orders_at
+    if not most or end.cell.count(HOLDING_UP):
+        return
+    for first, later in zip(times, times[most:], strict=False):
+        if later - first < WINDOW_S:
+            yield f"orders {later - first:.0f} s apart, {most} may be in {WINDOW_S} s"
+
+
+def spares_who_is_down(end: End) -> Iterator[str]:
+    """While the breaker is open nobody orders, unless a fault has held an order up on its way."""
+    if end.line.asked_in_vain and not end.cell.count(HOLDING_UP):
+        yield f"{end.line.asked_in_vain} orders were sent while the breaker was open"
+
+
 CHECKS: tuple[Callable[[End], Iterator[str]], ...] = (
     never_paid_twice,
     ends_once,
@@ -214,4 +265,6 @@ CHECKS: tuple[Callable[[End], Iterator[str]], ...] = (
     loses_nothing,
     leaves_the_line,
     keeps_to_the_slots,
+    keeps_to_the_pace,
+    spares_who_is_down,
 )
