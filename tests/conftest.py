@@ -7,12 +7,14 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import hypothesis
 import pytest
 from botocore.client import BaseClient
 from coverage import Coverage
+from moto.core.botocore_stubber import BotocoreStubber
 
 ROOT = Path(__file__).resolve().parent.parent
 EVENTS = ROOT / "events"
@@ -62,10 +64,21 @@ def _call_api_untraced(self: BaseClient, operation: str, parameters: dict[str, A
         sys.settrace(tracer)
 
 
+_one_at_a_time = RLock()
+_process_request = BotocoreStubber.process_request
+
+
+def _process_one_request(self: BotocoreStubber, request: Any) -> Any:
+    """Each request at AWS happens at one moment; moto would mix those of several threads."""
+    with _one_at_a_time:
+        return _process_request(self, request)
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _calls_are_not_traced() -> Iterator[None]:
+def _calls_to_aws() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BaseClient, "_make_api_call", _call_api_untraced)
+        patch.setattr(BotocoreStubber, "process_request", _process_one_request)
         yield
 
 

@@ -15,4 +15,4 @@ if TYPE_CHECKING:
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  # noqa: ARG001
-    return container().step(Sweep).handle()
+    return container().step(Sweep).handle(lambda: context.get_remaining_time_in_millis() / 1000)

@@ -24,9 +24,12 @@ TRUE_PRICE_USD = {"eachlabs": Decimal("0.5"), "oxen": Decimal("0.5")}
 LONGEST_IN_LINE_S = 2 * 3600
 WITHOUT_LIST = frozenset({"luma"})  # of orders: what is lost there stays lost
 
-# After these a call may leave its function late.
+# After these an order may leave later than its turn was.
 HOLDING_UP = frozenset(
-    {Kind.DELAYED, Kind.SLOW, Kind.OVERTAKEN, Kind.ZOMBIE, Kind.CONCURRENT, Kind.REDELIVERY}
+    {
+        *(Kind.DELAYED, Kind.SLOW, Kind.OVERTAKEN, Kind.ZOMBIE, Kind.CONCURRENT, Kind.REDELIVERY),
+        Kind.REDROP,
+    }
 )
 
 # A mail that says that the clip may still come; another one follows when it does.
@@ -175,6 +178,14 @@ def _books_of_periods(end: End) -> Iterator[str]:
             yield f"{period} says ${end.budget.get(period)}, its orders say ${wanted[period]}"
 
 
+def keeps_to_the_cap(end: End) -> Iterator[str]:
+    """Estimates that were reserved when they fitted may come true as less, never as more."""
+    cap = Decimal(end.scenario.day_cap_usd)
+    for period, amount in end.budget.items():
+        if len(period) == len("2026-11-20") and amount > cap:
+            yield f"{period} is over its cap: ${amount} of ${cap}"
+
+
 def owed_usd(end: End) -> Decimal:
     """What all runs of the job have cost, or may have."""
     return sum((amount for _, amount in _owed_by_day(end)), Decimal(0))
@@ -236,9 +247,10 @@ def keeps_to_the_slots(end: End) -> Iterator[str]:
 
 
 def keeps_to_the_pace(end: End) -> Iterator[str]:
-    """Orders per minute, unless a fault has held an order up on its way."""
+    """Orders per minute. A fault may hold an order up, or make its job wait for its turn again."""
     most, times = end.scenario.per_minute, end.line.orders_at
-    if not most or end.cell.count(HOLDING_UP):
+    turns = any(fault.label.startswith(("slot:", "generate:")) for fault in end.cell.faults)
+    if not most or turns or end.cell.count(HOLDING_UP):
         return
     for first, later in zip(times, times[most:], strict=False):
         if later - first < WINDOW_S:
@@ -264,6 +276,7 @@ CHECKS: tuple[Callable[[End], Iterator[str]], ...] = (
     keeps_a_record,
     loses_nothing,
     leaves_the_line,
+    keeps_to_the_cap,
     keeps_to_the_slots,
     keeps_to_the_pace,
     spares_who_is_down,

@@ -103,7 +103,7 @@ SCENARIOS = {
             "moderated",
             "[sim: end=moderated]",
             seconds=30,
-            unbilled=frozenset({"luma", "eachlabs"}),
+            unbilled=frozenset({"luma"}),
         ),
         Scenario("busy", "[sim: submit=429 times=2]", begins_at=_BEFORE_MIDNIGHT),
         # Longer than the deadline allows that was set when it was ordered.
@@ -116,10 +116,10 @@ SCENARIOS = {
         ),
         Scenario(
             "again",
-            "[sim: end=failed-retryable times=1]",
+            "[sim: end=failed-retryable told=status times=1]",
             seconds=30,
             most_orders=2,
-            unbilled=frozenset({"luma", "eachlabs", "fal"}),
+            unbilled=frozenset({"luma", "fal"}),
             begins_at=_BEFORE_MIDNIGHT,
         ),
         Scenario(
@@ -136,11 +136,10 @@ SCENARIOS = {
             "midnight",
             images=2,
             slots=1,
-            day_cap_usd="1.00",
             begins_at=_BEFORE_MIDNIGHT,
             providers=("oxen",),
         ),
-        Scenario("cap", images=2, day_cap_usd="1.00", providers=("eachlabs",)),
+        Scenario("cap", images=2, day_cap_usd="0.90", providers=("eachlabs",)),
         Scenario("paced", images=2, per_minute=1, providers=("luma",)),
         Scenario("digest", images=2, digest_above=1, seconds=30, providers=("fal",)),
         # Both answers are lost, and only their images tell the orders apart.
@@ -154,7 +153,7 @@ SCENARIOS = {
         Scenario("cut", "[sim: result=truncated times=2]", parts=2, providers=("luma",)),
         Scenario(
             "failing",
-            "[sim: end=failed-retryable]",
+            "[sim: end=failed-retryable told=status]",
             seconds=30,
             most_orders=2,
             unbilled=frozenset({"fal"}),

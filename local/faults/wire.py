@@ -73,8 +73,8 @@ class Surroundings(Protocol):
         """Let everything else go on for so long."""
         ...
 
-    def ordering(self) -> None:
-        """Take note that an order is sent just now."""
+    def ordering(self, call: str) -> None:
+        """Take note that an order is sent just now, by this call."""
         ...
 
     def drop_event_again(self) -> None: ...
@@ -152,7 +152,7 @@ class Wire:
         point = self._point(invocation, name)
         if point.pays:
             self.ordered_by.add(invocation.execution)
-            self._around.ordering()
+            self._around.ordering(name)
         if fault := self._strikes(point, Place.BEFORE):
             self._around.struck()
             if fault.kind in _SPOILING:

@@ -162,9 +162,9 @@ class World:
                 self._upload(key)
                 self.timeline.after(1 + number, partial(self._event, key))
 
-    def _upload(self, key: str) -> None:
+    def _upload(self, key: str, *, more_parts: bool = False) -> None:
         if self._parts > 1:
-            self.s3.upload_in_parts("inbox", key, self._files[key], self._parts)
+            self.s3.upload_in_parts("inbox", key, self._files[key], self._parts + more_parts)
         else:
             self.s3.put_object(Bucket="inbox", Key=key, Body=self._files[key])
 
@@ -257,10 +257,12 @@ class World:
     def delay(self, seconds: float) -> None:
         self._let_pass(seconds)
 
-    def ordering(self) -> None:
-        breakers = self.dynamo.items("BREAKER#").values()
-        open_until = [float(item["open_until"]["N"]) for item in breakers if "open_until" in item]
-        self.story.asked_in_vain += any(until > self.timeline.now() for until in open_until)
+    def ordering(self, call: str) -> None:
+        breaker = self.dynamo.items(f"BREAKER#{call.split('/')[1]}")
+        until = [
+            float(item["open_until"]["N"]) for item in breaker.values() if "open_until" in item
+        ]
+        self.story.asked_in_vain += any(moment > self.timeline.now() for moment in until)
 
     def _let_pass(self, seconds: float) -> None:
         self.timeline.run(self.timeline.now() + seconds)
@@ -275,7 +277,7 @@ class World:
         self.story.dropped_again = {key: states[key] for key in again & states.keys()}
         for key in (SIDECAR, IMAGE):
             if key in self._files:
-                self._upload(key)
+                self._upload(key, more_parts=self._parts > 1)
                 self._receive(f"dropped again: {key}", _created(key), 1)
 
     def sweep_now(self) -> None:

@@ -29,6 +29,7 @@ _PATH = re.compile(r"/(?:cdn/(?P<provider>[a-z]+)|oxen/files)/(?P<job>[0-9a-f-]{
 _STAMP = "%Y%m%dT%H%M%SZ"
 _RENEWED = ("luma", "oxen")  # a new GET of the job gives a new address; elsewhere it stays
 
+_PRIVATE = "https://169.254.169.254/latest/meta-data/"  # where a machine tells its own secrets
 _LEAK = "key to another host"
 
 
@@ -142,6 +143,8 @@ class Cdn:
     def _elsewhere(self, request: Request, kind: str) -> str:
         if kind == "redirect-loop":
             return f"{self.origin}/cdn/loop/1"
+        if kind == "redirect-private":
+            return _PRIVATE
         query = {**request.query, "hop": "1"}
         if kind == "redirect":
             return f"{self.origin}{request.path}?{urlencode(query)}"

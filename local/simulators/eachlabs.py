@@ -201,7 +201,7 @@ class Eachlabs(ProviderApi):
             offset = request.int_query("offset", 0, 0, 10**9)
         except ValueError as error:
             return self.error(400, detail=str(error))
-        jobs = self.world.store.of(self.name)
+        jobs = self.listed()
         wanted = {word for word in request.query.get("status", "").split(",") if word}
         rows = [row for row in map(self._row, jobs) if not wanted or row["status"] in wanted]
         return json_answer(

@@ -12,7 +12,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from local.simulators.fal_errors import locked, model_error, outcome, validation_error
+from local.simulators.fal_errors import (
+    locked,
+    model_error,
+    outcome,
+    platform_error,
+    validation_error,
+)
+from local.simulators.faults import Call
 from local.simulators.jobs import Job, Order, Problem, State
 from local.simulators.params import (
     DURATIONS,
@@ -63,6 +70,7 @@ class Fal(ProviderApi):
     name: ClassVar[str] = "fal"
     refuses_above_limit: ClassVar[bool] = False
     malformed: ClassVar[int] = 422
+    names_clip: ClassVar[Call] = "answer"
 
     def make_routes(self) -> tuple[Route, ...]:
         return (
@@ -81,7 +89,7 @@ class Fal(ProviderApi):
             return locked(code)
         if status == 422:
             return model_error(code or "value_error", detail or "Invalid request")
-        return json_answer({"detail": detail or _ERRORS.get(status, f"HTTP {status}")}, status)
+        return platform_error(status, code, detail or _ERRORS.get(status, f"HTTP {status}"))
 
     def unknown_job(self) -> Answer:
         return json_answer({"status": "NOT_FOUND"}, 404)
@@ -137,6 +145,8 @@ class Fal(ProviderApi):
         if job.state in (State.FAILED, State.CANCELLED) and job.options.get("told") == "status":
             bad = outcome(job)
             body |= {"error": bad.message, "error_type": bad.type}
+            if downstream := job.options.get("downstream"):
+                body["downstream_status"] = int(downstream)
         code = 200 if job.state.ended else self.world.settings.fal_pending_code
         return json_answer(body, code, {"x-fal-request-id": job.id})
 
@@ -188,10 +198,9 @@ class Fal(ProviderApi):
         wanted = request.query.get("request_id")
         day_ago = _stamp(self.world.clock.now() - 86_400)
         start, end = request.query.get("start", day_ago), request.query.get("end", "9")
-        jobs = self.world.store.of(self.name)
         return [
             job
-            for job in jobs
+            for job in self.listed()
             if start <= _stamp(job.accepted_at) <= end and wanted in (None, job.id)
         ]
 

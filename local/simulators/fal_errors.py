@@ -32,6 +32,15 @@ _PLATFORM_TYPES = {
     "bad_request": 400,
     "concurrent_requests_limit": 429,
 }
+# HTTP code -> the type of a call that fails, whatever the call.
+_CALLS = {
+    429: "concurrent_requests_limit",
+    499: "client_disconnected",
+    500: "internal_error",
+    502: "runner_incomplete_response",
+    503: "runner_scheduling_failure",
+    504: "request_timeout",
+}
 _ENDS = {
     "moderated": "content_policy_violation",
     "failed": "internal_server_error",
@@ -107,6 +116,16 @@ def outcome(job: Job) -> Outcome:
 
 def model_error(kind: str, message: str) -> Answer:
     return _of(kind, message).answer()
+
+
+def platform_error(status: int, code: str | None, message: str) -> Answer:
+    """A call that fails. Its type is `code`, or what fal answers with this HTTP code;
+    `gateway`, and a code without a type of its own, leave the text alone."""
+    kind = code or _CALLS.get(status)
+    if kind is None or kind == "gateway":
+        return json_answer({"detail": message}, status)
+    body = {"detail": message, "error_type": kind}
+    return json_answer(body, status, _platform_headers(kind, status))
 
 
 def validation_error(found: Finding) -> Answer:

@@ -17,10 +17,11 @@ Calls that can go wrong:
     submit=no-id           the job is made; the answer does not name it
     status=CODE            answer a status call with this HTTP code
     status=drop            close without a byte
-    status=html            200 with an HTML page
+    status=html            200 with an HTML page; html:CODE with that HTTP code
     status=slow:S          answer S seconds later
     status=word:W          say W instead of the real status word
     answer=...             fal only, the GET of the result's JSON: values as of status, without word
+    output=late            the job has succeeded, but the answer does not name its clip yet
     cancel=CODE            refuse to cancel
     cancel=ignored         say yes and finish the job all the same
     end=KIND               how the job ends, see END_KINDS; `code=` picks the exact reason
@@ -33,6 +34,8 @@ Calls that can go wrong:
     result=redirect        302 to another path of the same host
     result=redirect-offhost  302 to another host name
     result=redirect-loop   302 without end
+    result=redirect-private  302 to an address that is not public
+    result=other-length|other-shape  a whole clip, but half as long or of another ratio
     result=slow:S          the body is spread over S seconds
     result=no-length       chunked, without Content-Length or ETag
     result=huge-header     a header of 256 KB
@@ -42,19 +45,23 @@ What goes with them:
 
     times=N        only the first N tries, then all is well (`result=expired`: 1 if not given).
                    Tries of submit and end are counted per prompt and image, those of status,
-                   answer, cancel and result per job; a marker set for a whole run counts once over
-                   all jobs.
+                   answer, output, cancel and result per job; a marker set for a whole run counts
+                   once over all jobs.
     retry_after=S  adds Retry-After to a refusal of submit or status
-    code=WORD      the exact error_code, error type or failure_code, or another wording of a refusal
+    code=WORD      the exact error_code, error type or failure_code, or another wording of a
+                   refusal; `gateway` at fal: an error without a type, as of something before fal
     only=NAMES     the marker is for these providers (comma-separated)
 
 How the job is done:
 
     render=S          seconds from accepted to ended
+    listed=S|ended    the lists of orders show the job S seconds after it was accepted, or when it
+                      has ended
     host=other        the file's address is on another host name than the API
     faststart=0       the MP4 has its index at the end
     output=string|list|object|flat   each::labs: shape of `output`
     word=error|failed each::labs: the word for a failed job
+    downstream=CODE   fal: a failure that shows in the status has this `downstream_status`
     told=status|result  fal: whether a failure shows in the status or only in the result (default)
 """
 
@@ -68,7 +75,7 @@ from typing import Literal
 from local.simulators.settings import PROVIDERS
 from local.simulators.tally import Tally
 
-Call = Literal["submit", "status", "answer", "cancel", "end", "result"]
+Call = Literal["submit", "status", "answer", "output", "cancel", "end", "result"]
 
 END_KINDS = (
     "moderated",
@@ -89,7 +96,7 @@ END_KINDS = (
 
 _CODE = r"[1-5]\d\d"
 _SECONDS = r"\d+(\.\d+)?"
-_LATE = rf"{_CODE}|drop|html|slow:{_SECONDS}"
+_LATE = rf"{_CODE}|drop|html(:{_CODE})?|slow:{_SECONDS}"
 _SWITCHES = {
     "submit": rf"{_CODE}|drop-before|drop-after|drop-mid|slow-after:{_SECONDS}|html|no-id",
     "status": rf"{_LATE}|word:\S+",
@@ -97,7 +104,8 @@ _SWITCHES = {
     "cancel": rf"{_CODE}|ignored",
     "end": "|".join(END_KINDS),
     "result": rf"{_CODE}|drop:\d+|truncated|html|empty|not-mp4|wrong-video|expired|redirect"
-    rf"|redirect-offhost|redirect-loop|slow:{_SECONDS}|no-length|huge-header|big:\d+",
+    r"|redirect-offhost|redirect-loop|redirect-private|other-length|other-shape"
+    rf"|slow:{_SECONDS}|no-length|huge-header|big:\d+",
     "times": r"\d+",
     "retry_after": _SECONDS,
     "code": r"\S+",
@@ -105,7 +113,9 @@ _SWITCHES = {
     "render": _SECONDS,
     "faststart": "[01]",
     "host": "other",
-    "output": "string|list|object|flat",
+    "output": "string|list|object|flat|late",
+    "listed": rf"{_SECONDS}|ended",
+    "downstream": _CODE,
     "word": "error|failed",
     "told": "status|result",
 }

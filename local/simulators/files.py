@@ -14,8 +14,14 @@ from local.simulators.studio import Studio
 from local.simulators.wire import Answer, Request, html_answer
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-_WRONG = ClipSpec(width=320, height=180, frames=24)
 _HUGE_HEADER = 256 * 1024  # beyond what any client takes, however it arrives
+_OTHERS: dict[str, Callable[[ClipSpec], ClipSpec]] = {
+    "wrong-video": lambda _: ClipSpec(width=320, height=180, frames=24),
+    "other-length": lambda spec: replace(spec, frames=spec.frames // 2),
+    "other-shape": lambda spec: ClipSpec(
+        *((360, 640) if spec.width >= spec.height else (640, 360)), frames=spec.frames
+    ),
+}
 _DAMAGE: dict[str, Callable[[Answer, Fault], Answer]] = {
     "drop": lambda whole, fault: replace(whole, send_only=int(fault.argument)),
     "truncated": lambda whole, _: replace(whole, body=whole.body[: len(whole.body) // 2]),
@@ -43,8 +49,9 @@ def answer(request: Request, job: Job, studio: Studio, fault: Fault | None) -> A
         return storage_error(fault.http_status, code, message)
     if fault and fault.kind in ("html", "not-mp4", "empty"):
         return _DAMAGE[fault.kind](Answer(content_type="video/mp4"), fault)
-    if fault and fault.kind == "wrong-video" and job.image:
-        return _ranged(request, studio.shelf.clip(job.image, _WRONG).read_bytes())
+    if fault and fault.kind in _OTHERS and job.image and job.order.spec:
+        other = _OTHERS[fault.kind](job.order.spec)
+        return _ranged(request, studio.shelf.clip(job.image, other).read_bytes())
     whole = _ranged(request, studio.clip_of(job).read_bytes())
     return _DAMAGE[fault.kind](whole, fault) if fault else whole
 

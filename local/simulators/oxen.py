@@ -165,7 +165,7 @@ class Oxen(ProviderApi):
         """Active rows, unless a status is asked for; newest first."""
         wanted = request.query.get("status")
         active = (_WORDS[State.QUEUED], _WORDS[State.RUNNING])
-        rows = [self._row(job) for job in self.world.store.of(self.name)]
+        rows = [self._row(job) for job in self.listed()]
         rows = [r for r in rows if (r["status"] == wanted if wanted else r["status"] in active)]
         if request.query.get("model", MODEL) != MODEL:
             rows = []

@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 from local.simulators.cdn import Cdn
 from local.simulators.clock import Clock
 from local.simulators.faults import Call, Fault, FaultBook
-from local.simulators.jobs import Job, JobStore, Order, Problem
+from local.simulators.jobs import Job, JobStore, Order, Problem, State
 from local.simulators.settings import Settings
 from local.simulators.studio import Studio
 from local.simulators.tally import Tally
 from local.simulators.wire import Answer, Request, html_answer, json_answer
 
-_OPTIONS = ("render", "faststart", "output", "word", "told", "host")
+_OPTIONS = ("render", "faststart", "output", "word", "told", "host", "listed", "downstream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class ProviderApi(ABC):
     name: ClassVar[str]
     refuses_above_limit: ClassVar[bool]  # 429 beyond `max_running`, rather than a longer queue
     malformed: ClassVar[int]  # HTTP code for a body that is not a JSON object
+    names_clip: ClassVar[Call] = "status"  # the call that tells the clip's address
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -168,14 +169,34 @@ class ProviderApi(ABC):
             return self.unknown_job()
         fault = self.world.faults.take(self.name, call, job.order.prompt, job.id)
         if fault is None:
-            return view(job, None)
+            return view(self._as_known(job, call), None)
         if fault.http_status:
             return self.refusal(fault, fault.http_status)
-        if fault.kind in ("drop", "html"):
-            return Answer(silent=True) if fault.kind == "drop" else html_answer()
+        if fault.kind == "drop":
+            return Answer(silent=True)
+        if fault.kind == "html":
+            return html_answer(int(fault.argument or 200))
         if fault.kind == "slow":
             return replace(view(job, None), delay=fault.number)
         return view(job, fault.argument)
+
+    def _as_known(self, job: Job, call: Call) -> Job:
+        """The job as this call tells it: its clip may come later than its success."""
+        if call != self.names_clip or job.state is not State.SUCCEEDED or job.problem:
+            return job
+        fault = self.world.faults.take(self.name, "output", job.order.prompt, job.id)
+        late = fault is not None and fault.kind == "late"
+        return replace(job, problem=Problem("no-output")) if late else job
+
+    def listed(self) -> list[Job]:
+        """The jobs that a list of orders shows, newest first."""
+        return [job for job in self.world.store.of(self.name) if self._is_listed(job)]
+
+    def _is_listed(self, job: Job) -> bool:
+        since = job.options.get("listed", "0")
+        if since == "ended":
+            return job.state.ended
+        return self.world.clock.now() >= job.accepted_at + float(since)
 
     def cancelling(self, job: Job) -> Answer | bool:
         """Cancel unless a marker says otherwise: True if it took, False if it came too late."""

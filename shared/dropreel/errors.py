@@ -2,12 +2,14 @@
 
 DropreelError
 ├── RejectedError             what was dropped cannot become a clip; its owner can correct it
-├── ClipInvalidError          the downloaded file is not the clip that was ordered
+├── ClipInvalidError          the downloaded file is no video
 ├── DownloadError             the clip could not be fetched this time; trying again may help
 │   ├── UrlExpiredError       its address is no longer good: ask the provider for a fresh one
+│   ├── ClipCutShortError     its end is missing
 │   └── ClipTooSlowError      it does not come within one run of the function
 ├── UnsafeUrlError            an address that must not be fetched: not https, or not public
 ├── SettingsError             the stack is configured wrongly; the operator can correct it
+├── KeyUnreadableError        the secret with the keys cannot be read just now; it may pass
 ├── ResumeError               an operator's word on a job that cannot be followed
 ├── CapReachedError           the order would pass a cap; nothing was reserved
 ├── MailBusyError             somebody else is sending this mail
@@ -55,11 +57,15 @@ class RejectedError(DropreelError):
 
 
 class ClipInvalidError(DropreelError):
-    """The file is not the clip that was asked for: no MP4, cut short, wrong length or shape."""
+    """The file is no MP4 video."""
 
 
 class DownloadError(DropreelError):
     """The clip could not be fetched this time."""
+
+
+class ClipCutShortError(DownloadError):
+    """The file begins like a clip, and its end is missing."""
 
 
 class UnsafeUrlError(DropreelError):
@@ -68,6 +74,10 @@ class UnsafeUrlError(DropreelError):
 
 class SettingsError(DropreelError):
     """The stack is configured wrongly."""
+
+
+class KeyUnreadableError(DropreelError):
+    """The secret of the provider keys cannot be read just now; says nothing about the keys."""
 
 
 class ResumeError(DropreelError):

@@ -222,7 +222,7 @@ def test_the_command_prints_a_line_each_and_writes_the_page(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report = tmp_path / "out" / "faults.md"
-    assert main([*SMALL, "moderated", "--pairs", "3", "--seed", "5", "--page", str(report)]) == 0
+    assert main([*SMALL, "cut", "--pairs", "3", "--seed", "5", "--page", str(report)]) == 0
     told = capsys.readouterr().out
     assert re.match(
         r"\d+ cells in \d+ s, pairs included\n3 pairs of faults \(--seed 5 repeats them\)\n"

@@ -66,12 +66,14 @@ REASONS = {
     "unknown_price": "nobody knows the price of 10s 1080p at oxen",
     "paid_calls_off": "paid calls are off in this installation",
     "nothing_made": "an operator found no order",
+    "replaced": "the newer files are job 89abcdef0123456789abcdef",
     "accident": "States.Timeout",
 }
 # Which kinds end in which state; `billed` matters only where an order was taken.
 BEFORE_THE_ORDER = (
     *("bad_input", "moderated", "auth", "no_credit", "throttled", "unreachable", "transient"),
     *("unexpected", "over_cap", "unknown_price", "paid_calls_off", "nothing_made", "accident"),
+    "replaced",
 )
 AFTER_THE_ORDER = (
     *("bad_input", "moderated", "auth", "no_credit", "throttled", "transient", "unexpected"),

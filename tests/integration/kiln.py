@@ -12,6 +12,7 @@ import httpx
 from dropreel.jobs.failure import FailureKind
 from dropreel.providers import parse
 from dropreel.providers.base import (
+    Busy,
     CancelOutcome,
     ClipRequest,
     Failed,
@@ -19,15 +20,17 @@ from dropreel.providers.base import (
     KeySource,
     Phase,
     Ready,
+    Refused,
     StatusOutcome,
     SubmitOutcome,
 )
 from dropreel.providers.classify import (
-    NO_OUTPUT,
     cancel_outcome,
+    key_outcome,
     pending_outcome,
     status_row,
     submit_outcome,
+    without_clip,
 )
 from dropreel.providers.client import Api, bearer
 from dropreel.providers.config import Options
@@ -49,6 +52,9 @@ class Kiln:
     def __init__(self, options: KilnOptions, keys: KeySource, http: httpx.Client) -> None:
         self._model = options.model
         self._api = Api(self.name, options.base_url, bearer, keys, http)
+
+    def check_key(self) -> Refused | Busy | None:
+        return key_outcome(self._api.key_fault())
 
     def submit(self, request: ClipRequest) -> SubmitOutcome:
         body = {
@@ -75,9 +81,7 @@ class Kiln:
         if phase != "done":
             return pending_outcome(answer, phase, PHASES)
         address = parse.url(row.get("file"))
-        if address:
-            return Ready(address)
-        return Failed(Failure(FailureKind.UNEXPECTED, "done, but without a clip", code=NO_OUTPUT))
+        return Ready(address) if address else without_clip(answer, phase)
 
     def cancel(self, provider_job_id: str) -> CancelOutcome:
         return cancel_outcome(self._api.call("DELETE", "clips", provider_job_id))

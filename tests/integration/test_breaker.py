@@ -5,7 +5,6 @@ import pytest
 from dropreel.jobs.failure import FailureKind
 from dropreel.ledger.breaker import LONGEST_OPEN_S, OPEN_S, PROBE_S, THRESHOLD, Breaker
 from dropreel.providers.base import Accepted, Busy, Failure, Refused, SubmitOutcome, Unknown
-from dropreel.waiting.schedule import MAX_TRIES
 from tests.support.aws import Aws, Clock, FakeProvider, make_job
 from tests.support.calls import failure_of, generate
 from tests.support.generating import claimed, make_generation
@@ -73,6 +72,13 @@ def test_a_probe_that_dies_is_replaced(aws: Aws) -> None:
     assert breaker.wait_s("luma", "b", later + PROBE_S + 1) == 0
 
 
+def test_ten_orders_under_way_when_the_provider_drops_count_as_one_outage(aws: Aws) -> None:
+    breaker = Breaker(aws.table)
+    opened = [breaker.note("luma", DOWN, 1000 + number) for number in range(10)]
+    assert [bool(item) for item in opened].count(True) == 1
+    assert breaker.wait_s("luma", "a", 1010) == OPEN_S - 10 + THRESHOLD - 1
+
+
 def test_a_probe_that_fails_stops_orders_for_longer_up_to_a_limit(aws: Aws) -> None:
     breaker = open_breaker(aws)
     pauses = []
@@ -103,10 +109,11 @@ def test_jobs_wait_while_their_provider_is_stopped_and_the_operator_is_told_once
 
 
 def test_a_job_does_not_wait_for_ever(aws: Aws, provider: FakeProvider, clock: Clock) -> None:
-    open_breaker(aws, clock().timestamp())
     job = claimed(aws)
+    clock.pass_time(hours=24)
+    open_breaker(aws, clock().timestamp())
     generation = make_generation(aws, provider, clock)
-    assert generate(generation, job.job_id, tries=MAX_TRIES)["state"] == "refused"
+    assert generate(generation, job.job_id)["state"] == "refused"
     assert failure_of(aws.ledger.require(job.job_id))["kind"] == "unreachable"
     assert provider.requests == []
 

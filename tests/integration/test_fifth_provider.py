@@ -41,6 +41,7 @@ ENVIRONMENT = {
     "PROVIDER_KEYS_SECRET": "arn:keys",
     "PROVIDER_OPTIONS": '{"kiln": {"model": "clip-2"}}',
     "JOB_DEADLINE_MINUTES": "60",
+    "UNPAID_WAIT_HOURS": "24",
     "PROVIDER_LIMITS": '{"kiln": {"jobs": 2}}',
     "ALLOW_PAID_CALLS": "true",
     "ALLOW_UNKNOWN_PRICES": "false",

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from dropreel.jobs.failure import FailureKind, JobFailure
-from dropreel.jobs.job import ENDS, State
+from dropreel.jobs.job import ENDS, State, utc_iso
 from dropreel.providers.base import Failed, Failure, NoAnswer, Pending, Phase, Ready
-from dropreel.steps.finalize import MAX_FETCHES
+from dropreel.steps.finalize import MAX_FETCHES, NO_VIDEO_AFTER
 from dropreel.steps.outcomes import FinalizeEvent
 from tests.support.aws import make_job
 from tests.support.mp4 import mp4
@@ -50,26 +50,17 @@ def test_a_clip_that_is_not_ready_after_all_is_polled_a_limited_number_of_times(
     assert stage.cdn.fetches == []
 
 
-def test_a_failure_reported_after_ready_fails_the_job(stage: Stage) -> None:
+def test_a_failure_reported_after_ready_stalls_the_job_and_frees_no_money(stage: Stage) -> None:
     job = stage.job(State.READY)
     failure = Failure(FailureKind.MODERATED, "flagged after all", code="nsfw", billed=False)
-    stage.provider.status_answers = [Failed(failure)]
-    assert stage.finish(job) == {
-        "outcome": "ended",
-        "state": "failed",
-        "error": "failed.moderated",
-        "cause": "flagged after all",
-    }
-    ((mail,), operators) = stage.mails()
-    assert mail["failure"] == {
-        "kind": "moderated",
-        "message": "flagged after all",
-        "code": "nsfw",
-        "retryable": False,
-        "billed": False,
-    }
-    assert operators == []
-    assert stage.aws.stored("clips/") == [RECORD_KEY]
+    stage.provider.status_answers = [Failed(failure)] * 2
+    assert stage.finish(job) == {"outcome": "wait", "wait_seconds": 30}
+    ended = stage.finish(job, fetches=MAX_FETCHES - 1)
+    assert (ended["error"], ended["cause"]) == ("stalled.download", "flagged after all")
+    assert stage.committed() == {Decimal("0.15")}
+    ((mail,), (note,)) = stage.mails()
+    assert mail["outcome"] == note["outcome"] == "stalled"
+    assert "Nothing was paid" not in mail["text"]
 
 
 def broken_line() -> httpx.Response:
@@ -81,6 +72,11 @@ TROUBLES: dict[str, Answer] = {
     "busy": lambda: httpx.Response(503, headers={"Retry-After": "9"}),
     "broken line": broken_line,
     "cut short": lambda: file(b"\0\0\0\x18ftypisom" * 9, announced=100_000),
+    "cut short without a word": lambda: file(mp4(5.0, 64, 36)[:-100]),
+    "empty": lambda: file(b""),
+    "announced too large": lambda: file(b"", announced=LIMIT + 1),
+    "too large": lambda: httpx.Response(200, content=iter([b"\0\0\0\x18ftypisom", bytes(LIMIT)])),
+    "no video": lambda: file(b"<!doctype html><p>Sorry", "text/html"),
 }
 
 
@@ -139,37 +135,52 @@ def test_a_clip_that_was_too_slow_is_fetched_from_its_start_after_the_sweep_poll
     assert stored["Body"].read() == clip
 
 
-NO_CLIPS: dict[str, tuple[Answer, str]] = {
-    "web page": (lambda: file(b"<!doctype html><p>Sorry", "text/html"), "a web page"),
-    "truncated": (lambda: file(mp4(5.0, 64, 36)[:-100]), "cut short"),
-    "empty": (lambda: file(b""), "cut short"),
-    "wrong length": (lambda: file(mp4(2.0, 64, 36)), "asked for 5s, got 2.00 s"),
-    "wrong shape": (lambda: file(mp4(5.0, 36, 64)), "asked for 16:9, got 36 x 64"),
-    "announced too large": (lambda: file(b"", announced=LIMIT + 1), f"larger than {LIMIT} bytes"),
-    "too large": (
-        lambda: httpx.Response(200, content=iter([b"\0\0\0\x18ftypisom", bytes(LIMIT)])),
-        f"larger than {LIMIT} bytes",
-    ),
+OTHER_CLIPS: dict[str, tuple[tuple[float, int, int], str]] = {
+    "another length": ((2.0, 64, 36), "ordered 5s, got 2.00 s"),
+    "another shape": ((5.0, 36, 64), "ordered 16:9, got 36 x 64 pixels"),
 }
 
 
-@pytest.mark.parametrize("case", NO_CLIPS)
-def test_what_is_not_the_ordered_clip_is_fetched_again_and_never_stored(
+@pytest.mark.parametrize("case", OTHER_CLIPS)
+def test_a_video_that_differs_from_its_order_is_delivered_with_a_remark(
     stage: Stage, case: str
 ) -> None:
-    job = stage.job(State.READY)
-    stage.cdn.answer, reason = NO_CLIPS[case]
-    stage.provider.status_answers = [READY, READY]
-    assert stage.finish(job) == {"outcome": "wait", "wait_seconds": 30}
-    assert (stage.held().state, stage.aws.stored(), stage.mails()) == (State.READY, [], ([], []))
-    ended = stage.finish(job, fetches=MAX_FETCHES - 1)
-    assert (ended["outcome"], ended["error"]) == ("ended", "failed.not_a_clip")
-    assert reason in ended["cause"]
-    assert stage.aws.stored("clips/") == [RECORD_KEY]
-    assert stage.aws.read_json(RECORD_KEY)["clip"] is None
+    made, remark = OTHER_CLIPS[case]
+    stage.cdn.answer = lambda: file(mp4(*made))
+    stage.provider.status_answers = [READY]
+    assert stage.finish(stage.job(State.READY))["outcome"] == "delivered"
+    assert stage.aws.s3.get_object(Bucket="clips", Key=CLIP_KEY)["Body"].read() == mp4(*made)
+    assert stage.aws.read_json(RECORD_KEY)["remark"] == remark
     ((mail,), (note,)) = stage.mails()
-    assert mail["outcome"] == "failed"
-    assert "operator needed (not_a_clip)" in note["subject"]
+    assert remark in mail["text"]
+    assert remark in note["text"]
+    assert mail["subject"] == "photo.jpg: your clip is ready"
+    assert note["subject"] == "photo.jpg: the clip differs from the order"
+
+
+def test_what_is_no_video_for_hours_fails_the_job_and_is_kept_in_quarantine(stage: Stage) -> None:
+    job = stage.job(State.READY, ready_at=utc_iso(stage.clock() - NO_VIDEO_AFTER))
+    page = b"<!doctype html><p>Sorry"
+    stage.cdn.answer = lambda: file(page, "text/html")
+    stage.provider.status_answers = [READY]
+    ended = stage.finish(job)
+    assert (ended["outcome"], ended["error"]) == ("ended", "failed.not_a_clip")
+    kept = stage.aws.s3.get_object(Bucket="clips", Key=job.quarantine_key)
+    assert (kept["Body"].read(), kept["ContentType"]) == (page, "application/octet-stream")
+    ((mail,), (note,)) = stage.mails()
+    assert "a web page" in mail["text"]
+    assert f"s3://clips/{job.quarantine_key}" in note["text"]
+    assert stage.committed() == {Decimal("0.15")}
+    assert stage.aws.stored("clips/") == [RECORD_KEY]
+
+
+def test_what_can_be_neither_checked_nor_kept_stalls_the_job(stage: Stage) -> None:
+    job = stage.job(State.READY, ready_at=utc_iso(stage.clock() - NO_VIDEO_AFTER))
+    answers = iter([file(b"<!doctype html><p>Sorry", "text/html"), httpx.Response(503)])
+    stage.cdn.answer = lambda: next(answers)
+    stage.provider.status_answers = [READY]
+    assert stage.finish(job, fetches=MAX_FETCHES - 1)["error"] == "stalled.download"
+    assert stage.aws.stored("quarantine/") == []
 
 
 @pytest.mark.parametrize(
@@ -181,16 +192,18 @@ def test_what_is_not_the_ordered_clip_is_fetched_again_and_never_stored(
     ],
     ids=["not https", "not public", "with a password"],
 )
-def test_an_unsafe_url_is_not_fetched_and_fails_the_job_at_once(stage: Stage, address: str) -> None:
+def test_an_unsafe_address_is_not_fetched_and_looked_at_again(stage: Stage, address: str) -> None:
     job = stage.job(State.READY)
-    stage.provider.status_answers = [Ready(address)]
-    ended = stage.finish(job)
-    assert (ended["state"], ended["error"]) == ("failed", "failed.unsafe_result")
+    stage.provider.status_answers = [Ready(address)] * 2
+    assert stage.finish(job) == {"outcome": "wait", "wait_seconds": 30}
+    ended = stage.finish(job, fetches=MAX_FETCHES - 1)
+    assert (ended["state"], ended["error"]) == ("stalled", "stalled.unsafe_result")
     assert "5ec2e7" not in json.dumps([ended, stage.aws.read_json(RECORD_KEY)])
     assert stage.cdn.fetches == []
     ((mail,), (note,)) = stage.mails()
     assert mail["clip"] is None
     assert "operator needed (unsafe_result)" in note["subject"]
+    assert stage.committed() == {Decimal("0.15")}
 
 
 # --- accidents -------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from dropreel.ledger.slots import Slots
 from dropreel.providers.base import Accepted, Busy, Failure, Refused, SubmitOutcome, Unknown
 from dropreel.steps.generate import Generate
 from dropreel.waiting.runtimes import Kind
-from dropreel.waiting.schedule import MAX_TRIES
 from tests.support.aws import Aws, Clock, FakeProvider
 from tests.support.calls import failure_of, generate
 from tests.support.generating import claimed, make_generation
@@ -84,12 +83,15 @@ def test_a_busy_provider_is_asked_again_after_its_time(
     assert failure_of(aws.ledger.require(job.job_id)) == {}
 
 
-def test_a_provider_that_stays_busy_ends_the_job_unpaid(
-    aws: Aws, generation: Generate, provider: FakeProvider
+def test_a_provider_that_stays_busy_for_a_day_ends_the_job_unpaid(
+    aws: Aws, generation: Generate, provider: FakeProvider, clock: Clock
 ) -> None:
     job = claimed(aws)
-    provider.submit_answers = [BUSY]
-    assert generate(generation, job.job_id, tries=MAX_TRIES)["state"] == "refused"
+    provider.submit_answers = [BUSY, BUSY]
+    clock.pass_time(hours=23, minutes=59)
+    assert generate(generation, job.job_id, tries=300)["outcome"] == "wait"
+    clock.pass_time(minutes=1)
+    assert generate(generation, job.job_id, tries=301)["state"] == "refused"
     assert failure_of(aws.ledger.require(job.job_id))["kind"] == "throttled"
 
 

@@ -7,13 +7,18 @@ from typing import Any
 import boto3
 import pytest
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from moto import mock_aws
 
-from dropreel.errors import SettingsError
+from dropreel.errors import KeyUnreadableError, SettingsError
 from dropreel.providers.keys import ProviderKeys
 
 SECRET = "provider-keys"
 FIVE_MINUTES = timedelta(minutes=5)
+
+
+def refused(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "s3cr3t"}}, "GetSecretValue")
 
 
 class Safe:
@@ -29,6 +34,13 @@ class Safe:
         kind = "SecretBinary" if isinstance(text, bytes) else "SecretString"
         put: Any = self._client.put_secret_value
         put(SecretId=SECRET, **{kind: text})
+
+    def fail_with(self, error: Exception) -> None:
+        def get(**_: Any) -> Any:
+            raise error
+
+        client: Any = self._client
+        client.get_secret_value = get
 
     def pass_time(self, amount: timedelta) -> None:
         for name, kept in self.secrets.store.items():
@@ -104,7 +116,60 @@ def test_a_mended_secret_is_read_at_once_after_one_that_was_not_json(safe: Safe)
     assert safe.keys.key("luma") == "luma-key"
 
 
-def test_a_secret_that_cannot_be_read_is_an_error_of_settings(safe: Safe) -> None:
+def test_a_secret_that_is_not_there_is_an_error_of_settings(safe: Safe) -> None:
     keys = ProviderKeys(safe.secrets, "no-such-secret")
     with pytest.raises(SettingsError, match="cannot be read"):
         keys.key("luma")
+
+
+@pytest.mark.parametrize(
+    "code", ["AccessDeniedException", "ResourceNotFoundException", "InvalidRequestException"]
+)
+def test_a_refusal_that_stays_is_an_error_of_settings(safe: Safe, code: str) -> None:
+    safe.fail_with(refused(code))
+    with pytest.raises(SettingsError, match="cannot be read"):
+        safe.keys.key("luma")
+
+
+PASSING = [
+    refused("ThrottlingException"),
+    refused("InternalServiceError"),
+    refused("DecryptionFailure"),
+    refused("ExpiredTokenException"),
+    EndpointConnectionError(endpoint_url="https://secretsmanager.example"),
+    ReadTimeoutError(endpoint_url="https://secretsmanager.example"),
+    RuntimeError("something else"),
+]
+
+
+@pytest.mark.parametrize("error", PASSING, ids=repr)
+def test_an_error_that_may_pass_says_nothing_about_the_key(safe: Safe, error: Exception) -> None:
+    safe.fail_with(error)
+    with pytest.raises(KeyUnreadableError, match="just now"):
+        safe.keys.key("luma")
+
+
+@pytest.mark.parametrize("error", PASSING, ids=repr)
+def test_an_old_key_is_used_while_no_newer_one_can_be_read(safe: Safe, error: Exception) -> None:
+    safe.put('{"luma": "old"}')
+    assert safe.keys.key("luma") == "old"
+    safe.pass_time(2 * FIVE_MINUTES)
+    safe.fail_with(error)
+    assert safe.keys.key("luma") == "old"
+
+
+def test_a_fresh_key_is_never_an_old_one(safe: Safe) -> None:
+    safe.put('{"luma": "old"}')
+    safe.keys.key("luma")
+    safe.fail_with(refused("ThrottlingException"))
+    with pytest.raises(KeyUnreadableError):
+        safe.keys.key("luma", fresh=True)
+
+
+def test_an_old_key_is_not_used_when_the_secret_may_be_read_no_longer(safe: Safe) -> None:
+    safe.put('{"luma": "old"}')
+    safe.keys.key("luma")
+    safe.pass_time(2 * FIVE_MINUTES)
+    safe.fail_with(refused("AccessDeniedException"))
+    with pytest.raises(SettingsError):
+        safe.keys.key("luma")

@@ -11,7 +11,6 @@ from dropreel.jobs.job import Attempt, Job, State
 from dropreel.ledger.table import Update
 from dropreel.providers.base import Failed, Failure, NoAnswer, Pending, Phase, Ready, StatusOutcome
 from dropreel.steps.poll import Poll
-from dropreel.waiting.schedule import MAX_TRIES
 from tests.support.aws import Aws, Clock, FakeProvider, make_job
 from tests.support.calls import failure_of, poll
 from tests.support.container import FakeContainer
@@ -282,15 +281,17 @@ def test_a_job_that_nobody_asked_for_is_asked_for_again_when_its_step_died(
     """With its slot: the step may be alive after all, and ask."""
     job = aws.ledger.claim(make_job())
     aws.slots(clock).join(job, "token")
-    for tries, seconds in ((0, 15), (1, 30), (MAX_TRIES - 1, 300)):
+    for tries, seconds in ((0, 15), (1, 30), (50, 900)):
         answer = {"outcome": "again", "wait_seconds": seconds, "state": "claimed"}
         assert poll(polling, job.job_id, tries=tries) == answer
     assert f"hold_{job.job_id}" in (aws.table.get("SLOTS#luma") or {})
 
 
-@pytest.mark.parametrize("how", [{"tries": MAX_TRIES}, {"may_order": False}])
+@pytest.mark.parametrize(("hours", "may_order"), [(24, True), (0, False)])
 def test_but_not_for_ever_and_not_by_a_resumed_execution(
-    aws: Aws, polling: Poll, how: dict[str, Any]
+    aws: Aws, polling: Poll, clock: Clock, hours: int, may_order: bool
 ) -> None:
     job = aws.ledger.claim(make_job())
-    assert poll(polling, job.job_id, **how) == {"outcome": "ended", "state": "claimed"}
+    clock.pass_time(hours=hours)
+    ended = {"outcome": "ended", "state": "claimed"}
+    assert poll(polling, job.job_id, may_order=may_order) == ended

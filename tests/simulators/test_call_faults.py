@@ -7,7 +7,7 @@ import time
 import httpx
 import pytest
 
-from tests.simulators.helpers import Caller
+from tests.simulators.helpers import FAL_ENDPOINT, Caller, until
 
 
 @pytest.mark.parametrize("code", [400, 401, 402, 403, 404, 422, 429, 500, 502, 503, 504])
@@ -51,7 +51,7 @@ def test_a_submit_can_be_answered_too_late(caller: Caller) -> None:
     url = caller.url(path.get(caller.provider, "/luma/agent/ray/v3.2/image-to-video"))
     with pytest.raises(httpx.ReadTimeout):
         caller.http.post(url, json=body, headers=headers, timeout=0.2)
-    assert caller.simulators.accepted(caller.provider) == 1
+    until(lambda: caller.simulators.accepted(caller.provider) == 1)
 
 
 def test_a_submit_can_be_answered_with_a_page(caller: Caller) -> None:
@@ -94,6 +94,11 @@ def test_a_poll_can_be_answered_with_a_page(caller: Caller) -> None:
     assert response.headers["Content-Type"].startswith("text/html")
 
 
+def test_a_poll_can_be_answered_with_the_page_of_a_gateway(caller: Caller) -> None:
+    response = caller.status(caller.job("[sim: status=html:502]"))
+    assert (response.status_code, response.text[:9]) == (502, "<!doctype")
+
+
 def test_a_poll_can_be_slow(caller: Caller) -> None:
     job_id = caller.job("[sim: status=slow:0.2]")
     begin = time.monotonic()
@@ -127,6 +132,14 @@ def test_a_good_end_can_come_without_a_file(caller: Caller) -> None:
     assert "/clip.mp4" not in answer.text
 
 
+def test_success_can_come_before_its_file(caller: Caller) -> None:
+    job_id = caller.finished("[sim: output=late times=2]")
+    look = caller.result if caller.provider == "fal" else caller.status
+    answers = [look(job_id) for _ in range(3)]
+    assert [answer.is_success for answer in answers] == [True] * 3
+    assert ["/clip.mp4" in answer.text for answer in answers] == [False, False, True]
+
+
 def test_a_job_can_end_well_on_the_second_try(caller: Caller) -> None:
     prompt = "[sim: end=failed times=1]"
     states = [caller.finished(prompt), caller.finished(prompt)]
@@ -148,3 +161,34 @@ def test_a_fault_of_a_whole_run_meets_every_job(caller: Caller) -> None:
     caller.simulators.set_fault(caller.provider, None)
     assert codes == [503, 503]
     assert caller.submit("One").is_success
+
+
+LISTS = {
+    "eachlabs": ("/v1/executions", {}, "executions"),
+    "oxen": ("/queue", {}, "generations"),
+    "fal": ("/v1/models/requests/by-endpoint", {"endpoint_id": FAL_ENDPOINT}, "items"),
+}
+
+
+def listed(caller: Caller) -> int:
+    path, query, name = LISTS[caller.provider]
+    return len(caller.get(path, **query).json()[name])
+
+
+@pytest.mark.parametrize("provider", list(LISTS))
+def test_a_job_can_be_listed_late(caller: Caller) -> None:
+    caller.job("[sim: render=100 listed=30]")
+    seen = [listed(caller)]
+    caller.simulators.advance(29)
+    seen.append(listed(caller))
+    caller.simulators.advance(1)
+    assert [*seen, listed(caller)] == [0, 0, 1]
+
+
+@pytest.mark.parametrize("provider", ["eachlabs", "fal"])
+def test_a_job_can_be_listed_when_it_has_ended(caller: Caller) -> None:
+    caller.job("[sim: render=100 listed=ended]")
+    caller.simulators.advance(99)
+    running = listed(caller)
+    caller.simulators.advance(1)
+    assert (running, listed(caller)) == (0, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import httpx
@@ -183,6 +184,24 @@ def test_a_redirect_can_leave_the_host(caller: Caller) -> None:
 def test_a_redirect_can_go_on_for_ever(fal: Caller) -> None:
     with pytest.raises(httpx.TooManyRedirects):
         fal.http.get(clip(fal, "[sim: result=redirect-loop]")[1], follow_redirects=True)
+
+
+def test_a_redirect_can_lead_to_an_address_that_is_not_public(caller: Caller) -> None:
+    url = clip(caller, "[sim: result=redirect-private times=1]")[1]
+    redirect = caller.http.get(url)
+    assert redirect.status_code == 302
+    assert ip_address(str(urlsplit(redirect.headers["Location"]).hostname)).is_link_local
+    assert caller.http.get(url).status_code == 200
+
+
+def test_a_clip_can_be_of_another_length(fal: Caller) -> None:
+    film = watch(fal.http.get(clip(fal, "[sim: result=other-length]")[1]).content)
+    assert (film.width, film.height, film.seconds) == (960, 540, 2.5)
+
+
+def test_a_clip_can_be_of_another_shape(fal: Caller) -> None:
+    film = watch(fal.http.get(clip(fal, "[sim: result=other-shape]")[1]).content)
+    assert (film.width, film.height, film.seconds) == (360, 640, 5.0)
 
 
 def test_a_file_can_come_without_a_length(fal: Caller) -> None:

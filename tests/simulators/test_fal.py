@@ -163,6 +163,42 @@ def test_platform_errors_are_texts_with_a_type(
     assert response.headers.get("X-Fal-Needs-Retry") == again
 
 
+@pytest.mark.parametrize(
+    ("code", "kind", "again"),
+    [
+        (500, "internal_error", None),
+        (502, "runner_incomplete_response", None),
+        (503, "runner_scheduling_failure", "1"),
+        (504, "request_timeout", None),
+        (429, "concurrent_requests_limit", "1"),
+        (499, "client_disconnected", None),
+    ],
+)
+def test_calls_that_fail_have_a_type_and_a_header(
+    fal: Caller, code: int, kind: str, again: str | None
+) -> None:
+    job_id = fal.finished(f"[sim: status={code} answer={code} times=1]")
+    answers = [fal.status(job_id), fal.result(job_id), fal.submit(f"[sim: submit={code}]")]
+    assert [answer.status_code for answer in answers] == [code] * 3
+    assert {answer.json()["error_type"] for answer in answers} == {kind}
+    assert {answer.headers["X-Fal-Error-Type"] for answer in answers} == {kind}
+    assert {answer.headers.get("X-Fal-Needs-Retry") for answer in answers} == {again}
+    assert fal.result(job_id).is_success
+
+
+def test_the_type_of_a_call_that_fails_can_be_chosen_or_left_out(fal: Caller) -> None:
+    chosen = fal.finished("[sim: answer=503 code=runner_disconnected]")
+    bare = fal.finished("[sim: answer=503 code=gateway]")
+    assert fal.result(chosen).json()["error_type"] == "runner_disconnected"
+    assert fal.result(bare).json() == {"detail": "Service unavailable"}
+    assert "X-Fal-Error-Type" not in fal.result(bare).headers
+
+
+def test_a_failure_can_tell_what_the_model_behind_it_answered(fal: Caller) -> None:
+    job_id = fal.finished("[sim: end=failed told=status downstream=400]")
+    assert fal.status(job_id).json()["downstream_status"] == 400
+
+
 def test_a_failure_can_show_in_the_status(fal: Caller) -> None:
     job_id = fal.finished("[sim: end=failed-retryable told=status]")
     body = fal.status(job_id).json()

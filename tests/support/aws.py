@@ -21,7 +21,14 @@ from dropreel.ledger.slots import Slots
 from dropreel.ledger.table import Table
 from dropreel.mail.once import SendOnce
 from dropreel.mail.publisher import Publisher
-from dropreel.providers.base import CancelOutcome, ClipRequest, StatusOutcome, SubmitOutcome
+from dropreel.providers.base import (
+    Busy,
+    CancelOutcome,
+    ClipRequest,
+    Refused,
+    StatusOutcome,
+    SubmitOutcome,
+)
 from dropreel.providers.catalog import Limit
 from dropreel.steps.watch import Watcher
 
@@ -51,6 +58,10 @@ class FakeProvider:
     find_answers: list[list[str] | None] = field(default_factory=list)
     requests: list[ClipRequest] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
+    key_answer: Refused | Busy | None = None
+
+    def check_key(self) -> Refused | Busy | None:
+        return self.key_answer
 
     def submit(self, request: ClipRequest) -> SubmitOutcome:
         self.requests.append(request)

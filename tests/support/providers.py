@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from dropreel.errors import SettingsError
+from dropreel.errors import KeyUnreadableError, SettingsError
 from dropreel.providers.base import ClipRequest, Provider
 from dropreel.providers.client import new_client
 from dropreel.providers.config import build, read_options
@@ -35,6 +35,9 @@ CLIPS: dict[str, ClipRequest] = {
 }
 
 
+UNREADABLE = "unreadable"  # in place of a key: the secret cannot be read just now
+
+
 class Keys:
     """A key source that answers `first` and, when asked for a fresh key, `fresh`."""
 
@@ -47,6 +50,8 @@ class Keys:
         self.asked.append((provider, fresh))
         if fresh:
             self._first = self._fresh
+        if self._first == UNREADABLE:
+            raise KeyUnreadableError("the secret cannot be read just now")
         if not self._first:
             raise SettingsError(f"the secret holds no key for {provider}")
         return self._first

@@ -31,6 +31,7 @@ SUBMIT = {
     "STATE_MACHINE_ARN": "arn:render",
     "PROVIDERS": "luma,fal",
     "SIDECAR_GRACE_SECONDS": "900",
+    "SETTLE_SECONDS": "20",
     "PRICE_OVERRIDES": "{}",
 }
 FINALIZE = {
@@ -52,6 +53,7 @@ GENERATE = {
     "OPERATORS_TOPIC_ARN": "arn:operators",
     "PROVIDER_LIMITS": "{}",
     "WATCH_SECONDS": "40",
+    "UNPAID_WAIT_HOURS": "24",
     "JOB_DEADLINE_MINUTES": "60",
     "SOURCE_URL_SECONDS": "21600",
     "ALLOW_PAID_CALLS": "true",
@@ -69,6 +71,7 @@ POLL = {
     "PROVIDER_OPTIONS": "{}",
     "PROVIDER_LIMITS": "{}",
     "WATCH_SECONDS": "40",
+    "UNPAID_WAIT_HOURS": "24",
     "JOB_DEADLINE_MINUTES": "60",
     "MAX_ORDERS_PER_JOB": "2",
 }
@@ -152,6 +155,7 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         aws_region="eu-central-1",
         providers=("luma", "fal"),
         sidecar_grace_seconds=900,
+        settle_seconds=20,
         digest_above=10,
         digest_minutes=10,
     )
@@ -252,7 +256,10 @@ def test_all_variables_that_are_missing_or_wrong_are_named_at_once(
         (SubmitSettings, "PROVIDERS", " , "),
         (SubmitSettings, "SIDECAR_GRACE_SECONDS", "-1"),
         (SubmitSettings, "SIDECAR_GRACE_SECONDS", "901"),  # SQS delays by 15 minutes at most
+        (SubmitSettings, "SETTLE_SECONDS", "-1"),
+        (SubmitSettings, "SETTLE_SECONDS", "301"),
         (GenerateSettings, "JOB_DEADLINE_MINUTES", "0"),
+        (GenerateSettings, "UNPAID_WAIT_HOURS", "0"),
         (GenerateSettings, "WATCH_SECONDS", "-1"),
         (PollSettings, "WATCH_SECONDS", "41"),  # the function's time-out counts with 40
         (GenerateSettings, "SOURCE_URL_SECONDS", "59"),

@@ -184,5 +184,9 @@ def test_a_busy_provider_is_asked_when_it_says() -> None:
     assert busy_wait(86_400, 0) == 900
 
 
+def test_a_provider_that_is_busy_for_a_second_again_and_again_is_asked_less_often() -> None:
+    assert [busy_wait(1, tries) for tries in (0, 3, 4, 5, 20)] == [1, 1, 15, 30, 900]
+
+
 def test_a_busy_provider_that_says_nothing_is_asked_ever_less_often() -> None:
-    assert [busy_wait(None, tries) for tries in range(6)] == [15, 30, 60, 120, 240, 300]
+    assert [busy_wait(None, tries) for tries in range(7)] == [15, 30, 60, 120, 240, 480, 900]

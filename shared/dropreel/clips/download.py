@@ -21,7 +21,7 @@ from http import HTTPStatus
 import httpx
 
 from dropreel import __version__
-from dropreel.errors import ClipInvalidError, DownloadError, UnsafeUrlError
+from dropreel.errors import DownloadError, UnsafeUrlError
 
 MAX_REDIRECTS = 5
 MAX_RESUMES = 3  # per download
@@ -73,8 +73,7 @@ def fetch_clip(
 
     UnsafeUrlError    for an address that must not be fetched;
     UrlExpiredError   for one that is no longer good;
-    ClipInvalidError  for a clip of more than `max_bytes`;
-    DownloadError     for what may go better another time.
+    DownloadError     for what may go better another time, and for more than `max_bytes`.
     """
     trusted = frozenset(_origin(_parsed(origin)) for origin in trusted_origins)
     source = _Source(_parsed(url), headers, http, _Guard(trusted, resolve))
@@ -122,7 +121,9 @@ class ClipStream:
 
     def _check_size(self, size: int) -> None:
         if size > self._max_bytes:
-            raise ClipInvalidError(f"the clip is larger than {self._max_bytes} bytes")
+            raise DownloadError(
+                f"the clip is larger than the {self._max_bytes} bytes of MaxClipMegabytes"
+            )
 
     def _resume(self, fault: Exception | None) -> None:
         """Go on behind what has come, if it is sure to be the same file."""

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dropreel.errors import ClipInvalidError
+from dropreel.errors import ClipCutShortError, ClipInvalidError
 from dropreel.jobs.job import ClipInfo
 
 # A "5s" of the model has frames 0 to 120 at 24 per second, and makers round: a fifth is far from
@@ -35,25 +35,25 @@ _LOOKS = (
 )
 
 
-def check_matches(info: ClipInfo, *, duration: str, aspect_ratio: str) -> None:
-    """Raise ClipInvalidError unless the clip is about what was asked: `5s`, `16:9`."""
-    faults = []
+def differences(clip: ClipInfo, duration: str, aspect_ratio: str) -> str:
+    """In what the clip is not about what was ordered (`5s`, `16:9`); empty if it is."""
+    found = []
     seconds = float(duration.removesuffix("s"))
-    if abs(info.duration_s - seconds) > DURATION_TOLERANCE * seconds:
-        faults.append(f"asked for {duration}, got {info.duration_s:.2f} s")
+    if abs(clip.duration_s - seconds) > DURATION_TOLERANCE * seconds:
+        found.append(f"ordered {duration}, got {clip.duration_s:.2f} s")
     wide, high = map(int, aspect_ratio.split(":"))
-    asked, got = info.height * wide, info.width * high
+    asked, got = clip.height * wide, clip.width * high
     if max(asked, got) > (1 + RATIO_TOLERANCE) * min(asked, got):
-        faults.append(f"asked for {aspect_ratio}, got {info.width} x {info.height} pixels")
-    if faults:
-        raise ClipInvalidError(f"the clip is not what was ordered: {'; '.join(faults)}")
+        found.append(f"ordered {aspect_ratio}, got {clip.width} x {clip.height} pixels")
+    return "; ".join(found)
 
 
 class ClipChecker:
     """Feed it every byte of the file in order, then ask `finish`.
 
     Both raise ClipInvalidError with a plain sentence, `feed` as soon as the bytes so far show
-    it; nothing else is raised for any bytes. After an error the checker is spent.
+    it, and `finish` ClipCutShortError; nothing else is raised for any bytes. After an error the
+    checker is spent.
     """
 
     def __init__(self) -> None:
@@ -96,11 +96,11 @@ class ClipChecker:
             self._close()
         if self._left:
             whole = self._size + self._left
-            raise ClipInvalidError(f"the file is cut short: {self._size} of {whole} bytes")
+            raise ClipCutShortError(f"the file is cut short: {self._size} of {whole} bytes")
         if not self._boxes and (likeness := _likeness(bytes(self._header))):
             raise ClipInvalidError(f"the file is no MP4 but {likeness}")
         if self._header or not self._size:
-            raise ClipInvalidError(f"the file is cut short: it ends after {self._size} bytes")
+            raise ClipCutShortError(f"the file is cut short: it ends after {self._size} bytes")
 
     def _between(self, rest: memoryview) -> int:
         piece = rest[: self._header_length - len(self._header)]

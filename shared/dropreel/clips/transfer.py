@@ -7,16 +7,17 @@ one run of the function, which ends it itself before Lambda would: the next one 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import httpx
 
 from dropreel.clips.bucket import ClipsBucket
-from dropreel.clips.download import fetch_clip
-from dropreel.clips.mp4 import ClipChecker, check_matches
+from dropreel.clips.download import ClipStream, fetch_clip
+from dropreel.clips.mp4 import ClipChecker
 from dropreel.clips.upload import upload_clip
 from dropreel.errors import DownloadError
-from dropreel.jobs.job import ClipInfo, ClipSettings, Job
+from dropreel.jobs.job import ClipInfo, Job
 from dropreel.providers.base import Ready
 
 TimeLeft = Callable[[], float]  # seconds until this run is killed
@@ -43,17 +44,36 @@ class Transfer:
         Raises ClipInvalidError, UnsafeUrlError, ClipTooSlowError, and DownloadError for what may
         go better another time. Errors of S3 come up unchanged.
         """
-        with fetch_clip(
+        with self._opened(ready) as stream:
+            clip = _CheckedClip(_in_time(stream, time_left))
+            upload_clip(self.clips.client, self.clips.bucket, job.clip_key, clip, _metadata(job))
+        return clip.info
+
+    def quarantine(self, job: Job, ready: Ready) -> str:
+        """Keep the file as it comes, where nobody takes it for a clip. Returns its address."""
+        with self._opened(ready) as stream:
+            upload_clip(
+                self.clips.client,
+                self.clips.bucket,
+                job.quarantine_key,
+                stream,
+                _metadata(job),
+                "application/octet-stream",
+            )
+        return f"s3://{self.clips.bucket}/{job.quarantine_key}"
+
+    def _opened(self, ready: Ready) -> AbstractContextManager[ClipStream]:
+        return fetch_clip(
             ready.url,
             ready.headers,
             http=self.http,
             trusted_origins=self.trusted_origins,
             max_bytes=self.max_bytes,
-        ) as stream:
-            clip = _CheckedClip(_in_time(stream, time_left), job.settings)
-            metadata = {"job-id": job.job_id, "provider": job.provider}
-            upload_clip(self.clips.client, self.clips.bucket, job.clip_key, clip, metadata)
-        return clip.info
+        )
+
+
+def _metadata(job: Job) -> dict[str, str]:
+    return {"job-id": job.job_id, "provider": job.provider}
 
 
 def _in_time(pieces: Iterable[bytes], time_left: TimeLeft) -> Iterator[bytes]:
@@ -67,13 +87,12 @@ def _in_time(pieces: Iterable[bytes], time_left: TimeLeft) -> Iterator[bytes]:
 
 
 class _CheckedClip:
-    """The pieces of a clip; they end without an error only if it is whole and as ordered."""
+    """The pieces of a clip; they end without an error only if it is a whole video."""
 
     info: ClipInfo
 
-    def __init__(self, pieces: Iterable[bytes], settings: ClipSettings) -> None:
+    def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = pieces
-        self._settings = settings
 
     def __iter__(self) -> Iterator[bytes]:
         checker = ClipChecker()
@@ -81,5 +100,3 @@ class _CheckedClip:
             checker.feed(piece)
             yield piece
         self.info = checker.finish()
-        asked = self._settings
-        check_matches(self.info, duration=asked.duration, aspect_ratio=asked.aspect_ratio)

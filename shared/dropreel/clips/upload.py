@@ -21,10 +21,18 @@ PART_SIZE = 5 * 1024 * 1024  # bytes; the least that S3 takes
 IN_FLIGHT = 3  # parts on their way, while another one is filled
 
 
+VIDEO = "video/mp4"
+
+
 def upload_clip(
-    s3: S3Client, bucket: str, key: str, pieces: Iterable[bytes], metadata: Mapping[str, str]
+    s3: S3Client,
+    bucket: str,
+    key: str,
+    pieces: Iterable[bytes],
+    metadata: Mapping[str, str],
+    content_type: str = VIDEO,
 ) -> None:
-    """Store an MP4; after an error of `pieces` or of S3, which come up unchanged, nothing is.
+    """Store a file; after an error of `pieces` or of S3, which come up unchanged, nothing is.
 
     boto3 takes the pieces in a thread of its own, to their end even if S3 refuses a part. S3
     checks a CRC-32 of everything that it is sent.
@@ -34,7 +42,7 @@ def upload_clip(
         Bucket=bucket,
         Key=key,
         ExtraArgs={
-            "ContentType": "video/mp4",
+            "ContentType": content_type,
             "ChecksumAlgorithm": "CRC32",
             "Metadata": dict(metadata),
         },

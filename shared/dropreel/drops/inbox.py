@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from email.errors import HeaderParseError
@@ -15,6 +16,8 @@ from dropreel.drops.sidecar import MAX_SIDECAR_BYTES
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+_PIECE = 1024 * 1024  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,17 @@ class Inbox:
             IfMatch=sidecar.etag,
         )
         return answer["Body"].read()
+
+    def sha256(self, image: Drop) -> str:
+        """The hex digest of all its bytes, which are streamed. It does not depend on the upload.
+
+        The ETag does: on the size of its parts, and on how the bucket is encrypted.
+        """
+        answer = self._client.get_object(Bucket=self.bucket, Key=image.key, IfMatch=image.etag)
+        digest = hashlib.sha256()
+        while piece := answer["Body"].read(_PIECE):
+            digest.update(piece)
+        return digest.hexdigest()
 
     def reader(self, image: Drop) -> ImageReader:
         return ImageReader(self._client, self.bucket, image)

@@ -26,6 +26,7 @@ class FailureKind(StrEnum):
     OVER_CAP = "over_cap"
     UNKNOWN_PRICE = "unknown_price"
     PAID_CALLS_OFF = "paid_calls_off"
+    REPLACED = "replaced"  # by a newer drop of the same image, before it was ordered
     LOST_ANSWER = "lost_answer"  # the order's answer: a clip may or may not be made and paid
     NOTHING_MADE = "nothing_made"  # an operator found that a lost order was never taken
     DEADLINE = "deadline"
@@ -62,14 +63,6 @@ class FailureRow:
 
 
 _LATER = "Wait a few minutes, then {again}."
-_WRONG_CLIP = FailureRow(
-    "not the clip",
-    "The file from {provider} is not the clip that was ordered.",
-    "Show this mail to your operator. For another try, {again}.",
-    "Check this job at the provider: it made a file that is not the clip.",
-    "Jobs fail",
-)
-
 ROWS: Mapping[FailureKind, FailureRow] = {
     FailureKind.BAD_INPUT: FailureRow(
         "image or setting not accepted",
@@ -128,13 +121,22 @@ ROWS: Mapping[FailureKind, FailureRow] = {
         "The clip was cancelled at {provider}.",
         "If you still want it, {again}.",
     ),
-    FailureKind.NOT_A_CLIP: _WRONG_CLIP,
+    FailureKind.NOT_A_CLIP: FailureRow(
+        "not a video",
+        "For hours, the file from {provider} was no video.",
+        "Show this mail to your operator. For another try, {again}.",
+        "Look at the file that is kept in quarantine, and check this job at the provider. It may "
+        "have been charged.",
+        "A clip is not what was ordered",
+    ),
     FailureKind.UNSAFE_RESULT: FailureRow(
         "unsafe address",
-        "The address of the clip from {provider} is not safe to fetch.",
-        _WRONG_CLIP.next,
-        "Ask the provider why it returned an address that must not be fetched.",
-        "Jobs fail",
+        "{provider} has made the clip, but its address is not safe to download from.",
+        "Wait. The address is checked again for three days. If the clip has not arrived by then, "
+        "ask your operator. Do not drop the files again.",
+        "Ask the provider why it returned an address that must not be fetched. The clip can also "
+        "be downloaded from the provider's own page.",
+        "Stalled jobs",
     ),
     FailureKind.DEADLINE: FailureRow(
         "not finished in time",
@@ -186,6 +188,12 @@ ROWS: Mapping[FailureKind, FailureRow] = {
         "paid clips are off",
         "Your operator has switched paid clips off.",
         "Ask your operator to switch them on, then {again}.",
+        billed=False,
+    ),
+    FailureKind.REPLACED: FailureRow(
+        "replaced by a newer drop",
+        "Newer files were dropped before this clip was ordered.",
+        "Nothing. dropreel uses the newer files.",
         billed=False,
     ),
     FailureKind.ACCIDENT: FailureRow(

@@ -51,7 +51,10 @@ class ClipSettings:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The dropped image as it was when the job was claimed, and where its pinned copy lies."""
+    """The dropped image as it was when the job was claimed, and where its pinned copy lies.
+
+    `sha256` is the hex digest of its bytes; empty in jobs that versions up to 0.2 claimed.
+    """
 
     bucket: str
     key: str
@@ -60,6 +63,7 @@ class Source:
     width: int
     height: int
     pinned_key: str
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +117,12 @@ class Job:
     `run` counts how often people dropped the same pair again after an end without a clip;
     `dropped_at` is the upload time that started this run, `newest_drop_at` a newer one that
     started nothing. They tell a new drop from an old event.
-    `provider`, `provider_job_id` and `asked_at` are those of the newest attempt. `first_provider`
-    is set when the job was handed on to another one. `reservation` is what the job holds of the
-    budget; amount 0 when it cannot cost anything any more. `execution` is the one that has taken
-    charge of the job last. `priority` orders those who wait for the same provider.
+    `provider`, `provider_job_id`, `asked_at` and `ready_at` are those of the newest attempt;
+    `order_ref` tells it from every other one. `first_provider` is set when the job was handed on
+    to another one. `reservation` is what the job holds of the budget; amount 0 when it cannot cost
+    anything any more. `execution` is the one that has taken charge of the job last. `priority`
+    orders those who wait for the same provider. `remark` says how a delivered clip differs from
+    its order.
     """
 
     job_id: str
@@ -131,6 +137,8 @@ class Job:
     run: int = 1
     provider_job_id: str = ""
     asked_at: str = ""
+    order_ref: str = ""
+    ready_at: str = ""
     deadline_at: str = ""
     execution: str = ""
     first_provider: str = ""
@@ -142,6 +150,7 @@ class Job:
     unconfirmed: tuple[str, ...] = ()
     failure: JobFailure | None = None
     clip: ClipInfo | None = None
+    remark: str = ""
     delivered_at: str = ""
 
     def ordering(self, asked_at: str) -> tuple[Attempt, ...]:
@@ -158,8 +167,11 @@ class Job:
         return (*self.attempts[:-1], replace(self.attempts[-1], **changes))
 
     def released(self) -> dict[str, Any]:
-        """Facts that free the money of a job that cannot cost anything any more."""
-        if self.reservation is None:
+        """Facts that free the money of a job that cannot cost anything any more.
+
+        Nothing frees that of an order whose clip was ready: it is made, whatever is said later.
+        """
+        if self.reservation is None or self.ready_at:
             return {}
         return {"reservation": self.reservation.of(0 * self.reservation.amount_usd)}
 
@@ -184,6 +196,11 @@ class Job:
     @property
     def clip_key(self) -> str:
         return clip_key(self.source.key, self.job_id)
+
+    @property
+    def quarantine_key(self) -> str:
+        """Where a file is kept that was paid for and is no video."""
+        return f"quarantine/{self.job_id}-{self.run}"
 
     @property
     def record_key(self) -> str:

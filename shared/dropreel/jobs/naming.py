@@ -20,13 +20,14 @@ def clip_key(image_key: str, job: str) -> str:
     return f"{output_folder(image_key)}/{job}.mp4"
 
 
-def job_id(bucket: str, key: str, etag: str, asked: dict[str, Any]) -> str:
+def job_id(bucket: str, key: str, content: str, asked: dict[str, Any]) -> str:
     """24 hexadecimal digits: the same image with the same settings is the same job.
 
-    `asked` is the sidecar in full (with its defaults), not what the stack made of it, so that a
-    change of the operator's defaults does not turn an old event into a new job.
+    `content` is the SHA-256 of the image's bytes (in versions up to 0.2: its ETag). `asked` is the
+    sidecar in full (with its defaults), not what the stack made of it, so that a change of the
+    operator's defaults does not turn an old event into a new job.
     """
-    identity = json.dumps([bucket, key, etag, asked], sort_keys=True, ensure_ascii=True)
+    identity = json.dumps([bucket, key, content, asked], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(identity.encode()).hexdigest()[:24]
 
 

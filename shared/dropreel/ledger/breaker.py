@@ -3,8 +3,9 @@
 Invariant: while it is half-open one job at a time orders, because the right to probe is taken with
 a conditional write. It never blocks for good: a probe that dies loses that right after PROBE_S.
 
-Item: BREAKER#<provider> with `failures` in a row, `open_until`, and who is probing. Closed: order.
-Open: wait. Half-open, when the time is over: one orders (the probe), the others wait for it.
+Item: BREAKER#<provider> with `failures` in a row, `openings` since the provider worked last,
+`open_until`, and who is probing. Closed: order. Open: wait; what fails now was ordered before and
+counts no more. Half-open, when the time is over: one orders (the probe), the others wait for it.
 Times are unix seconds.
 """
 
@@ -55,23 +56,30 @@ class Breaker:
         if not is_outage(outcome):  # also for a 429: the provider works
             self._close(provider)
             return None
+        if now < (self._table.get(_key(provider)) or {}).get("open_until", 0):
+            return None  # ordered before it opened: nothing new
         reason = "" if isinstance(outcome, Accepted) else outcome.failure.message
         item = self._table.update(
             Update(_key(provider), sets={"last_failure": reason}, adds={"failures": 1})
         )
-        return self._open(provider, item, reason, now)
+        return None if item["failures"] < THRESHOLD else self._open(provider, item, now)
 
-    def _open(self, provider: str, item: Item, reason: str, now: float) -> Opened | None:
-        failures = item["failures"]
-        if failures < THRESHOLD:
-            return None
-        pause = min(LONGEST_OPEN_S, OPEN_S * 2 ** min(failures - THRESHOLD, 10))
-        until = int(now + pause)
-        self._table.update(
-            Update(_key(provider), sets={"open_until": until}, removes=["probe", "probe_until"])
+    def _open(self, provider: str, item: Item, now: float) -> Opened | None:
+        """Each failed probe doubles the pause. Only the first opening alerts."""
+        openings = item.get("openings", 0)
+        until = int(now + min(LONGEST_OPEN_S, OPEN_S * 2 ** min(openings, 10)))
+        opening = Update(
+            _key(provider),
+            sets={"open_until": until},
+            adds={"openings": 1},
+            removes=["probe", "probe_until"],
+            condition=Attr("open_until").not_exists() | Attr("open_until").lte(int(now)),
         )
-        # Only the failure that reaches the threshold alerts; failed probes are no news.
-        return Opened(provider, failures, until, reason) if failures == THRESHOLD else None
+        try:
+            self._table.update(opening)
+        except ConditionFailedError:  # another order's failure has just opened it
+            return None
+        return None if openings else Opened(provider, item["failures"], until, item["last_failure"])
 
     def _probe(self, provider: str, owner: str, now: float) -> bool:
         update = Update(
@@ -90,7 +98,7 @@ class Breaker:
     def _close(self, provider: str) -> None:
         """Forget failures, if there are any: most answers cost no write."""
         if self._table.get(_key(provider)):
-            reset = ["open_until", "probe", "probe_until", "last_failure"]
+            reset = ["open_until", "openings", "probe", "probe_until", "last_failure"]
             self._table.update(Update(_key(provider), sets={"failures": 0}, removes=reset))
 
 

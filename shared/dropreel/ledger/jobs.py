@@ -2,8 +2,9 @@
 
 Invariant: of all who read a job in one state, at most one takes it out of that state. So only one
 enters `submitting`, and only that one orders. For every write is conditional on the state, the
-run and the order that were read (`_as_read`), and a step that is not in `TRANSITIONS` raises
-LedgerConflictError. A step that changes a reservation changes the budget in the same transaction.
+run and everything an order depends on as they were read (`_as_read`), and a step that is not in
+`TRANSITIONS` raises LedgerConflictError. A step that changes a reservation changes the budget in
+the same transaction.
 
 Item: JOB#<job id>, one job with its attempts. `unsettled` is there until the job is over and
 people know it, or the sweep has watched it long enough; the index of that name lists those jobs.
@@ -17,10 +18,11 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from typing import Any
+from uuid import uuid4
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
-from dropreel.errors import ConditionFailedError, LedgerConflictError
+from dropreel.errors import ConditionFailedError, ContentionError, LedgerConflictError
 from dropreel.jobs.failure import JobFailure
 from dropreel.jobs.job import (
     Attempt,
@@ -33,6 +35,7 @@ from dropreel.jobs.job import (
     State,
 )
 from dropreel.ledger.budget import adjusting, reserving, spending
+from dropreel.ledger.newest import still_newest
 from dropreel.ledger.table import Item, Table, Update
 from dropreel.money.budget import CapReachedError, Caps, Spending
 
@@ -92,19 +95,38 @@ class Ledger:
 
         Returns the job as the ledger now holds it: ours if we were first, else the other one.
         Only a drop that is newer than all before it starts a job again, and only while it has
-        nothing to wait for: an old event never does, however late it comes.
+        nothing to wait for: an old event never does, however late it comes. Until the order is
+        made, the newest drop's `max_cost_usd` and `priority` count.
         """
         existing = self.get(job.job_id)
         if existing is None:
-            if self._table.put_new(_key(job.job_id), _item(job)):
-                return job
-        elif job.dropped_at > max(existing.dropped_at, existing.newest_drop_at):
-            again = replace(job, run=existing.run + 1, attempts=existing.attempts)
-            if not existing.may_start_again:
-                self._note_drop(job)
-            elif self._table.put(_key(job.job_id), _item(again), _as_read(existing)):
-                return again
-        return self.require(job.job_id)
+            claimed = job if self._table.put_new(_key(job.job_id), _item(job)) else None
+        else:
+            claimed = self._drop_again(existing, job)
+        return claimed or self.require(job.job_id)
+
+    def _drop_again(self, existing: Job, job: Job) -> Job | None:
+        newest = max(existing.dropped_at, existing.newest_drop_at)
+        if job.dropped_at >= newest:  # S3 counts in seconds
+            self._change_terms(existing, job)
+        if job.dropped_at <= newest:
+            return None
+        if not existing.may_start_again:
+            self._note_drop(job)
+            return None
+        again = replace(job, run=existing.run + 1, attempts=existing.attempts)
+        return (
+            again if self._table.put(_key(job.job_id), _item(again), _as_read(existing)) else None
+        )
+
+    def _change_terms(self, existing: Job, job: Job) -> None:
+        """What changes nothing in the clip may still change while the job waits to be ordered."""
+        terms = {"max_cost_usd": job.max_cost_usd, "priority": job.priority}
+        same = all(getattr(existing, name) == value for name, value in terms.items())
+        if existing.state is State.CLAIMED and not same:
+            update = Update(_key(job.job_id), sets=terms, condition=_as_read(existing))
+            with suppress(LedgerConflictError):  # ordered meanwhile
+                self._update(existing, update)
 
     def _note_drop(self, job: Job) -> None:
         older = Attr("pk").exists() & Attr("newest_drop_at").lt(job.dropped_at)
@@ -125,20 +147,33 @@ class Ledger:
     def move_reserving(
         self, job: Job, to: State, reservation: Reservation, caps: Caps, **facts: Any
     ) -> Job:
-        """Take the step and set money aside for it, or neither; raises CapReachedError."""
+        """Take the step and set money aside for it, or neither; raises CapReachedError.
+
+        Raises ContentionError if a newer drop of the same image has just come before this order.
+        The new `order_ref` tells whether the step was this call's own where the answer to the write
+        was lost.
+        """
         if job.reservation and job.reservation.amount_usd:
             raise LedgerConflictError(f"job {job.job_id} has money set aside already")
+        order_ref = uuid4().hex
+        facts = {**facts, "reservation": reservation, "order_ref": order_ref}
         try:
-            return self._move(
-                job, to, {**facts, "reservation": reservation}, reserving(reservation, caps)
-            )
+            changes = [*reserving(reservation, caps), still_newest(job)]
+            return self._move(job, to, facts, changes)
         except ConditionFailedError as error:
             periods = ((reservation.day, caps.day), (reservation.month, caps.month))
+            if error.index > len(periods):
+                raise ContentionError(f"a newer drop replaces job {job.job_id}") from None
             period, cap = periods[error.index - 1]
             committed = error.item.get("committed_usd", 0 * cap)
             raise CapReachedError(
                 Spending(period, committed, cap), reservation.amount_usd
             ) from None
+        except Exception:
+            held = self.require(job.job_id)
+            if held.state is not to or held.order_ref != order_ref:
+                raise
+            return held
 
     def take_charge(self, job: Job, execution: str) -> Job:
         """Note that `execution` answers for the job from now on, whatever its state."""
@@ -201,8 +236,13 @@ class Ledger:
 
 
 def _as_read(job: Job) -> ConditionBase:
-    """Nobody has moved the job since it was read, nor is it back in this state with a new order."""
-    return Attr("state").eq(job.state) & Attr("run").eq(job.run) & Attr("asked_at").eq(job.asked_at)
+    """Nobody has moved the job since it was read, nor changed what its order would be."""
+    condition: ConditionBase = Attr("state").eq(job.state)
+    for name in ("run", "asked_at", "provider", "max_cost_usd"):
+        condition &= Attr(name).eq(getattr(job, name))
+    order = Attr("order_ref").eq(job.order_ref)
+    # Items of older versions have none.
+    return condition & (order if job.order_ref else Attr("order_ref").not_exists() | order)
 
 
 def _moved_on(job: Job) -> LedgerConflictError:

@@ -15,7 +15,8 @@ Times are unix seconds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from boto3.dynamodb.conditions import Attr
@@ -250,6 +251,14 @@ class Slots:
         if over:
             logger.error("slots were never given back", jobs=over)
         return sum(self._free(snapshot.provider, job_id) for job_id in over) > 0
+
+
+def change_priority(table: Table, job: Job, priority: str) -> None:
+    """Move a job that stands in line to its place by another priority."""
+    if priority != job.priority:
+        place = Update(_place(replace(job, priority=priority)), sets={"job_id": job.job_id})
+        with suppress(ConditionFailedError):  # it is not in line, or no longer
+            table.write_all([Delete(_place(job)), place])
 
 
 def _slots(provider: str) -> str:

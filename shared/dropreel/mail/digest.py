@@ -2,8 +2,9 @@
 
 Invariant: no result above the limit is lost, because it is in the index `unsettled` under "mails"
 from before it is published until a digest has listed it; the sweep sends what a digest missed.
-Items, under MAILS#<window>: a counter (`mails`, and `asked` once a digest is requested), and one
-per result above the limit, under its mail id.
+None is listed twice, because one sender at a time works on a window, and each result says which
+digest lists it before that is sent. Items, under MAILS#<window>: a counter (`mails`, and `asked`
+once a digest is requested), and one per result above the limit, under its mail id.
 
 Mail subscriptions of the template take only messages with the attribute `mail` = yes.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -105,18 +106,27 @@ class Digests:
 
     def send(self, window: Window) -> None:
         """Send one mail about all results of `window` that no digest has listed, once."""
-        lines = [_entry(item) for item in self.table.query(_key(window)) if _is_untold(item)]
-        if not lines:
-            return
+        if self.send_once.begin(f"digests-{window.name}", self.now().timestamp()) is not Turn.OURS:
+            return  # somebody else is sending; the sweep sees what is left
+        items = [item for item in self.table.query(_key(window)) if _is_untold(item)]
+        listed = [item for item in items if self._was_listed(item)]
+        self._settle(window, [_entry(item) for item in listed])
+        lines = [_entry(item) for item in items if item not in listed]
+        if lines:
+            self._send(window, lines)
+
+    def _was_listed(self, item: Item) -> bool:
+        """The sender of its digest died after the mail, and before it could note each line."""
+        return bool(item.get("digest")) and self.send_once.was_sent(item["digest"])
+
+    def _send(self, window: Window, lines: Sequence[DigestEntry]) -> None:
+        """First every line says which mail lists it, so that no line is told in two mails."""
         mail_id = f"digest-{window.name}-{_fingerprint(lines)}"
-        turn = self.send_once.begin(mail_id, self.now().timestamp())
-        if turn is Turn.BUSY:
-            return  # if that one dies, the sweep sees what is left
-        if turn is Turn.OURS:
-            self.publisher.send(digest(window, lines, self.links))
-            self.send_once.end(mail_id, utc_iso(self.now()))
-            metrics.add_metric("DigestSent", MetricUnit.Count, 1)
-            logger.info("digest sent", extra={"results": len(lines)})
+        self._note_all(window, lines, {"digest": mail_id})
+        self.publisher.send(digest(window, lines, self.links))
+        self.send_once.end(mail_id, utc_iso(self.now()))
+        metrics.add_metric("DigestSent", MetricUnit.Count, 1)
+        logger.info("digest sent", extra={"results": len(lines)})
         self._settle(window, lines)
 
     def send_overdue(self) -> None:
@@ -128,13 +138,19 @@ class Digests:
                 self.send(window)
 
     def _settle(self, window: Window, lines: Sequence[DigestEntry]) -> None:
-        told = {"told_at": utc_iso(self.now())}
+        self._note_all(window, lines, {"told_at": utc_iso(self.now())}, [UNSETTLED_INDEX])
+
+    def _note_all(
+        self,
+        window: Window,
+        lines: Sequence[DigestEntry],
+        sets: Mapping[str, str],
+        removes: Sequence[str] = (),
+    ) -> None:
         for first in range(0, len(lines), _CHUNK):
+            chunk = lines[first : first + _CHUNK]
             self.table.write_all(
-                [
-                    Update(_key(window, entry.mail_id), sets=told, removes=[UNSETTLED_INDEX])
-                    for entry in lines[first : first + _CHUNK]
-                ]
+                [Update(_key(window, one.mail_id), sets=sets, removes=removes) for one in chunk]
             )
 
 

@@ -19,16 +19,51 @@ from dropreel.money.budget import Spending
 
 RUNBOOK = "docs/operations.md"
 
+_CHECK_SETTINGS = (
+    "Check whether this provider still accepts the settings that dropreel sends. Until then, "
+    "other clips may differ as well."
+)
+
 
 def needs_operator(job: Job) -> bool:
-    return job.failure is not None and bool(job.failure.row.operator)
+    return bool(job.remark) or (job.failure is not None and bool(job.failure.row.operator))
 
 
 def job_alert(job: Job, links: Links) -> Mail | None:
     """The mail to the operator about this end, or None if the dropper can act alone."""
+    if job.remark:
+        return _remark_alert(job, links)
     if job.failure is None or not needs_operator(job):
         return None
     name, kind, row = file_name(job.source.key), job.failure.kind.value, job.failure.row
+    parts = [
+        f"The job for {name} at {job.provider} ended as {job.state.value} ({kind}).",
+        f"What to do: {row.operator}",
+        f"Reason given: {reason_of(job) or 'none'}",
+        f"Money: {money(job)}",
+        *_facts(job, links),
+        *_ways_on(job, links),
+        f"Execution:\n{links.execution_link()}",
+        _runbook(row.runbook),
+    ]
+    return compose_about(job, f"{name}: operator needed ({kind})", parts, links, {})
+
+
+def _remark_alert(job: Job, links: Links) -> Mail:
+    """A paid clip was delivered that is not quite what was ordered."""
+    name = file_name(job.source.key)
+    parts = [
+        f"{job.provider} made a clip of {name} that differs from the order. It was delivered.",
+        f"Difference: {job.remark}",
+        f"What to do: {_CHECK_SETTINGS}",
+        *_facts(job, links),
+        f"Execution:\n{links.execution_link()}",
+        _runbook("A clip is not what was ordered"),
+    ]
+    return compose_about(job, f"{name}: the clip differs from the order", parts, links, {})
+
+
+def _facts(job: Job, links: Links) -> list[str]:
     facts = {
         "Image": job.source.key,
         "Job": job.job_id,
@@ -36,18 +71,7 @@ def job_alert(job: Job, links: Links) -> Mail | None:
         "Order sent at": job.asked_at or "never",
         "Record": links.uri(job.record_key),
     }
-    parts = [
-        f"The job for {name} at {job.provider} ended as {job.state.value} ({kind}).",
-        f"What to do: {row.operator}",
-        f"Reason given: {reason_of(job) or 'none'}",
-        f"Money: {money(job)}",
-        rows(facts),
-        f"Prompt:\n{prompt_of(job)}",
-        *_ways_on(job, links),
-        f"Execution:\n{links.execution_link()}",
-        _runbook(row.runbook),
-    ]
-    return compose_about(job, f"{name}: operator needed ({kind})", parts, links, {})
+    return [rows(facts), f"Prompt:\n{prompt_of(job)}"]
 
 
 def general_alert(kind: str, subject: str, text: str, what_to_do: str, section: str) -> Mail:

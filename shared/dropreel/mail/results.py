@@ -60,6 +60,7 @@ def clip_delivered(job: Job, clip: ClipInfo, links: Links) -> Mail:
     }
     parts = [
         f"The clip of {name} is ready.",
+        *_remark(job),
         f"Watch it in the AWS console (you have to sign in):\n{links.object_link(job.clip_key)}",
         rows(facts),
         f"Prompt:\n{prompt_of(job)}",
@@ -70,6 +71,8 @@ def clip_delivered(job: Job, clip: ClipInfo, links: Links) -> Mail:
     price = job.cost_usd if job.cost_usd is not None else job.estimate_usd
     entry = _entry(job, "", price is not None)
     told = {"seconds": round(seconds, 1), "video": asdict(clip)}
+    if job.remark:
+        told["remark"] = job.remark
     return compose_about(job, f"{name}: your clip is ready", parts, links, told, entry)
 
 
@@ -97,7 +100,7 @@ def clip_not_delivered(job: Job, links: Links) -> Mail:
     ]
     brief = f"{what[:-1]} ({shortened(reason, 200)})." if reason else what
     entry = _entry(job, f"{brief} {step}", not spent.startswith("Nothing"))
-    return compose_about(job, f"{name}: {_SUBJECTS[job.state]}", parts, links, {}, entry)
+    return compose_about(job, f"{name}: {_subject(job)}", parts, links, {}, entry)
 
 
 def drop_rejected(key: str, problems: Sequence[Problem], record_key: str, links: Links) -> Mail:
@@ -136,6 +139,11 @@ def _entry(job: Job, text: str, spent: bool) -> DigestEntry:
     return DigestEntry(
         job.mail_id, job.source.key, job.state.value, text, usd, real and usd is not None
     )
+
+
+def _subject(job: Job) -> str:
+    replaced = job.failure is not None and job.failure.kind is FailureKind.REPLACED
+    return "replaced by newer files, nothing paid" if replaced else _SUBJECTS[job.state]
 
 
 def _row(job: Job) -> FailureRow:
@@ -197,6 +205,13 @@ def _cost(job: Job) -> str:
     if job.estimate_usd is None:
         return f"unknown; see your invoice from {job.provider}"
     return f"{about_usd(job.estimate_usd)} (estimate)"
+
+
+def _remark(job: Job) -> list[str]:
+    if not job.remark:
+        return []
+    differs = f"{job.provider} made a clip that differs from the order: {job.remark}."
+    return [f"Please note: {differs} It was paid for, so you get it as it is."]
 
 
 def _unconfirmed(job: Job) -> list[str]:

@@ -66,7 +66,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The answer proves that nothing was made, and asking the same again will not help."""
+    """The answer proves that nothing was made, and asking the same again will not help.
+
+    With the code IMAGE_NOT_FETCHED one more order with a fresh address of the image may.
+    """
 
     failure: Failure
 
@@ -86,6 +89,8 @@ class Unknown:
     failure: Failure
 
 
+IMAGE_NOT_FETCHED = "image_not_fetched"
+
 SubmitOutcome = Accepted | Refused | Busy | Unknown
 
 
@@ -95,6 +100,7 @@ SubmitOutcome = Accepted | Refused | Busy | Unknown
 class Phase(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
+    WITHOUT_CLIP = "without clip"  # the job is said to have succeeded, but no address has come
     UNRECOGNISED = "unrecognised"  # a word the contract does not know; never a success
 
 
@@ -154,6 +160,11 @@ class Provider(Protocol):
 
     name: str
 
+    def check_key(self) -> Refused | Busy | None:
+        """Why nothing could be sent just now: no usable key, or none that can be read. Sends
+        nothing. None: there is a key, which the provider may still refuse."""
+        ...
+
     def submit(self, request: ClipRequest) -> SubmitOutcome:
         """Ask for one clip with exactly one POST (plus one more after a 401 with a new key)."""
         ...
@@ -185,7 +196,7 @@ class KeySource(Protocol):
     def key(self, provider: str, *, fresh: bool = False) -> str:
         """Return the key.
 
-        Raises SettingsError, and nothing else, when the secret holds none for this provider or
-        cannot be read.
+        Raises SettingsError when there is none for this provider, KeyUnreadableError when that
+        cannot be told just now, and nothing else.
         """
         ...

@@ -1,9 +1,4 @@
-"""What an answer proves, judged alike for all providers.
-
-Submit: a 4xx proves that nothing was made, a 2xx with an id that something was. In between
-nothing is proven: 3xx, 5xx, a 2xx without an id, and the 4xx that a server can send after it
-began to work. Status: a bad answer says nothing about the job, so it never ends one.
-"""
+"""Outcomes made from answers, alike for all providers, as the table in `verdicts` says."""
 
 from __future__ import annotations
 
@@ -25,6 +20,7 @@ from dropreel.providers.base import (
     Unknown,
 )
 from dropreel.providers.client import Answer, Fault, Reply
+from dropreel.providers.verdicts import NO_REPLY, Call, Sign, Verdict, verdict_of
 
 KINDS = {
     400: FailureKind.BAD_INPUT,
@@ -38,9 +34,7 @@ KINDS = {
     422: FailureKind.BAD_INPUT,
     429: FailureKind.THROTTLED,
 }
-PROVES_NOTHING = frozenset({408, 409, 425, 499})
 NOT_FOUND = "not_found"
-NO_OUTPUT = "output_not_found"
 
 
 def kind_of(status: int) -> FailureKind:
@@ -65,12 +59,12 @@ def submit_outcome(
     *,
     target: str,
     failure_of: Callable[[Answer], Failure] = http_failure,
-    proves_refusal: Callable[[Answer], bool] | None = None,
+    sign_of: Callable[[Answer], Sign] | None = None,
 ) -> SubmitOutcome:
     """Judge the answer to a submit.
 
     `job_id` picks the id out of a 2xx body, `target` names the model or endpoint for the
-    message of a 404, `proves_refusal` recognises the provider's 5xx that prove a refusal.
+    message of a 404, `sign_of` recognises what only this provider answers.
     """
     if isinstance(reply, Fault):
         return _unanswered(reply)
@@ -78,15 +72,13 @@ def submit_outcome(
         accepted = parse.job_id(job_id(reply.data))
         return Accepted(accepted) if accepted else Unknown(_without_id(reply))
     failure = failure_of(reply)
-    proven = 400 <= reply.status < 500 and reply.status not in PROVES_NOTHING
-    if not proven and not (proves_refusal and proves_refusal(reply)):
-        return Unknown(replace(failure, retryable=False, billed=None))
     if reply.status == 404:
         message = reply.safe(f"{target} is not known there: {failure.message}")
         failure = replace(failure, message=message)
-    if not proven or failure.kind is FailureKind.THROTTLED:
-        return Busy(replace(failure, retryable=True, billed=False), reply.retry_after())
-    return Refused(replace(failure, billed=False))
+    throttled = failure.kind is FailureKind.THROTTLED
+    sign = Sign.TOO_MANY if throttled else sign_of(reply) if sign_of else Sign.NOTHING
+    verdict = verdict_of(Call.ORDER, reply.status, sign)
+    return _unordered(verdict, failure, reply.retry_after())
 
 
 def refused_unsent(message: str) -> Refused:
@@ -94,13 +86,29 @@ def refused_unsent(message: str) -> Refused:
     return Refused(Failure(FailureKind.BAD_INPUT, message, code="unsupported", billed=False))
 
 
-def _unanswered(fault: Fault) -> SubmitOutcome:
-    if fault.sent:
-        return Unknown(Failure(fault.kind, fault.message))
-    failure = Failure(fault.kind, fault.message, billed=False)
-    if fault.kind is FailureKind.UNREACHABLE:
-        return Busy(replace(failure, retryable=True))
-    return Refused(failure)
+def key_outcome(fault: Fault | None) -> Refused | Busy | None:
+    """What a fault of reading the key, with nothing sent, means for an order."""
+    outcome = fault and _unanswered(fault)
+    return outcome if isinstance(outcome, Refused | Busy) else None
+
+
+def _unanswered(fault: Fault) -> Refused | Busy | Unknown:
+    passing = fault.kind in (FailureKind.UNREACHABLE, FailureKind.TRANSIENT)
+    sign = Sign.NOTHING if fault.sent else Sign.NOT_SENT if passing else Sign.NO_KEY
+    verdict = verdict_of(Call.ORDER, NO_REPLY, sign)
+    return _unordered(verdict, Failure(fault.kind, fault.message), None)
+
+
+def _unordered(
+    verdict: Verdict, failure: Failure, retry_after: float | None
+) -> Refused | Busy | Unknown:
+    match verdict:
+        case Verdict.BUSY:
+            return Busy(replace(failure, retryable=True, billed=False), retry_after)
+        case Verdict.REFUSED | Verdict.FRESH_ADDRESS:
+            return Refused(replace(failure, billed=False))
+        case _:
+            return Unknown(replace(failure, retryable=False, billed=None))
 
 
 def _without_id(answer: Answer) -> Failure:
@@ -130,6 +138,11 @@ def status_row(reply: Reply, word_key: str) -> tuple[Answer, Mapping[str, object
 def pending_outcome(answer: Answer, word: str, phases: Mapping[str, Phase]) -> Pending:
     phase = phases.get(word, Phase.UNRECOGNISED)
     return Pending(phase, answer.short_word(word), answer.retry_after())
+
+
+def without_clip(answer: Answer, word: str) -> Pending:
+    """Success without an address: the clip may be listed later, so it is no failure."""
+    return Pending(Phase.WITHOUT_CLIP, answer.short_word(word), answer.retry_after())
 
 
 def cancel_outcome(reply: Reply) -> CancelOutcome:

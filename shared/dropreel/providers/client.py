@@ -17,7 +17,7 @@ from urllib.parse import quote
 import httpx
 
 from dropreel import __version__
-from dropreel.errors import SettingsError
+from dropreel.errors import KeyUnreadableError, SettingsError
 from dropreel.jobs.failure import FailureKind
 from dropreel.providers import parse
 from dropreel.providers.base import KeySource
@@ -86,7 +86,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """No answer. `sent` is False only where the provider cannot have seen the request."""
+    """No answer. `sent` is False only where the provider cannot have seen the request, or has
+    said in a 401 that it did nothing."""
 
     kind: FailureKind
     message: str
@@ -143,7 +144,14 @@ class Api:
             fresh = self._key(fresh=True)
             if isinstance(fresh, str) and fresh != key:
                 return send(fresh, key)
+            if isinstance(fresh, Fault) and fresh.kind is FailureKind.TRANSIENT:
+                return fresh  # the key may have been changed, so the 401 is not the last word
         return reply
+
+    def key_fault(self) -> Fault | None:
+        """Why there is no usable key just now; sends nothing."""
+        key = self._key(fresh=False)
+        return key if isinstance(key, Fault) else None
 
     def auth_headers(self) -> dict[str, str]:
         """The headers that carry the key; empty when there is none."""
@@ -163,6 +171,8 @@ class Api:
     def _key(self, *, fresh: bool) -> str | Fault:
         try:
             key = self.keys.key(self.provider, fresh=fresh).strip()
+        except KeyUnreadableError as error:
+            return Fault(FailureKind.TRANSIENT, parse.safe_text(str(error)), sent=False)
         except SettingsError as error:
             return Fault(FailureKind.AUTH, parse.safe_text(str(error)), sent=False)
         if not key or not key.isascii() or not key.isprintable():

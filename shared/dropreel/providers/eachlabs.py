@@ -1,9 +1,9 @@
 """each::labs predictions: POST and GET `/v1/prediction`, the list in `/v1/executions`.
 
 Source: each::labs docs (predictions, errors, Video API error catalog) and OpenAPI, 2026-11.
-They contradict one another on the word for a failed job, on the shape of an output and on what
-a failure costs, so all forms are taken, and a failure counts as unbilled only when its own
-`metrics.cost` says so.
+They contradict one another on the word for a failed job and on the shape of an output, so all
+forms are taken. That failed jobs cost nothing is documented for another product only, so a
+`metrics.cost` of 0 does not prove it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pydantic import Field
 from dropreel.jobs.failure import FailureKind
 from dropreel.providers import parse
 from dropreel.providers.base import (
+    Busy,
     CancelOutcome,
     ClipRequest,
     Failed,
@@ -25,19 +26,22 @@ from dropreel.providers.base import (
     KeySource,
     Phase,
     Ready,
+    Refused,
     StatusOutcome,
     SubmitOutcome,
 )
 from dropreel.providers.classify import (
-    NO_OUTPUT,
     cancel_outcome,
+    key_outcome,
     pending_outcome,
     status_row,
     submit_outcome,
+    without_clip,
 )
-from dropreel.providers.client import LIST_CAP, Answer, Api, bearer, trace_headers
+from dropreel.providers.client import LIST_CAP, Answer, Api, Reply, bearer, trace_headers
 from dropreel.providers.config import Options
-from dropreel.providers.search import MAX_PAGES, Search, iso_time, rows_of
+from dropreel.providers.search import Search, field_of, iso_time, rows_of
+from dropreel.providers.verdicts import Sign
 
 PHASES = {"created": Phase.QUEUED, "starting": Phase.QUEUED, "processing": Phase.RUNNING}
 FAILED_WORDS = frozenset({"error", "failed"})
@@ -112,6 +116,9 @@ class Eachlabs:
         scheme = bearer if options.auth == "bearer" else _x_api_key
         self._api = Api(self.name, options.base_url, scheme, keys, http)
 
+    def check_key(self) -> Refused | Busy | None:
+        return key_outcome(self._api.key_fault())
+
     def submit(self, request: ClipRequest) -> SubmitOutcome:
         reply = self._api.call(
             "POST",
@@ -124,7 +131,9 @@ class Eachlabs:
             },
             headers=trace_headers(request.job_id),
         )
-        return submit_outcome(reply, _prediction_id, target=f"model {self._options.model}")
+        return submit_outcome(
+            reply, _prediction_id, target=f"model {self._options.model}", sign_of=_sign_of
+        )
 
     def status(self, provider_job_id: str) -> StatusOutcome:
         found = status_row(self._api.call("GET", "v1", "prediction", provider_job_id), "status")
@@ -132,14 +141,10 @@ class Eachlabs:
             return found
         answer, row, status = found
         cost = parse.usd(parse.at(row, "metrics", "cost"))
-        billed = None if cost is None else cost > 0
+        billed = True if cost else None
         if status == "success":
             address = parse.first_url(row.get("output"))
-            if address:
-                return Ready(address, cost_usd=cost)
-            message = "success, but without a clip"
-            failure = Failure(FailureKind.UNEXPECTED, message, code=NO_OUTPUT, billed=billed)
-            return Failed(failure)
+            return Ready(address, cost_usd=cost) if address else without_clip(answer, status)
         if status in FAILED_WORDS:
             return Failed(_job_failure(answer, row, billed))
         if status == "cancelled":
@@ -153,29 +158,32 @@ class Eachlabs:
         self, request: ClipRequest, since: datetime, until: datetime
     ) -> list[str] | None:
         search = Search(request, since, until)
-        lookups = 0
-        for page in range(MAX_PAGES):
-            rows = self._executions(search, page)
+        lookups = seen = 0
+        for _ in search.pages():
+            reply = self._executions(search, seen)
+            rows = rows_of(reply)
             if rows is None:
-                search.mark_incomplete()
                 break
             for row in rows:
                 lookups += self._check(row, search, lookups < _LOOKUPS)
-            if len(rows) < _PAGE:
+            seen += len(rows)
+            total = field_of(reply, "total_count")
+            if len(rows) < _PAGE and not (isinstance(total, int) and total > seen):
+                return search.ids()
+            if not rows:
                 break
-        else:
-            search.mark_incomplete()
+        search.mark_incomplete()
         return search.ids()
 
-    def _executions(self, search: Search, page: int) -> list[object] | None:
+    def _executions(self, search: Search, offset: int) -> Reply:
         wanted = {
             "model": self._options.model,
             "from": iso_time(search.since),
             "to": iso_time(search.until),
             "limit": str(_PAGE),
-            "offset": str(page * _PAGE),
+            "offset": str(offset),
         }
-        return rows_of(self._api.call("GET", "v1", "executions", params=wanted, cap=LIST_CAP))
+        return self._api.call("GET", "v1", "executions", params=wanted, cap=LIST_CAP)
 
     def _check(self, row: object, search: Search, may_fetch: bool) -> bool:
         """Check one listed run. True if its inputs, which the list leaves out, were fetched."""
@@ -211,6 +219,11 @@ class Eachlabs:
 def _prediction_id(data: object) -> object:
     """`predictionID`; one page of the docs shows `id` instead."""
     return parse.at(data, "predictionID") or parse.at(data, "id")
+
+
+def _sign_of(answer: Answer) -> Sign:
+    """A 402 counts what jobs under way may cost, so it can pass without anybody paying."""
+    return Sign.IN_FLIGHT if answer.status == 402 else Sign.NOTHING
 
 
 def _job_failure(answer: Answer, row: Mapping[str, object], billed: bool | None) -> Failure:

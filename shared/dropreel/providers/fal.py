@@ -2,14 +2,15 @@
 
 Source: fal queue, model errors, request errors and common parameters docs, and the schema of
 luma/agent/ray/v3.2/image-to-video, 2026-11. A failed job shows as COMPLETED with `error_type`,
-or as an error status of the result. 5xx is not billed, 422 may be.
+or as a 4xx of the result with fal's own error. 5xx is not billed, 422 may be. A 5xx of the result
+is a failed call: one of a gateway reads the same as one of the job.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,6 +19,7 @@ import httpx
 from dropreel.jobs.failure import FailureKind
 from dropreel.providers import parse
 from dropreel.providers.base import (
+    Busy,
     CancelOutcome,
     ClipRequest,
     Failed,
@@ -25,22 +27,25 @@ from dropreel.providers.base import (
     KeySource,
     Phase,
     Ready,
+    Refused,
     StatusOutcome,
     SubmitOutcome,
 )
 from dropreel.providers.classify import (
-    NO_OUTPUT,
     cancel_outcome,
     http_failure,
+    key_outcome,
     no_answer,
     pending_outcome,
     refused_unsent,
     status_row,
     submit_outcome,
+    without_clip,
 )
 from dropreel.providers.client import LIST_CAP, Answer, Api, Reply
 from dropreel.providers.config import Options
-from dropreel.providers.search import MAX_PAGES, Search, field_of, iso_time, rows_of
+from dropreel.providers.search import Search, field_of, iso_time, rows_of
+from dropreel.providers.verdicts import Call, Sign, Verdict, verdict_of
 
 PHASES = {"IN_QUEUE": Phase.QUEUED, "IN_PROGRESS": Phase.RUNNING}
 
@@ -48,7 +53,8 @@ _BAD = FailureKind.BAD_INPUT
 _PASSING = FailureKind.TRANSIENT
 
 # `type` of a model error or `error_type` of a platform error: kind, whether a new submit may
-# succeed, and the HTTP status it comes with. An unlisted type is a 422 that stays one.
+# succeed, and the HTTP status it comes with (0: 400 or 500, the documents contradict one another).
+# An unlisted type is a 422 that stays one.
 TYPES: dict[str, tuple[FailureKind, bool, int]] = {
     "content_policy_violation": (FailureKind.MODERATED, False, 422),
     "no_media_generated": (_PASSING, True, 422),
@@ -66,7 +72,7 @@ TYPES: dict[str, tuple[FailureKind, bool, int]] = {
     "bad_request": (_BAD, False, 400),
     "internal_server_error": (_PASSING, True, 500),
     "downstream_service_unavailable": (_PASSING, True, 500),
-    "downstream_service_error": (_PASSING, True, 500),
+    "downstream_service_error": (_PASSING, True, 0),
     "generation_timeout": (_PASSING, True, 504),
     "request_timeout": (_PASSING, True, 504),
     "startup_timeout": (_PASSING, True, 504),
@@ -85,8 +91,6 @@ TYPES: dict[str, tuple[FailureKind, bool, int]] = {
 
 RETRY_HINTS = ("X-Fal-Needs-Retry", "X-Fal-Retryable")
 
-# About the question, not about the job: key, account, address or pace of the caller.
-_ABOUT_THE_CALL = frozenset({401, 402, 403, 404, 405, 408, 429})
 _LOCKED = re.compile(r"user is locked|exhausted balance", re.IGNORECASE)
 _NOT_ENDED = re.compile(r"still in progress|not (yet )?(completed|finished|ready)", re.IGNORECASE)
 
@@ -121,6 +125,9 @@ class Fal:
         self._queue = Api(self.name, options.base_url, _key_headers, keys, http)
         self._platform = Api(self.name, options.api_base_url, _key_headers, keys, http)
 
+    def check_key(self) -> Refused | Busy | None:
+        return key_outcome(self._queue.key_fault())
+
     def submit(self, request: ClipRequest) -> SubmitOutcome:
         if request.reference_image_urls:
             return refused_unsent("fal takes no reference images beside a start image")
@@ -145,7 +152,7 @@ class Fal:
             return pending_outcome(answer, status, PHASES)
         if row.get("error") or row.get("error_type"):
             return Failed(_status_failure(answer, row))
-        return _result(self._job("GET", provider_job_id))
+        return _result(self._job("GET", provider_job_id), status)
 
     def cancel(self, provider_job_id: str) -> CancelOutcome:
         reply = self._job("PUT", provider_job_id, "cancel")
@@ -160,28 +167,35 @@ class Fal:
         self, request: ClipRequest, since: datetime, until: datetime
     ) -> list[str] | None:
         search = Search(request, since, until)
-        # No `end`: whether it bounds the sending or the ending of a request is not documented.
-        wanted = {
-            "endpoint_id": self._options.endpoint.strip("/"),
-            "start": iso_time(search.since),
-            "expand": "payloads",
-            "limit": "50",
-        }
-        for _ in range(MAX_PAGES):
+        wanted = self._history_of(search)
+        for _ in search.pages():
             reply = self._platform.call(
                 "GET", "v1", "models", "requests", "by-endpoint", params=wanted, cap=LIST_CAP
             )
             rows = rows_of(reply)
-            for row in rows or ():
-                _check(row, search)
-            cursor = parse.text(field_of(reply, "next_cursor"))
-            if rows is None or (not cursor and field_of(reply, "has_more") is True):
+            if rows is None:
                 break
-            if not cursor:
+            for row in rows:
+                _check(row, search)
+            more, cursor = field_of(reply, "has_more"), parse.text(field_of(reply, "next_cursor"))
+            at_end = more is False or (not cursor and more is not True)
+            if at_end or search.is_past([parse.at(row, "sent_at") for row in rows]):
                 return search.ids()
+            if not cursor or cursor == wanted.get("cursor"):
+                break
             wanted = {**wanted, "cursor": cursor}
         search.mark_incomplete()
         return search.ids()
+
+    def _history_of(self, search: Search) -> dict[str, str]:
+        """Without `end`: whether it bounds the sending or the ending of a request is not
+        documented."""
+        return {
+            "endpoint_id": self._options.endpoint.strip("/"),
+            "start": iso_time(search.since),
+            "expand": "payloads",
+            "limit": "100",
+        }
 
     def _job(self, method: str, provider_job_id: str, *rest: str) -> Reply:
         return self._queue.call(method, *self._app, "requests", provider_job_id, *rest)
@@ -220,13 +234,19 @@ def _check(row: object, search: Search) -> None:
     search.check(listed_id, created, parse.at(sent, "prompt"), image)
 
 
-def _error_type(answer: Answer) -> str:
-    """The machine-readable type, wherever it stands; endpoints differ in how far they migrated."""
+def _error_types(answer: Answer) -> list[str]:
+    """The machine-readable types in a body; endpoints differ in how far they migrated."""
     detail = parse.at(answer.data, "detail")
     entries = detail if isinstance(detail, list) else [detail]
     found = [parse.at(entry, "type") for entry in entries]
-    found += [parse.at(answer.data, "error_type"), answer.headers.get("X-Fal-Error-Type")]
-    words = [text for value in found if (text := answer.short_word(value))]
+    found.append(parse.at(answer.data, "error_type"))
+    return [text for value in found if (text := answer.short_word(value))]
+
+
+def _error_type(answer: Answer) -> str:
+    """The type that tells most, from the body or the header."""
+    header = answer.short_word(answer.headers.get("X-Fal-Error-Type"))
+    words = [*_error_types(answer), *([header] if header else [])]
     return next((text for text in words if text in TYPES), words[0] if words else "")
 
 
@@ -244,26 +264,42 @@ def _failure_of(answer: Answer) -> Failure:
         kind=kind,
         code=type_ or failure.code,
         retryable=_hinted(answer, retryable),
-        billed=_billed(answer.status),
     )
 
 
 def _status_failure(answer: Answer, row: Mapping[str, object]) -> Failure:
     """The failure that a COMPLETED status tells by itself."""
     code = answer.short_word(row.get("error_type")) or _error_type(answer) or None
-    kind, retryable, http_status = TYPES.get(code or "", (FailureKind.UNEXPECTED, False, 0))
+    kind, retryable, _ = TYPES.get(code or "", (FailureKind.UNEXPECTED, False, 0))
     reason = answer.safe(parse.reason_in([row.get("error"), row.get("detail")]))
     return Failure(
         kind,
         reason or code or "ended with an error",
         code=code,
         retryable=_hinted(answer, retryable),
-        billed=_billed(http_status),
+        billed=False if _is_free(answer) else None,
     )
 
 
-def _billed(http_status: int) -> bool | None:
-    return False if http_status >= 500 else None
+def _is_free(answer: Answer) -> bool:
+    """Whether all types in the body come with 5xx, which is not billed, and so does what the
+    model behind fal answered."""
+    types = _error_types(answer)
+    behind = _downstream_statuses(answer.data)
+    return (
+        bool(types)
+        and all(TYPES.get(type_, (None, None, 0))[2] >= 500 for type_ in types)
+        and all(isinstance(status, int) and status >= 500 for status in behind)
+    )
+
+
+def _downstream_statuses(data: object, depth: int = 5) -> Iterator[object]:
+    """Every `downstream_status` in a body, wherever it stands."""
+    inner = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    if isinstance(data, dict) and data.get("downstream_status") is not None:
+        yield data["downstream_status"]
+    for value in inner if depth else ():
+        yield from _downstream_statuses(value, depth - 1)
 
 
 def _hinted(answer: Answer, otherwise: bool) -> bool:
@@ -273,24 +309,27 @@ def _hinted(answer: Answer, otherwise: bool) -> bool:
     return otherwise if said is None else said in {"1", "true"}
 
 
-def _result(reply: Reply) -> StatusOutcome:
+def _result(reply: Reply, word: str) -> StatusOutcome:
     """Judge the result of a job that has ended: the clip, or the job's own error status."""
     if not isinstance(reply, Answer):
         return no_answer(reply)
     address = parse.url(parse.at(reply.data, "video", "url"))
-    if reply.ok and address:
-        return Ready(address)
-    if reply.ok and isinstance(reply.data, dict):
-        message = "completed, but without a clip"
-        return Failed(Failure(FailureKind.UNEXPECTED, message, code=NO_OUTPUT))
-    return Failed(_failure_of(reply)) if _about_the_job(reply) else no_answer(reply)
+    match verdict_of(Call.RESULT, reply.status, _result_sign(reply, address)):
+        case Verdict.READY if address:
+            return Ready(address)
+        case Verdict.WITHOUT_CLIP:
+            return without_clip(reply, word)
+        case Verdict.FAILED:
+            return Failed(_failure_of(reply))
+        case _:
+            return no_answer(reply)
 
 
-def _about_the_job(answer: Answer) -> bool:
-    """Whether an error status is the job's own, and not one of a gateway or of the question."""
-    if answer.status < 400 or answer.status in _ABOUT_THE_CALL:
-        return False
-    if _error_type(answer):
-        return True
-    detail = parse.reason_in(parse.at(answer.data, "detail"))
-    return bool(detail) and answer.status < 500 and not _NOT_ENDED.search(detail)
+def _result_sign(answer: Answer, address: str | None) -> Sign:
+    if answer.ok:
+        unreadable = Sign.NOTHING if answer.data is None else Sign.NO_CLIP
+        return Sign.CLIP if address else unreadable
+    header = answer.headers.get("X-Fal-Error-Type") if parse.at(answer.data, "detail") else None
+    types = _error_types(answer) or answer.short_word(header)
+    passing = _NOT_ENDED.search(answer.message) or "concurrent_requests_limit" in types
+    return Sign.FAILED if types and not passing else Sign.NOTHING

@@ -8,6 +8,7 @@ GET mints a fresh result address that lives one hour.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 
 import httpx
@@ -15,6 +16,8 @@ import httpx
 from dropreel.jobs.failure import FailureKind
 from dropreel.providers import parse
 from dropreel.providers.base import (
+    IMAGE_NOT_FETCHED,
+    Busy,
     CancelOutcome,
     ClipRequest,
     Failed,
@@ -22,19 +25,22 @@ from dropreel.providers.base import (
     KeySource,
     Phase,
     Ready,
+    Refused,
     StatusOutcome,
     SubmitOutcome,
 )
 from dropreel.providers.classify import (
-    NO_OUTPUT,
     http_failure,
+    key_outcome,
     pending_outcome,
     refused_unsent,
     status_row,
     submit_outcome,
+    without_clip,
 )
 from dropreel.providers.client import Answer, Api, bearer, trace_headers
 from dropreel.providers.config import Options
+from dropreel.providers.verdicts import Sign
 
 PHASES = {"queued": Phase.QUEUED, "processing": Phase.RUNNING}
 
@@ -70,6 +76,9 @@ class Luma:
         self._model = options.model
         self._api = Api(self.name, options.base_url, bearer, keys, http)
 
+    def check_key(self) -> Refused | Busy | None:
+        return key_outcome(self._api.key_fault())
+
     def submit(self, request: ClipRequest) -> SubmitOutcome:
         if request.reference_image_urls:
             return refused_unsent("Luma takes no reference images beside a start image")
@@ -86,7 +95,7 @@ class Luma:
             lambda data: parse.at(data, "id"),
             target=f"model {self._model}",
             failure_of=_failure_of,
-            proves_refusal=_proves_refusal,
+            sign_of=_sign_of,
         )
 
     def status(self, provider_job_id: str) -> StatusOutcome:
@@ -95,7 +104,7 @@ class Luma:
             return found
         answer, row, state = found
         if state == "completed":
-            return _result(row.get("output"))
+            return _result(answer, row.get("output"))
         if state == "failed":
             return Failed(_job_failure(answer, row))
         return pending_outcome(answer, state, PHASES)
@@ -136,31 +145,29 @@ class Luma:
 def _failure_of(answer: Answer) -> Failure:
     """As the HTTP status says; Luma fetches the image at submit, and that may work next time."""
     failure = http_failure(answer)
-    fetch_failed = answer.status == 422 and bool(_FETCH_FAILED.search(failure.message))
-    if not fetch_failed:
+    if _sign_of(answer) is not Sign.NOT_FETCHED:
         return failure
-    return Failure(failure.kind, failure.message, http_status=422, retryable=True)
+    return replace(failure, code=IMAGE_NOT_FETCHED, retryable=True)
 
 
-def _proves_refusal(answer: Answer) -> bool:
+def _sign_of(answer: Answer) -> Sign:
     """Luma's own 503, and the 502 that names the fetching of the image, come before any job.
 
     A gateway's 502 or 503 can follow work that was begun, so the body must be Luma's.
     """
     detail = parse.text(parse.at(answer.data, "detail"))
-    return bool(detail) and (
-        answer.status == 503 or (answer.status == 502 and bool(_INGESTION.search(detail)))
-    )
+    if answer.status == 422 and _FETCH_FAILED.search(answer.message):
+        return Sign.NOT_FETCHED
+    if (answer.status == 503 and detail) or (answer.status == 502 and _INGESTION.search(detail)):
+        return Sign.NOT_BEGUN
+    return Sign.NOTHING
 
 
-def _result(output: object) -> StatusOutcome:
+def _result(answer: Answer, output: object) -> StatusOutcome:
     entries = output if isinstance(output, list) else []
     videos = [item for item in entries if parse.at(item, "type") in ("video", None)]
     address = next((hit for e in videos if (hit := parse.url(parse.at(e, "url")))), None)
-    if address:
-        return Ready(address)
-    message = "completed, but without a clip"
-    return Failed(Failure(FailureKind.TRANSIENT, message, code=NO_OUTPUT, retryable=True))
+    return Ready(address) if address else without_clip(answer, "completed")
 
 
 def _job_failure(answer: Answer, row: object) -> Failure:

@@ -15,6 +15,7 @@ import httpx
 from dropreel.jobs.failure import FailureKind
 from dropreel.providers import parse
 from dropreel.providers.base import (
+    Busy,
     CancelOutcome,
     ClipRequest,
     Failed,
@@ -22,16 +23,18 @@ from dropreel.providers.base import (
     KeySource,
     Phase,
     Ready,
+    Refused,
     StatusOutcome,
     SubmitOutcome,
 )
 from dropreel.providers.classify import (
-    NO_OUTPUT,
     cancel_outcome,
     http_failure,
+    key_outcome,
     pending_outcome,
     status_row,
     submit_outcome,
+    without_clip,
 )
 from dropreel.providers.client import LIST_CAP, Answer, Api, bearer
 from dropreel.providers.config import Options
@@ -53,6 +56,8 @@ TEXTS: tuple[tuple[str, FailureKind, bool], ...] = (
     (r"failed to (fetch|download|load)|too (small|large)|must be", FailureKind.BAD_INPUT, False),
 )
 
+# Oxen's own text, not one that it passes on: nothing was begun, so nothing is paid.
+_NOT_PAID = re.compile(r"\s*insufficient credits\b", re.IGNORECASE)
 _GENERAL = frozenset({400, 403, 422})
 _SPECIFIC = frozenset({FailureKind.NO_CREDIT, FailureKind.MODERATED, FailureKind.THROTTLED})
 
@@ -77,6 +82,9 @@ class Oxen:
         self._options = options
         self._api = Api(self.name, options.base_url, bearer, keys, http)
 
+    def check_key(self) -> Refused | Busy | None:
+        return key_outcome(self._api.key_fault())
+
     def submit(self, request: ClipRequest) -> SubmitOutcome:
         return submit_outcome(
             self._api.call("POST", "queue", body=self._body(request)),
@@ -91,7 +99,7 @@ class Oxen:
             return found
         answer, row, status = found
         if status == "succeeded":
-            return self._result(provider_job_id, row.get("result_url"))
+            return self._result(answer, provider_job_id, row.get("result_url"))
         if status == "failed":
             return Failed(_job_failure(answer, row.get("error_message")))
         if status == "cancelled":
@@ -111,7 +119,7 @@ class Oxen:
             reply = self._api.call("GET", "queue", params=wanted, cap=LIST_CAP)
             rows = rows_of(reply)
             count = field_of(reply, "count")
-            if rows is None or (isinstance(count, int) and count > len(rows)):
+            if rows is None or not (count is None or count == len(rows)):
                 search.mark_incomplete()
             for row in rows or ():
                 search.check(
@@ -138,11 +146,10 @@ class Oxen:
             body["reference_image_urls"] = list(request.reference_image_urls)
         return body
 
-    def _result(self, provider_job_id: str, result_url: object) -> StatusOutcome:
+    def _result(self, answer: Answer, provider_job_id: str, result_url: object) -> StatusOutcome:
         address = parse.url(result_url)
         if address is None:
-            message = "succeeded, but without a clip"
-            return Failed(Failure(FailureKind.UNEXPECTED, message, code=NO_OUTPUT))
+            return without_clip(answer, "succeeded")
         ours = self._options.key_for_results and self._api.is_own_address(address)
         headers = self._api.auth_headers() if ours else {}
         reply = self._api.call("GET", "generations", provider_job_id)
@@ -170,4 +177,5 @@ def _by_text(message: str) -> tuple[FailureKind, bool]:
 def _job_failure(answer: Answer, error_message: object) -> Failure:
     message = answer.safe(parse.reason_in(error_message)) or "failed without a reason"
     kind, retryable = _by_text(message)
-    return Failure(kind, message, retryable=retryable)
+    billed = False if _NOT_PAID.match(message) else None
+    return Failure(kind, message, retryable=retryable, billed=billed)

@@ -7,6 +7,8 @@ search cannot answer "none".
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -15,7 +17,8 @@ from dropreel.providers import parse
 from dropreel.providers.base import ClipRequest
 from dropreel.providers.client import Answer, Reply
 
-MAX_PAGES = 10
+MAX_PAGES = 200
+SEARCH_S = 60.0  # no page is asked for later than this
 
 _CLOCKS_DIFFER = timedelta(seconds=60)
 _ROWS = ("executions", "generations", "items", "predictions", "results", "data")
@@ -24,13 +27,39 @@ _ROWS = ("executions", "generations", "items", "predictions", "results", "data")
 class Search:
     """Collects the orders of one request that were made within a window of time."""
 
-    def __init__(self, request: ClipRequest, since: datetime, until: datetime) -> None:
+    def __init__(
+        self,
+        request: ClipRequest,
+        since: datetime,
+        until: datetime,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.since = since.astimezone(UTC) - _CLOCKS_DIFFER
         self.until = until.astimezone(UTC) + _CLOCKS_DIFFER
         self._prompt = request.prompt.split()
         self._image = request.image_url
         self._found: dict[str, None] = {}
         self._complete = True
+        self._clock = clock
+
+    def pages(self) -> Iterator[int]:
+        """Numbers of the pages to read; ends where a list seems to have no end."""
+        deadline = self._clock() + SEARCH_S
+        for page in range(MAX_PAGES):
+            if self._clock() > deadline:
+                return
+            yield page
+
+    def is_past(self, page: Sequence[object]) -> bool:
+        """Whether a page of a list that is sorted by these times lies wholly beyond the window,
+        so that no later page can hold an order of it."""
+        times = [when for when in map(parse.timestamp, page) if when]
+        if not times or len(times) < len(page) or times[0] == times[-1]:
+            return False
+        newest_first = times[0] > times[-1]
+        if times != sorted(times, reverse=newest_first):
+            return False
+        return times[0] < self.since if newest_first else times[0] > self.until
 
     def in_window(self, created: object) -> bool:
         """Whether an order of this time may be ours; one without a readable time may."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -16,6 +16,7 @@ from pydantic import Field
 
 from dropreel.clips.bucket import ClipsBucket
 from dropreel.clips.download import without_query
+from dropreel.clips.mp4 import differences
 from dropreel.clips.transfer import ClipTooSlowError, TimeLeft, Transfer
 from dropreel.errors import ClipInvalidError, DownloadError, MailBusyError, UnsafeUrlError
 from dropreel.jobs.failure import FailureKind, JobFailure
@@ -28,7 +29,7 @@ from dropreel.mail.operators import job_alert
 from dropreel.mail.publisher import Mailer, OperatorsSettings
 from dropreel.mail.results import clip_delivered, clip_not_delivered
 from dropreel.observability import MetricUnit, logger, metrics
-from dropreel.providers.base import Failed, NoAnswer, Provider, Ready
+from dropreel.providers.base import Pending, Provider, Ready
 from dropreel.settings import LedgerSettings, Listed
 from dropreel.steps.lost_order import answer_lost
 from dropreel.steps.outcomes import (
@@ -43,7 +44,8 @@ from dropreel.steps.outcomes import (
 if TYPE_CHECKING:
     from dropreel.container import Container
 
-MAX_FETCHES = 5
+MAX_FETCHES = 5  # in one execution; the sweep resumes a stalled job every half hour
+NO_VIDEO_AFTER = timedelta(hours=6)
 _FETCH_WAIT_S = 30
 
 # What an accident means for a job in this state: what may have been paid is never called unpaid.
@@ -113,30 +115,24 @@ class Finalize:
     # --- the clip -------------------------------------------------------------------------------
 
     def _deliver(self, job: Job, fetches: int, time_left: TimeLeft) -> Job:
-        """Fetch, check and store the clip; on trouble that may pass, leave the job ready."""
+        """Fetch, check and store the clip; on trouble, leave the job ready for another try.
+
+        The clip is paid for: nothing in here frees money, and only what is no video ends the job.
+        """
         status = self.provider(job.provider).status(job.provider_job_id)
-        if isinstance(status, Failed):
-            free = job.released() if status.failure.billed is False else {}
-            return self._end(job, State.FAILED, status.failure.of_job(), free)
         if not isinstance(status, Ready):
-            reason = status.failure.message if isinstance(status, NoAnswer) else status.word
-            return self._try_again(
-                job, fetches, State.STALLED, JobFailure.of(FailureKind.DOWNLOAD, reason)
-            )
+            reason = status.word if isinstance(status, Pending) else status.failure.message
+            return self._try_again(job, fetches, JobFailure.of(FailureKind.DOWNLOAD, reason))
         try:
             clip = self.transfer.fetch(job, status, time_left)
-        except UnsafeUrlError as error:
-            return self._end(
-                job, State.FAILED, JobFailure.of(FailureKind.UNSAFE_RESULT, str(error))
-            )
         except ClipInvalidError as error:
-            wrong = JobFailure.of(FailureKind.NOT_A_CLIP, str(error))
-            return self._try_again(job, fetches, State.FAILED, wrong)
+            return self._no_video(job, fetches, status, str(error))
         except ClipTooSlowError as error:
-            return self._end(job, State.STALLED, JobFailure.of(FailureKind.DOWNLOAD, str(error)))
-        except DownloadError as error:
-            failure = JobFailure.of(FailureKind.DOWNLOAD, str(error))
-            return self._try_again(job, fetches, State.STALLED, failure)
+            return self._stalled(job, JobFailure.of(FailureKind.DOWNLOAD, str(error)))
+        except (DownloadError, UnsafeUrlError) as error:
+            unsafe = isinstance(error, UnsafeUrlError)
+            kind = FailureKind.UNSAFE_RESULT if unsafe else FailureKind.DOWNLOAD
+            return self._try_again(job, fetches, JobFailure.of(kind, str(error)))
         return self._delivered(job, clip, status)
 
     def _delivered(self, job: Job, clip: ClipInfo, ready: Ready) -> Job:
@@ -144,14 +140,35 @@ class Finalize:
         seconds = (self.now() - from_iso(job.dropped_at)).total_seconds()
         metrics.add_metric("SecondsToClip", MetricUnit.Seconds, max(0, seconds))
         cost = ready.cost_usd if ready.cost_usd is not None else job.cost_usd
-        facts = {"clip": clip, "delivered_at": utc_iso(self.now()), "cost_usd": cost}
+        asked = job.settings
+        facts = {
+            "clip": clip,
+            "remark": differences(clip, asked.duration, asked.aspect_ratio),
+            "delivered_at": utc_iso(self.now()),
+            "cost_usd": cost,
+        }
         if job.reservation and cost is not None:
             facts["reservation"] = job.reservation.of(cost)
         return self._end(job, State.DELIVERED, None, facts)
 
-    def _try_again(self, job: Job, fetches: int, end: State, failure: JobFailure) -> Job:
+    def _no_video(self, job: Job, fetches: int, ready: Ready, reason: str) -> Job:
+        """Give up on a file that is no video only after hours, and keep it even then."""
+        since = from_iso(job.ready_at) if job.ready_at else self.now()
+        if self.now() < since + NO_VIDEO_AFTER:
+            return self._try_again(job, fetches, JobFailure.of(FailureKind.DOWNLOAD, reason))
+        try:
+            place = self.transfer.quarantine(job, ready)
+        except (DownloadError, UnsafeUrlError):
+            return self._try_again(job, fetches, JobFailure.of(FailureKind.DOWNLOAD, reason))
+        message = f"{reason}; the file is kept for 30 days: {place}"
+        return self._end(job, State.FAILED, JobFailure.of(FailureKind.NOT_A_CLIP, message))
+
+    def _try_again(self, job: Job, fetches: int, failure: JobFailure) -> Job:
         logger.warning("the clip could not be fetched this time", kind=failure.kind.value)
-        return job if fetches + 1 < MAX_FETCHES else self._end(job, end, failure)
+        return job if fetches + 1 < MAX_FETCHES else self._stalled(job, failure)
+
+    def _stalled(self, job: Job, failure: JobFailure) -> Job:
+        return self._end(job, State.STALLED, failure)
 
     def _after_accident(self, job: Job, accident: str) -> Job:
         end = _AFTER_ACCIDENT[job.state]
@@ -219,6 +236,7 @@ class Finalize:
             "provider_job_id": job.provider_job_id,
             "attempts": facts["attempts"],
             "unconfirmed": job.unconfirmed,
+            "remark": job.remark,
             "estimate_usd": facts["estimate_usd"],
             "cost_usd": facts["cost_usd"],
             "failure": job.failure.facts() if job.failure else None,

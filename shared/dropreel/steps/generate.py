@@ -2,7 +2,7 @@
 
 Invariant: the ledger moves to `submitting`, with the money set aside, before the POST, and moves
 on after the answer. Whoever finds a job in `submitting` therefore knows that a POST may have been
-sent, and never sends another.
+sent, and never sends another. Everything that can fail without the provider is done before.
 """
 
 from __future__ import annotations
@@ -17,21 +17,31 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import Field
 
 from dropreel.clips.bucket import ClipsBucket
-from dropreel.errors import ContentionError, LedgerConflictError
+from dropreel.errors import ContentionError
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import BUSY, ENDS, Job, Reservation, State, from_iso, utc_iso
 from dropreel.ledger.breaker import Breaker
 from dropreel.ledger.jobs import Ledger
+from dropreel.ledger.newest import NewestDrops
 from dropreel.ledger.slots import Slots, SlotSettings
 from dropreel.mail.alerts import Alerts
 from dropreel.mail.publisher import OperatorsSettings
 from dropreel.money.budget import CapReachedError
 from dropreel.money.policy import SpendingRules, SpendingSettings, reserved_amount
 from dropreel.observability import MetricUnit, logger, metrics, report_failure
-from dropreel.providers.base import Accepted, Busy, Provider, Refused, SubmitOutcome, Unknown
+from dropreel.providers.base import (
+    IMAGE_NOT_FETCHED,
+    Accepted,
+    Busy,
+    Failure,
+    Provider,
+    Refused,
+    SubmitOutcome,
+    Unknown,
+)
 from dropreel.providers.config import ProviderSettings
 from dropreel.settings import LedgerSettings
-from dropreel.steps.lost_order import STALE_S, mark_unknown
+from dropreel.steps.lost_order import STALE_S, mark_unknown, note_order
 from dropreel.steps.outcomes import (
     Ended,
     GenerateEvent,
@@ -40,13 +50,15 @@ from dropreel.steps.outcomes import (
     SearchOrder,
     Wait,
 )
-from dropreel.steps.watch import Watcher, WatchSettings
-from dropreel.waiting.schedule import MAX_TRIES, SEARCH_FIRST_S, busy_wait
+from dropreel.steps.watch import UnpaidSettings, Watcher, WatchSettings, unpaid_until
+from dropreel.waiting.schedule import SEARCH_FIRST_S, busy_wait
 
 if TYPE_CHECKING:
     from dropreel.container import Container
 
 _CONTENTION_WAIT_S = 2
+_NOTE_PAUSES_S = (1, 2, 3)  # between the tries to note an accepted order
+_FULL = frozenset({FailureKind.THROTTLED, FailureKind.NO_CREDIT})  # with the jobs under way
 
 
 class GenerateSettings(
@@ -55,6 +67,7 @@ class GenerateSettings(
     SlotSettings,
     SpendingSettings,
     WatchSettings,
+    UnpaidSettings,
     OperatorsSettings,
 ):
     source_url_seconds: Annotated[int, Field(ge=60)]
@@ -65,6 +78,7 @@ class Generate:
     """What the `generate` function does with one job."""
 
     ledger: Ledger
+    newest: NewestDrops
     clips: ClipsBucket
     provider: Callable[[str], Provider]
     watcher: Watcher
@@ -73,14 +87,17 @@ class Generate:
     alerts: Alerts
     slots: Slots
     deadline: timedelta
+    unpaid_wait: timedelta
     source_url_seconds: int
     now: Callable[[], datetime]
+    sleep: Callable[[float], None]
 
     @classmethod
     def build(cls, container: Container) -> Self:
         settings = container.settings(GenerateSettings)
         return cls(
             ledger=container.ledger,
+            newest=NewestDrops(container.table),
             clips=container.clips,
             provider=container.provider,
             watcher=Watcher.build(container),
@@ -89,8 +106,10 @@ class Generate:
             alerts=container.alerts,
             slots=container.slots,
             deadline=container.deadline,
+            unpaid_wait=timedelta(hours=settings.unpaid_wait_hours),
             source_url_seconds=settings.source_url_seconds,
             now=container.now,
+            sleep=container.sleep,
         )
 
     def handle(self, event: GenerateEvent) -> GenerateOutcome:
@@ -107,6 +126,9 @@ class Generate:
     def _generate(self, job: Job, event: GenerateEvent) -> GenerateOutcome:
         if job.state is not State.CLAIMED:
             return self._repeated(job)
+        newer = self._replaced(job)
+        if newer:
+            return newer
         early = event.ask_at - self.now().timestamp()
         if early > 0:
             return Wait(math.ceil(early), job.state)
@@ -115,8 +137,17 @@ class Generate:
             return self._refuse(job, refusal)
         pause = self.breaker.wait_s(job.provider, job.job_id, self.now().timestamp())
         if pause:
-            return self._wait_for_provider(job, pause, event.tries)
+            return self._wait_for_provider(job, pause)
         return self._order(replace(job, execution=event.execution_id), event.tries)
+
+    def _replaced(self, job: Job) -> Wait | Ended | None:
+        """The newest drop of an image wins while nothing is paid, also one that settles."""
+        newest = self.newest.of(job.source)
+        if newest.replaces(job):
+            message = f"the newer files are job {newest.job_of(job)}"
+            return self._refuse(job, JobFailure.of(FailureKind.REPLACED, message))
+        settling = newest.settling_until - self.now().timestamp()
+        return Wait(math.ceil(settling), job.state) if settling > 0 else None
 
     def _repeated(self, job: Job) -> GenerateOutcome:
         """The step was run before: say what came of it, and order nothing."""
@@ -129,6 +160,9 @@ class Generate:
 
     def _order(self, job: Job, tries: int) -> GenerateOutcome:
         provider = self.provider(job.provider)
+        trouble = provider.check_key()
+        if trouble:
+            return self._without_key(job, trouble, tries)
         request = self.clips.order_of(job, self.source_url_seconds)
         try:
             job = self._begin(job)
@@ -142,6 +176,17 @@ class Generate:
         self._learn(job, answer)
         return outcome
 
+    def _without_key(self, job: Job, trouble: Busy | Refused, tries: int) -> Wait | Ended:
+        """Nobody was asked: without a key there is nothing to ask with."""
+        failure = trouble.failure.of_job()
+        self._learn(job, trouble)
+        if isinstance(trouble, Busy) and not self._waited_enough(job):
+            seconds = busy_wait(trouble.retry_after, tries)
+            self._give_back(job, seconds)
+            return Wait(seconds, job.state)
+        moved = self.rules.next_provider(job, failure.kind)
+        return self._hand_over(job, moved, {}) if moved else self._refuse(job, failure)
+
     def _begin(self, job: Job) -> Job:
         """The point of no return: from here on this job may have been paid."""
         now = self.now()
@@ -152,6 +197,7 @@ class Generate:
             reservation,
             self.rules.caps,
             asked_at=utc_iso(now),
+            ready_at="",
             deadline_at=utc_iso(now + self.deadline),
             execution=job.execution,
             provider_job_id="",
@@ -161,29 +207,34 @@ class Generate:
     def _settle(self, job: Job, answer: SubmitOutcome, tries: int) -> GenerateOutcome:
         match answer:
             case Accepted(provider_job_id):
-                self._accepted(job, provider_job_id)
-                metrics.add_metric("ClipOrdered", MetricUnit.Count, 1)
-                return OrderAccepted(self.watcher.over(job).wait_s(), State.SUBMITTED)
+                return self._accepted(job, provider_job_id)
             case Unknown(failure):
                 return self._lost(job, failure.of_job())
-            case Busy(failure, retry_after) if tries < MAX_TRIES:
+            case Busy(failure, retry_after) if not self._waited_enough(job):
                 return self._busy(job, failure.of_job(), busy_wait(retry_after, tries))
+            case Refused(failure) if _wants_fresh_address(job, failure):
+                return self._busy(job, failure.of_job(), _CONTENTION_WAIT_S)
             case Refused(failure) | Busy(failure):
                 return self._refused(job, failure.of_job())
 
-    def _accepted(self, job: Job, provider_job_id: str) -> None:
-        """The id must be noted even if somebody has given the job up meanwhile."""
-        facts: dict[str, Any] = {
-            "provider_job_id": provider_job_id,
-            "failure": None,
-            "attempts": job.attempted(
-                provider_job_id=provider_job_id, outcome=State.SUBMITTED.value
-            ),
-        }
-        try:
-            self.ledger.move(job, State.SUBMITTED, **facts)
-        except LedgerConflictError:
-            self.ledger.move(self.ledger.require(job.job_id), State.SUBMITTED, **facts)
+    def _accepted(self, job: Job, provider_job_id: str) -> OrderAccepted:
+        """The id must not be lost: it is logged, noted, and else handed to the workflow."""
+        logger.info("order accepted", provider_job_id=provider_job_id)
+        metrics.add_metric("ClipOrdered", MetricUnit.Count, 1)
+        wait_s = self.watcher.over(job).wait_s()
+        for pause in (*_NOTE_PAUSES_S, None):
+            try:
+                note_order(self.ledger, job, provider_job_id)
+            except (BotoCoreError, ClientError, ContentionError):
+                logger.exception("the order was not noted", provider_job_id=provider_job_id)
+            else:
+                return OrderAccepted(wait_s, State.SUBMITTED)
+            if pause:
+                self.sleep(pause)
+        return OrderAccepted(wait_s, State.SUBMITTED, provider_job_id)
+
+    def _waited_enough(self, job: Job) -> bool:
+        return self.now() >= unpaid_until(job, self.unpaid_wait)
 
     def _lost(self, job: Job, failure: JobFailure) -> SearchOrder:
         """Nobody knows whether the order was taken: the money stays set aside."""
@@ -196,7 +247,7 @@ class Generate:
         job = self.ledger.move(
             job, State.CLAIMED, failure=failure, **_unpaid(job, BUSY, failure.message)
         )
-        self._give_back(job, seconds, full=failure.kind is FailureKind.THROTTLED)
+        self._give_back(job, seconds, full=failure.kind in _FULL)
         return Wait(seconds, job.state)
 
     def _refused(self, job: Job, failure: JobFailure) -> Wait | Ended:
@@ -212,13 +263,13 @@ class Generate:
         logger.warning("not ordered", kind=failure.kind.value)
         return Ended(self.ledger.move(job, State.REFUSED, failure=failure).state)
 
-    def _wait_for_provider(self, job: Job, pause: int, tries: int) -> Wait | Ended:
+    def _wait_for_provider(self, job: Job, pause: int) -> Wait | Ended:
         """The circuit breaker is open: go elsewhere, wait, or give up unpaid."""
         kind = job.failure.kind if job.failure else FailureKind.UNREACHABLE
         moved = self.rules.next_provider(job, kind)
         if moved:
             return self._hand_over(job, moved, {})
-        if tries < MAX_TRIES:
+        if not self._waited_enough(job):
             logger.warning("no orders to this provider for now", seconds=pause)
             self._give_back(job, pause)
             return Wait(pause, job.state)
@@ -256,6 +307,13 @@ class Generate:
             self.alerts.breaker_opened(opened)
         if job.reservation and job.reservation.amount_usd:
             self.alerts.check_budget(self.ledger.spending(job.reservation, self.rules.caps))
+
+
+def _wants_fresh_address(job: Job, failure: Failure) -> bool:
+    """The provider could not fetch the image: once, another address of it is worth a try."""
+    if failure.code != IMAGE_NOT_FETCHED:
+        return False
+    return job.failure is None or job.failure.code != IMAGE_NOT_FETCHED
 
 
 def _unpaid(job: Job, outcome: str, reason: str) -> dict[str, Any]:

@@ -7,11 +7,13 @@ until the provider's own list shows the order, or an operator says that there is
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from dropreel.clips.bucket import ClipsBucket
+from dropreel.errors import LedgerConflictError
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import Job, State, from_iso
-from dropreel.ledger.jobs import Ledger
+from dropreel.ledger.jobs import TRANSITIONS, Ledger
 from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.providers.base import Provider
 
@@ -44,15 +46,35 @@ def find_lost_orders(job: Job, provider: Provider, clips: ClipsBucket) -> list[s
 
 def follow_found_order(ledger: Ledger, job: Job, provider_job_id: str, deadline_at: str) -> Job:
     """The lost order is found: the job goes on with it."""
-    attempts = job.attempted(provider_job_id=provider_job_id, outcome=State.SUBMITTED.value)
-    moved = ledger.move(
-        job,
-        State.SUBMITTED,
-        provider_job_id=provider_job_id,
-        attempts=attempts,
-        deadline_at=deadline_at,
-        failure=None,
-    )
+    facts = {"deadline_at": deadline_at, **_taken(job, provider_job_id)}
+    moved = ledger.move(job, State.SUBMITTED, **facts)
     metrics.add_metric("PaymentRecovered", MetricUnit.Count, 1)
     logger.info("the lost order was found")
     return moved
+
+
+def note_order(ledger: Ledger, job: Job, provider_job_id: str) -> None:
+    """The provider has taken the order of `job`, even if somebody has given it up meanwhile.
+
+    What has gone on to another order meanwhile keeps that one: this one is paid for nothing, and
+    an operator has to know.
+    """
+    try:
+        ledger.move(job, State.SUBMITTED, **_taken(job, provider_job_id))
+    except LedgerConflictError:
+        held = ledger.require(job.job_id)
+        if held.provider_job_id == provider_job_id:
+            return
+        if held.order_ref == job.order_ref and State.SUBMITTED in TRANSITIONS[held.state]:
+            ledger.move(held, State.SUBMITTED, **_taken(held, provider_job_id))
+            return
+        metrics.add_metric("PaymentUnknown", MetricUnit.Count, 1)
+        logger.critical("an order that nobody waits for", provider_job_id=provider_job_id)
+
+
+def _taken(job: Job, provider_job_id: str) -> dict[str, Any]:
+    return {
+        "provider_job_id": provider_job_id,
+        "failure": None,
+        "attempts": job.attempted(provider_job_id=provider_job_id, outcome=State.SUBMITTED.value),
+    }

@@ -28,7 +28,7 @@ class _Event:
 
 @dataclass(frozen=True, slots=True)
 class DropEvent(_Event):
-    """A file that was put into the inbox. `since` is set on the second look, after the grace."""
+    """A file that was put into the inbox. `since` is set when its grace period is over."""
 
     key: str
     since: str = ""
@@ -40,8 +40,8 @@ class DropEvent(_Event):
             return cls(payload["detail"]["object"]["key"])
         return super(DropEvent, cls).of(payload.get("recheck") or payload["look_again"])
 
-    def recheck(self, since: str) -> dict[str, Any]:
-        """The message that brings this drop back after the grace time."""
+    def recheck(self, since: str = "") -> dict[str, Any]:
+        """The message that brings this drop back: after its grace period, or to settle."""
         return {"recheck": {"key": self.key, "since": since}}
 
 
@@ -73,17 +73,22 @@ class GenerateEvent(_Event):
 
 @dataclass(frozen=True, slots=True)
 class Resume(_Event):
-    """What an operator (or the sweep) says of a stalled or unknown job; nothing: poll again."""
+    """What an operator says of a stalled or unknown job; nothing: poll again.
+
+    `left_behind`: the sweep has seen that no execution works on the job, whatever its state.
+    """
 
     provider_job_id: str = ""
     nothing_made: bool = False
+    left_behind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PollEvent(_Event):
     """`searches`: for a lost order, so far. `pending_at`: when the job was last seen pending.
 
-    `resume` is there on the first poll of a resumed execution; such an execution may not order.
+    `provider_job_id` is that of an order which `generate` could not note. `resume` is there on the
+    first poll of a resumed execution; such an execution may not order.
     """
 
     job_id: str
@@ -91,6 +96,7 @@ class PollEvent(_Event):
     tries: int = 0
     searches: int = 0
     pending_at: str = ""
+    provider_job_id: str = ""
     resume: Resume | None = None
     may_order: bool = True
 
@@ -105,7 +111,8 @@ class PollEvent(_Event):
 class FinalizeEvent(_Event):
     """What the workflow knows when it comes to the end. `run` is 0 where nobody says.
 
-    `late` is set when the execution is over already and EventBridge tells of it.
+    `late` is set when the execution is over already and EventBridge tells of it, `resumed` if
+    such an execution was to resume a job.
     """
 
     job_id: str
@@ -115,6 +122,7 @@ class FinalizeEvent(_Event):
     fetches: int = 0
     accident: str = ""
     late: bool = False
+    resumed: bool = False
 
     @classmethod
     def of(cls, payload: Mapping[str, Any]) -> Self:
@@ -129,13 +137,15 @@ class FinalizeEvent(_Event):
             run=given.get("run", 0),
             accident=f"the workflow was {detail['status'].lower().replace('_', ' ')}",
             late=True,
+            resumed="resume" in given,
         )
 
     def superseded_by(self, job: Job) -> bool:
         """Whether the job has gone on without this execution."""
         if self.run and self.run != job.run:
             return True
-        return self.late and bool(job.execution) and job.execution != self.execution_id
+        other = job.execution != self.execution_id
+        return self.late and other and (self.resumed or bool(job.execution))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +190,15 @@ class Wait(_Outcome):
 
 @dataclass(frozen=True, slots=True)
 class OrderAccepted(_Outcome):
-    """The provider has the job: poll after so many seconds."""
+    """The provider has the job: poll after so many seconds.
+
+    `provider_job_id` is there if the ledger could not be written: the next poll notes it.
+    """
 
     outcome: ClassVar[str] = "accepted"
     wait_seconds: int
     state: State
+    provider_job_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +261,15 @@ class Superseded(_Outcome):
     cause: str = "this job has gone on in another execution"
 
 
+@dataclass(frozen=True, slots=True)
+class NothingToResume(_Outcome):
+    """The job is not one to be resumed; the execution ends here, and the job goes on as it was."""
+
+    outcome: ClassVar[str] = "superseded"
+    cause: str
+    error: str = "nothing_to_resume"
+
+
 GenerateOutcome = OrderAccepted | SearchOrder | Wait | Ended
-PollOutcome = Wait | GenerateAgain | ClipReady | Ended
+PollOutcome = Wait | GenerateAgain | ClipReady | Ended | NothingToResume
 FinalizeOutcome = Delivered | NotDelivered | Wait | Superseded

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -45,23 +45,25 @@ from dropreel.steps.outcomes import (
     ClipReady,
     Ended,
     GenerateAgain,
+    NothingToResume,
     PollEvent,
     PollOutcome,
     Resume,
     Wait,
 )
-from dropreel.steps.watch import Watch, Watcher, WatchSettings
-from dropreel.waiting.schedule import MAX_TRIES, SEARCH_FIRST_S, busy_wait
+from dropreel.steps.watch import UnpaidSettings, Watch, Watcher, WatchSettings, unpaid_until
+from dropreel.waiting.schedule import SEARCH_FIRST_S, busy_wait
 
 if TYPE_CHECKING:
     from dropreel.container import Container
 
 TimeLeft = Callable[[], float]  # seconds that the function still has
 
+_ODD = frozenset({Phase.UNRECOGNISED, Phase.WITHOUT_CLIP})
 _ORDER_ID = re.compile(r"(?=.*[0-9A-Za-z])[0-9A-Za-z._~:-]{1,256}")
 
 
-class PollSettings(LedgerSettings, ProviderSettings, SlotSettings, WatchSettings):
+class PollSettings(LedgerSettings, ProviderSettings, SlotSettings, WatchSettings, UnpaidSettings):
     max_orders_per_job: Annotated[int, Field(ge=1)]
 
 
@@ -76,6 +78,7 @@ class Poll:
     watcher: Watcher
     max_orders: int
     deadline: timedelta
+    unpaid_wait: timedelta
     now: Callable[[], datetime]
 
     @classmethod
@@ -89,6 +92,7 @@ class Poll:
             watcher=Watcher.build(container),
             max_orders=settings.max_orders_per_job,
             deadline=container.deadline,
+            unpaid_wait=timedelta(hours=settings.unpaid_wait_hours),
             now=container.now,
         )
 
@@ -99,8 +103,12 @@ class Poll:
         """
         job = self.ledger.require(event.job_id)
         if event.resume is not None:
+            if not _may_be_resumed(job, event.resume, event.execution_id):
+                logger.warning("nothing to resume", state=job.state.value)
+                return NothingToResume(f"the job is {job.state}; nothing was changed")
             job = self._resume(job, event.resume, event.execution_id)
-        if job.state is State.CLAIMED and event.may_order and event.tries < MAX_TRIES:
+        job = self._noted(job, event.provider_job_id)
+        if job.state is State.CLAIMED and event.may_order and not self._waited_enough(job):
             # With its slot: the step that generates may be alive after all.
             return _again(job, event.tries)
         if job.state in (State.SUBMITTED, State.RUNNING):
@@ -110,6 +118,16 @@ class Poll:
         if not isinstance(outcome, Wait):
             self.slots.release(job)
         return outcome
+
+    def _noted(self, job: Job, provider_job_id: str) -> Job:
+        """Note the order that `generate` was told of but could not write into the ledger."""
+        known = {attempt.provider_job_id for attempt in job.attempts}
+        if job.state not in (State.SUBMITTING, State.UNKNOWN) or provider_job_id in {"", *known}:
+            return job
+        return follow_found_order(self.ledger, job, provider_job_id, job.deadline_at)
+
+    def _waited_enough(self, job: Job) -> bool:
+        return self.now() >= unpaid_until(job, self.unpaid_wait)
 
     def _without_order(self, job: Job, searches: int) -> PollOutcome:
         match job.state:
@@ -134,22 +152,29 @@ class Poll:
     ) -> PollOutcome:
         match status:
             case Ready(cost_usd=cost):
-                job = self.ledger.move(job, State.READY, cost_usd=cost)
+                job = self.ledger.move(
+                    job, State.READY, cost_usd=cost, ready_at=job.ready_at or utc_iso(self.now())
+                )
                 watch.learn()  # after the step that only one call can make: each job counts once
                 return ClipReady(job.state)
             case Failed(failure):
                 report_failure("the provider made no clip", failure)
                 return self._failed(job, failure.of_job(), may_order)
             case Pending(phase, word, retry_after):
-                if phase is Phase.UNRECOGNISED:
-                    logger.warning("unrecognised status word", word=word)
+                if phase in _ODD:
+                    logger.warning("odd status", phase=phase.value, word=word)
                 return self._wait(job, phase.value, watch, retry_after)
             case NoAnswer(failure, retry_after):
                 report_failure("no status this time", failure)
                 return self._wait(job, "no answer", watch, retry_after)
 
     def _failed(self, job: Job, failure: JobFailure, may_order: bool) -> GenerateAgain | Ended:
-        """Over, or, when it may pass and costs nothing, to be ordered again."""
+        """Over, or, when it may pass and costs nothing, to be ordered again.
+
+        An order whose clip was ready once is paid for, whatever its provider says afterwards.
+        """
+        if job.ready_at:
+            failure = replace(failure, billed=None)
         unpaid = failure.billed is False
         free = job.released() if unpaid else {}
         again = may_order and unpaid and failure.retryable and job.orders < self.max_orders
@@ -229,6 +254,13 @@ class Poll:
 
     def _new_deadline(self) -> str:
         return utc_iso(self.now() + self.deadline)
+
+
+def _may_be_resumed(job: Job, said: Resume, execution: str) -> bool:
+    """An operator's word is for jobs whose end is open. A job that an execution works on goes on
+    as it is; the sweep, which has looked, says `left_behind` where there is none."""
+    repeated = job.execution == execution
+    return repeated or said.left_behind or job.state in (State.STALLED, State.UNKNOWN)
 
 
 def _again(job: Job, tries: int = 0) -> GenerateAgain:

@@ -1,7 +1,8 @@
 """From a drop to a started job: find the partner, check both, claim the job, start the workflow.
 
 An event only says where to look; what lies in the inbox *now* decides. So events may come late,
-twice, in any order or at once, and all of them lead to the same job.
+twice, in any order or at once, and all of them lead to the same job. A pair that may be about to
+be replaced is looked at again when it has settled.
 """
 
 from __future__ import annotations
@@ -21,11 +22,15 @@ from dropreel.drops.image import inspect_image
 from dropreel.drops.inbox import Drop, Inbox
 from dropreel.drops.pairing import images_of, is_image, is_sidecar, sidecar_of
 from dropreel.drops.selection import choose
+from dropreel.drops.settling import Pair, Settling
 from dropreel.drops.sidecar import Sidecar, parse_sidecar
 from dropreel.errors import Problem, RejectedError
 from dropreel.jobs.job import ClipSettings, Job, Source, State, utc_iso, workflow_input
 from dropreel.jobs.naming import job_id, output_folder
 from dropreel.ledger.jobs import SETTLED, Ledger
+from dropreel.ledger.newest import NewestDrop, NewestDrops
+from dropreel.ledger.slots import change_priority
+from dropreel.ledger.table import Table
 from dropreel.mail.digest import Digests, DigestSettings
 from dropreel.mail.message import Links
 from dropreel.mail.once import SendOnce, Turn
@@ -71,20 +76,8 @@ class SubmitSettings(LedgerSettings, DigestSettings):
     state_machine_arn: str
     providers: Annotated[tuple[ProviderName, ...], Listed, Field(min_length=1)]
     sidecar_grace_seconds: Annotated[int, Field(ge=0, le=900)]
+    settle_seconds: Annotated[int, Field(ge=0, le=300)]
     price_overrides: Json[PriceOverrides] = Field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """An image with its sidecar, or with a prompt of its own in its metadata."""
-
-    image: Drop
-    sidecar: Drop | None
-
-    @property
-    def dropped_at(self) -> str:
-        times = [file.dropped_at for file in (self.image, self.sidecar) if file]
-        return utc_iso(max(times))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +93,10 @@ class Submit:
     workflow: SFNClient
     thumbnails: ThumbnailRequests
     now: Callable[[], datetime]
+    table: Table
     ledger: Ledger
+    newest: NewestDrops
+    settling: Settling
     send_once: SendOnce
     prices: PriceList
     links: Links
@@ -112,7 +108,10 @@ class Submit:
             settings=settings,
             inbox=Inbox(container.client("s3"), settings.inbox_bucket),
             clips=container.clips,
+            table=container.table,
             ledger=container.ledger,
+            newest=NewestDrops(container.table),
+            settling=Settling(settings.settle_seconds, settings.sidecar_grace_seconds),
             send_once=container.send_once,
             prices=PriceList(settings.price_overrides),
             links=container.links,
@@ -139,6 +138,7 @@ class Submit:
             logger.info("not an image and not a sidecar: left alone")
 
     def _image(self, event: DropEvent) -> None:
+        newest = self.newest.read(self.inbox.bucket, event.key)  # before the inbox
         image = self.inbox.head(event.key)
         if image is None:
             logger.info("the image is gone: nothing to do")
@@ -148,7 +148,7 @@ class Submit:
         if sidecar is None and not image.prompt:
             self._alone(event, image, NO_SIDECAR)
         else:
-            self._start_pair(Pair(image, sidecar))
+            self._look_at(Pair(image, sidecar), newest)
 
     def _sidecar(self, event: DropEvent) -> None:
         sidecar = self.inbox.head(event.key)
@@ -166,23 +166,45 @@ class Submit:
         """Wait once for the partner of `drop`; if it is still alone after that, reject it."""
         dropped_at = utc_iso(drop.dropped_at)
         if not event.since:
-            self.queue.send_message(
-                QueueUrl=self.settings.ingest_queue_url,
-                MessageBody=json.dumps(event.recheck(dropped_at)),
-                DelaySeconds=self.settings.sidecar_grace_seconds,
-            )
+            self._recheck(event.recheck(dropped_at), self.settings.sidecar_grace_seconds)
             logger.info("alone so far: waiting for the other file")
         elif event.since == dropped_at:
             self._reject(event.key, dropped_at, [problem])
 
-    def _start_pair(self, pair: Pair) -> None:
+    def _recheck(self, message: Mapping[str, Any], seconds: int) -> None:
+        self.queue.send_message(
+            QueueUrl=self.settings.ingest_queue_url,
+            MessageBody=json.dumps(message),
+            DelaySeconds=seconds,
+        )
+
+    def _look_at(self, pair: Pair, newest: NewestDrop) -> None:
+        """Start the pair if it has settled; else look again then, at what lies there then."""
+        wait = self.settling.wait_s(pair, newest.versions, self.now())
+        if wait:
+            self.newest.hold(newest, pair, self.settling.settle_s)
+            self._recheck(DropEvent(pair.image.key).recheck(), wait)
+            logger.info("one of the files may be replaced: waiting", seconds=wait)
+        else:
+            self._start_pair(pair, newest)
+
+    def _start_pair(self, pair: Pair, newest: NewestDrop) -> None:
         try:
             job = self._job(pair)
         except RejectedError as error:
-            self._reject(pair.image.key, pair.dropped_at, error.problems)
+            if self._is_newest(pair, newest, None):
+                self._reject(pair.image.key, pair.dropped_at, error.problems)
             return
         logger.append_keys(job_id=job.job_id)
-        self._start(pair.image, job)
+        if self._is_newest(pair, newest, job):
+            self._start(pair.image, job)
+
+    def _is_newest(self, pair: Pair, newest: NewestDrop, job: Job | None) -> bool:
+        """Note the decision on this pair, or look again: other files of it came meanwhile."""
+        noted = self.newest.note(newest, pair, job)
+        if not noted:
+            self._recheck(DropEvent(pair.image.key).recheck(), 1)
+        return noted
 
     def _job(self, pair: Pair) -> Job:
         """Check both files, reporting what is wrong with either of them at once."""
@@ -200,7 +222,8 @@ class Submit:
         choice = choose(sidecar, info.width, info.height, self.settings.providers)
         # Defaults are left out, so that new fields leave the ids of old drops alone.
         asked = sidecar.model_dump(mode="json", exclude=_NO_SETTINGS, exclude_defaults=True)
-        name = job_id(self.inbox.bucket, pair.image.key, pair.image.etag, asked)
+        sha256 = self.inbox.sha256(pair.image)
+        name = self._job_id(pair.image, sha256, asked)
         return Job(
             job_id=name,
             state=State.CLAIMED,
@@ -212,6 +235,7 @@ class Submit:
                 width=info.width,
                 height=info.height,
                 pinned_key=f"sources/{name}{info.extension}",
+                sha256=sha256,
             ),
             settings=_clip_settings(sidecar, choice.aspect_ratio),
             provider=choice.provider,
@@ -225,6 +249,13 @@ class Submit:
             priority=sidecar.priority,
         )
 
+    def _job_id(self, image: Drop, sha256: str, asked: dict[str, Any]) -> str:
+        """The job of this image and these settings: the one of an older version, if there is."""
+        older = job_id(self.inbox.bucket, image.key, image.etag, asked)
+        if self.ledger.get(older):
+            return older
+        return job_id(self.inbox.bucket, image.key, sha256, asked)
+
     def _parsed(self, pair: Pair) -> Sidecar:
         own = {"prompt": pair.image.prompt} if pair.image.prompt else {}
         data = self.inbox.read_sidecar(pair.sidecar) if pair.sidecar else None
@@ -233,7 +264,7 @@ class Submit:
     def _start(self, image: Drop, job: Job) -> None:
         """Pin, claim, start: each step may be repeated, and only the claim's owner starts."""
         self.clips.pin(self.inbox.bucket, image, job.source.pinned_key, job.source.media_type)
-        held = self.ledger.claim(job)
+        held = self._claim(job)
         if held.state is not State.CLAIMED:
             self._already(held, job)
             return
@@ -250,6 +281,12 @@ class Submit:
             metrics.add_metric("JobStarted", MetricUnit.Count, 1)
             self.thumbnails.send(held.job_id, held.source.pinned_key)
         logger.info("job started with %s", held.provider)
+
+    def _claim(self, job: Job) -> Job:
+        before = self.ledger.get(job.job_id)
+        if before and before.state is State.CLAIMED:
+            change_priority(self.table, before, job.priority)
+        return self.ledger.claim(job)
 
     def _already(self, held: Job, job: Job) -> None:
         """Tell those who dropped the files again after an end why nothing comes of it."""

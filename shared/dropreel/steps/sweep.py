@@ -7,11 +7,12 @@ which never orders; one whose execution was never started gets its first one.
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from math import inf
 from typing import TYPE_CHECKING, Any, Self
 
 from dropreel.clips.bucket import ClipsBucket
@@ -37,8 +38,15 @@ if TYPE_CHECKING:
 
     from dropreel.container import Container
 
+TimeLeft = Callable[[], float]  # seconds until this run is killed
+
 MOST_JOBS = 2000  # in one sweep: most of them are under way and need one read each
 WATCH = timedelta(days=3)  # after this a provider has forgotten the job, or bills it for good
+PROVIDER_S = 120  # of answers of one provider, in one sweep
+MARGIN_S = 120  # for the slowest single check, before the function's time is over
+_GOLDEN_RATIO = 0.6180339887  # its multiples spread evenly between 0 and 1
+_GONE = "gone"
+_ASKED_ABOUT = frozenset({State.STALLED, State.UNKNOWN})
 _RESUMED = ("late", "found", "stuck", "started", "untold")
 _LEFT_BEHIND = ("stuck", "started", "untold", "failed")  # no execution cared for these
 _UNDER_WAY = frozenset({State.SUBMITTING, State.SUBMITTED, State.RUNNING, State.READY})
@@ -88,45 +96,73 @@ class Sweep:
             now=container.now,
         )
 
-    def handle(self) -> dict[str, int]:
-        """Check every unsettled job. Returns how many of them got which treatment."""
+    def handle(self, time_left: TimeLeft = lambda: inf) -> dict[str, int]:
+        """Do the chores, then check every unsettled job. Returns how many got which treatment.
+
+        No provider may use up the time of the others: after PROVIDER_S of its answers its jobs are
+        put off to the next sweep, which starts with other jobs.
+        """
         done: Counter[str] = Counter()
-        for job_id in self.ledger.unsettled(MOST_JOBS):
-            job = self.ledger.get(job_id)
-            if job is None:
-                continue
-            try:
-                done[self._treat(job)] += 1
-            except Exception:
-                # One odd job must not keep the others from being looked at.
-                logger.exception("not swept", job_id=job_id)
-                done["failed"] += 1
         for provider in CATALOG:
             done.update(self._heal_slots(provider))
+        self._do_chores()
+        spent: dict[str, float] = defaultdict(float)
+        for job_id in self._rotated(self.ledger.unsettled(MOST_JOBS)):
+            done[self._check(job_id, spent, time_left)] += 1
+        del done[_GONE]
         self._report(done)
+        return dict(done)
+
+    def _rotated(self, job_ids: list[str]) -> list[str]:
+        """From another place each half hour, spread evenly whatever their number."""
+        turns = self.now().timestamp() // 1800 * _GOLDEN_RATIO
+        start = int(turns % 1 * len(job_ids))
+        return [*job_ids[start:], *job_ids[:start]]
+
+    def _check(self, job_id: str, spent: dict[str, float], time_left: TimeLeft) -> str:
+        """One odd job must not keep the others from being looked at."""
+        if time_left() < MARGIN_S:
+            return "put off"
+        begun, provider = self.now(), ""
+        try:
+            job = self.ledger.get(job_id)
+            if job is None:
+                return _GONE
+            provider = job.provider
+            return self._treat(job, may_ask=spent[provider] < PROVIDER_S)
+        except Exception:
+            logger.exception("not swept", job_id=job_id)
+            return "failed"
+        finally:
+            spent[provider] += (self.now() - begun).total_seconds()
+
+    def _report_spending(self) -> None:
         today = Reservation.at(self.now(), Decimal(0))
         report_spending(self.ledger.spending(today, self.caps))
-        self._do_chores()
-        return dict(done)
 
     def _do_chores(self) -> None:
         """What else has to be looked at now and then."""
-        for chore in self.chores:
+        for chore in (self._report_spending, *self.chores):
             try:
                 chore()
             except Exception:
                 logger.exception("a chore was not done")
 
-    def _treat(self, job: Job) -> str:
+    def _treat(self, job: Job, *, may_ask: bool) -> str:
         if job.state in ENDS and not self._all_mailed(job):
-            return "under way" if self._is_running(job) else self._resume(job, {}, "untold")
+            if self._is_running(job):
+                return "under way"
+            return self._resume(job, {"left_behind": True}, "untold")
         if job.state in SETTLED:
             self.ledger.settle(job)
             return "settled"
-        if job.state is State.STALLED:
-            return self._stalled(job)
-        if job.state is State.UNKNOWN:
-            return self._unknown(job)
+        if job.state in _ASKED_ABOUT:
+            if self._too_old(job):
+                self.ledger.give_up_watching(job)
+                return "given up"
+            if not may_ask:
+                return "put off"
+            return self._stalled(job) if job.state is State.STALLED else self._unknown(job)
         due = job.deadline_at if job.state in _UNDER_WAY else job.created_at
         if self.now() < from_iso(due) + self.deadline or self._is_running(job):
             return "under way"
@@ -155,9 +191,6 @@ class Sweep:
         return not needs_operator(job) or self.send_once.was_sent(job.operators_mail_id)
 
     def _stalled(self, job: Job) -> str:
-        if self._too_old(job):
-            self.ledger.give_up_watching(job)
-            return "given up"
         status = self.provider(job.provider).status(job.provider_job_id)
         if isinstance(status, Ready | Failed):
             return self._resume(job, {}, "late")
@@ -168,24 +201,30 @@ class Sweep:
 
     def _unknown(self, job: Job) -> str:
         """Only an order that is found settles anything: a list without it proves nothing."""
-        if self._too_old(job):
-            self.ledger.give_up_watching(job)
-            return "given up"
         found = find_lost_orders(job, self.provider(job.provider), self.clips)
         if found and len(found) == 1:
             return self._resume(job, {"provider_job_id": found[0]}, "found")
         return "still unknown"
 
     def _stuck(self, job: Job) -> str:
-        """Nothing runs for this job although it has not ended: let the workflow end it."""
-        if job.state is State.CLAIMED and self._start(job.execution_name, workflow_input(job)):
-            return "started"
-        return self._resume(job, {}, "stuck")
+        """Nothing runs for this job although it has not ended: let the workflow go on with it.
+
+        What was never ordered gets a new execution, which may order: the ledger lets one do so.
+        """
+        if job.state is not State.CLAIMED:
+            return self._resume(job, {"left_behind": True}, "stuck")
+        given = workflow_input(job)
+        again = self._name(job, "again")
+        started = self._start(job.execution_name, given) or self._start(again, given)
+        return "started" if started else "under way"
 
     def _resume(self, job: Job, resume: dict[str, Any], why: str) -> str:
-        stamp = self.now().strftime("%Y%m%d%H")
-        name = f"{job.execution_name[:60]}-{why}-{stamp}"
-        return why if self._start(name, {**workflow_input(job), "resume": resume}) else "under way"
+        given = {**workflow_input(job), "resume": resume}
+        return why if self._start(self._name(job, why), given) else "under way"
+
+    def _name(self, job: Job, why: str) -> str:
+        """The same within an hour, so that two sweeps start one execution."""
+        return f"{job.execution_name[:60]}-{why}-{self.now().strftime('%Y%m%d%H')}"
 
     def _start(self, name: str, given: dict[str, Any]) -> bool:
         try:

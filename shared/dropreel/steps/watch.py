@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -27,6 +27,16 @@ _LOOSE_S = 1800  # a job that nobody polled for longer tells nothing
 
 class WatchSettings(Settings):
     watch_seconds: Annotated[int, Field(ge=0, le=LONGEST_WATCH_S)]
+
+
+class UnpaidSettings(Settings):
+    """How long a job that nothing was paid for waits out trouble, counted from its drop."""
+
+    unpaid_wait_hours: Annotated[int, Field(ge=1)]
+
+
+def unpaid_until(job: Job, wait: timedelta) -> datetime:
+    return from_iso(job.created_at) + wait
 
 
 def kind_of(job: Job) -> Kind:

@@ -16,8 +16,8 @@ from itertools import pairwise
 
 from dropreel.waiting.runtimes import Runtimes
 
-# At a busy provider, or when the step died: the waits of `busy_wait` add up to about 45 minutes.
-MAX_TRIES = 12
+LONGEST_BUSY_WAIT_S = 900
+_EXACT_TRIES = 4  # so often a provider's own word counts alone; after that it is a minimum
 SEARCH_FIRST_S = 30  # until a lost order may show in a provider's list
 LONGEST_WATCH_S = 40  # with one slow answer after it, within the function's time-out
 MAX_RETRY_AFTER_S = 900
@@ -165,7 +165,16 @@ def _integral(times: list[float], values: list[float]) -> list[float]:
 
 
 def busy_wait(retry_after: float | None, tries: int) -> int:
-    """Wait before asking a busy provider again: what it says, else 15 s doubling to 5 minutes."""
-    if retry_after is not None:
-        return math.ceil(max(1.0, min(retry_after, MAX_RETRY_AFTER_S)))
-    return int(min(300, 15 * 2 ** min(tries, 10)))
+    """Wait before asking a busy provider again: what it says, or 15 s doubling to 15 minutes.
+
+    A provider that always says "one second" is asked less often in the end, too: the history of
+    an execution that waits for a day is limited.
+    """
+    if retry_after is None:
+        return _doubled(tries)
+    least = _doubled(tries - _EXACT_TRIES) if tries >= _EXACT_TRIES else 1
+    return math.ceil(max(least, min(retry_after, MAX_RETRY_AFTER_S)))
+
+
+def _doubled(times: int) -> int:
+    return int(min(LONGEST_BUSY_WAIT_S, 15 * 2 ** min(times, 10)))

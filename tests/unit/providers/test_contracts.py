@@ -22,7 +22,8 @@ from dropreel.jobs.failure import FailureKind
 from dropreel.providers import eachlabs, fal, luma, oxen
 from dropreel.providers.base import Busy, CancelOutcome, Failed, NoAnswer, Phase, Refused, Unknown
 from dropreel.providers.catalog import CATALOG
-from dropreel.providers.classify import KINDS, PROVES_NOTHING
+from dropreel.providers.classify import KINDS
+from dropreel.providers.verdicts import PROVES_NOTHING
 from tests.support.providers import CLIPS, FRESH_KEY, Case, Keys, adapter, answer, contract
 
 SINCE = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from dropreel.jobs.failure import FailureKind
+from dropreel.ledger.breaker import is_outage
 from dropreel.providers.base import Accepted, Busy, NoAnswer, Refused, Unknown
 from dropreel.providers.catalog import CATALOG
 from dropreel.providers.client import new_client
@@ -19,6 +20,7 @@ from tests.support.providers import (
     CLIPS,
     FRESH_KEY,
     KEY,
+    UNREADABLE,
     Keys,
     Script,
     Step,
@@ -107,6 +109,57 @@ def test_without_a_usable_key_nothing_is_sent(name: str, key: str) -> None:
     outcome = provider.submit(CLIPS["5s"])
     assert isinstance(outcome, Refused)
     assert outcome.failure.kind is FailureKind.AUTH
+    assert script.seen == []
+
+
+@every_provider
+def test_a_secret_that_cannot_be_read_just_now_is_not_a_key_refused(name: str) -> None:
+    provider, script = adapter(name, [], Keys(UNREADABLE))
+    outcome = provider.submit(CLIPS["5s"])
+    assert isinstance(outcome, Busy)
+    assert outcome.failure.kind is FailureKind.TRANSIENT
+    assert isinstance(provider.status("job-1"), NoAnswer)
+    assert script.seen == []
+
+
+@every_provider
+def test_a_401_while_the_secret_cannot_be_read_is_not_the_last_word(name: str) -> None:
+    provider, script = adapter(name, [DENIED, DENIED], Keys(fresh=UNREADABLE))
+    outcome = provider.submit(CLIPS["5s"])
+    assert isinstance(outcome, Busy)
+    assert outcome.failure.kind is FailureKind.TRANSIENT
+    assert len(script.seen) == 1
+
+
+@every_provider
+def test_an_outage_of_the_secret_is_none_of_the_provider(name: str) -> None:
+    provider, _ = adapter(name, [], Keys(UNREADABLE))
+    assert not is_outage(provider.submit(CLIPS["5s"]))
+
+
+@every_provider
+@pytest.mark.parametrize(
+    ("keys", "answer", "kind"),
+    [
+        (Keys(UNREADABLE), Busy, FailureKind.TRANSIENT),
+        (Keys(""), Refused, FailureKind.AUTH),
+        (Keys("two words\nand a line"), Refused, FailureKind.AUTH),
+    ],
+)
+def test_a_key_can_be_checked_before_anything_is_ordered(
+    name: str, keys: Keys, answer: type[Refused | Busy], kind: FailureKind
+) -> None:
+    provider, script = adapter(name, [], keys)
+    outcome = provider.check_key()
+    assert isinstance(outcome, answer)
+    assert (outcome.failure.kind, outcome.failure.billed) == (kind, False)
+    assert script.seen == []
+
+
+@every_provider
+def test_a_key_that_is_there_passes_the_check_unsent(name: str) -> None:
+    provider, script = adapter(name, [], Keys())
+    assert provider.check_key() is None
     assert script.seen == []
 
 

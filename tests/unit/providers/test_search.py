@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from dropreel.providers.search import MAX_PAGES, Search, iso_time, same_image
+from dropreel.providers.search import MAX_PAGES, SEARCH_S, Search, iso_time, same_image
 from tests.support.providers import CLIPS, Step, adapter, fault, says
 
 SINCE = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -133,6 +135,19 @@ def test_eachlabs_pages_are_read_until_one_is_short() -> None:
     assert [r.url.params["offset"] for r in script.seen] == ["0", "100", "200"]
 
 
+def test_eachlabs_pages_that_are_shorter_than_asked_for_are_read_on() -> None:
+    others = {"executions": [{"id": "exec_1", "created_at": MADE, "input": {"prompt": "another"}}]}
+    steps = [says(200, {**others, "total_count": 2})] * 2
+    provider, script = adapter("eachlabs", steps)
+    assert provider.find_orders(CLIP, SINCE, UNTIL) == []
+    assert [r.url.params["offset"] for r in script.seen] == ["0", "1"]
+
+
+def test_eachlabs_rows_that_are_counted_but_not_listed_leave_the_search_open() -> None:
+    provider, _ = adapter("eachlabs", [says(200, {"executions": [], "total_count": 1})])
+    assert provider.find_orders(CLIP, SINCE, UNTIL) is None
+
+
 def test_eachlabs_pages_end_somewhere_and_then_nothing_is_certain() -> None:
     provider, script = adapter("eachlabs", [says(200, full_page(0))] * MAX_PAGES)
     assert provider.find_orders(CLIP, SINCE, UNTIL) is None
@@ -173,11 +188,96 @@ def test_a_lookup_that_fails_leaves_the_search_open() -> None:
     assert provider.find_orders(CLIP, SINCE, UNTIL) is None
 
 
+def fal_page(number: int, times: Iterable[str], *, more: bool = True) -> Step:
+    items = [
+        {"request_id": f"req-{number}-{n}", "sent_at": time, "json_input": {"prompt": "another"}}
+        for n, time in enumerate(times)
+    ]
+    cursor = f"cursor-{number}" if more else None
+    return says(200, {"items": items, "next_cursor": cursor, "has_more": more})
+
+
+def minutes(start: datetime, step: int, count: int = 3) -> list[str]:
+    return [(start + timedelta(minutes=step * n)).isoformat() for n in range(count)]
+
+
+def test_fal_pages_are_read_beyond_five_hundred_rows() -> None:
+    ours = {"request_id": "req-x", "sent_at": MADE, "json_input": {"prompt": CLIP.prompt}}
+    ours["json_input"]["image_url"] = CLIP.image_url  # type: ignore[index]
+    full = [fal_page(n, [MADE] * 100) for n in range(8)]
+    last = says(200, {"items": [ours], "next_cursor": None, "has_more": False})
+    provider, script = adapter("fal", [*full, last])
+    assert provider.find_orders(CLIP, SINCE, UNTIL) == ["req-x"]
+    cursors = [request.url.params.get("cursor") for request in script.seen]
+    assert cursors == [None, *(f"cursor-{n}" for n in range(8))]
+
+
 def test_fal_pages_end_somewhere_and_then_nothing_is_certain() -> None:
-    page: dict[str, object] = {"items": [], "next_cursor": "Mg==", "has_more": True}
-    provider, script = adapter("fal", [says(200, page)] * MAX_PAGES)
+    provider, script = adapter("fal", [fal_page(n, [MADE]) for n in range(MAX_PAGES)])
     assert provider.find_orders(CLIP, SINCE, UNTIL) is None
     assert len(script.seen) == MAX_PAGES
+
+
+def test_a_cursor_of_fal_that_leads_nowhere_leaves_the_search_open() -> None:
+    provider, script = adapter("fal", [fal_page(1, [MADE])] * 2)
+    assert provider.find_orders(CLIP, SINCE, UNTIL) is None
+    assert len(script.seen) == 2
+
+
+def test_more_rows_of_fal_without_a_cursor_leave_the_search_open() -> None:
+    provider, _ = adapter("fal", [says(200, {"items": [], "has_more": True})])
+    assert provider.find_orders(CLIP, SINCE, UNTIL) is None
+
+
+@pytest.mark.parametrize(
+    "beyond",
+    [minutes(UNTIL + timedelta(minutes=2), 1), minutes(SINCE - timedelta(minutes=2), -1)],
+    ids=["oldest first", "newest first"],
+)
+def test_a_sorted_list_of_fal_ends_where_its_rows_have_passed_the_window(
+    beyond: list[str],
+) -> None:
+    provider, script = adapter("fal", [fal_page(1, [MADE]), fal_page(2, beyond)])
+    assert provider.find_orders(CLIP, SINCE, UNTIL) == []
+    assert len(script.seen) == 2
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        minutes(UNTIL + timedelta(minutes=9), -1),
+        minutes(SINCE - timedelta(minutes=9), 1),
+        [*minutes(UNTIL + timedelta(minutes=2), 1), MADE],
+        [*minutes(UNTIL + timedelta(minutes=2), 2), *minutes(UNTIL + timedelta(minutes=3), 2)],
+        [*minutes(UNTIL + timedelta(minutes=2), 1), "some day"],
+        minutes(UNTIL + timedelta(minutes=2), 0),
+        [],
+    ],
+    ids=[
+        "toward it",
+        "toward it from below",
+        "one in it",
+        "unsorted",
+        "unread",
+        "one time",
+        "none",
+    ],
+)
+def test_a_page_from_which_the_window_may_still_come_is_not_past(times: list[object]) -> None:
+    assert not Search(CLIP, SINCE, UNTIL).is_past(times)
+
+
+def test_a_slow_list_is_not_read_for_ever() -> None:
+    now = itertools.count(0.0, SEARCH_S / 3)
+    search = Search(CLIP, SINCE, UNTIL, clock=lambda: next(now))
+    assert list(search.pages()) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("count", [1, "1", 0.5, True])
+def test_rows_of_oxen_that_are_counted_but_not_listed_leave_the_search_open(count: object) -> None:
+    empty = says(200, {"count": 0, "generations": []})
+    provider, _ = adapter("oxen", [says(200, {"count": count, "generations": []}), *[empty] * 3])
+    assert provider.find_orders(CLIP, SINCE, UNTIL) is None
 
 
 def test_fal_keeps_a_match_when_a_later_page_fails() -> None:

@@ -1,0 +1,122 @@
+"""The newest drop of an image: the files that were decided on last, and the job of each take.
+
+Invariants: (1) decisions on an image follow one another as its files did, because whoever decides
+has looked into the inbox after it read the decision before, and writes only if that one still
+stands; (2) of two jobs with the same image's key and take, only the one that was noted last is
+ordered, because `generate` asks here before it orders, and orders on condition of it.
+
+Item: NEWEST#<hash of bucket and key>. `image` and `sidecar` are the files as they were dropped,
+`job_<take>` is the newest job of a take. Until `settling_until` (unix seconds) another drop is
+settling, and nothing of this image is ordered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from boto3.dynamodb.conditions import Attr, ConditionBase
+
+from dropreel.errors import ConditionFailedError
+from dropreel.jobs.job import Job, Source
+from dropreel.ledger.table import Item, Table, Update
+
+if TYPE_CHECKING:  # most functions need nothing of drops
+    from dropreel.drops.settling import Pair, Versions
+
+
+@dataclass(frozen=True, slots=True)
+class NewestDrop:
+    """The item as read, empty if nothing was decided on this image before."""
+
+    key: str
+    item: Item
+
+    @property
+    def versions(self) -> Versions:
+        return self.item.get("image", ""), self.item.get("sidecar", "")
+
+    @property
+    def settling_until(self) -> float:
+        return float(self.item.get("settling_until", 0))
+
+    def job_of(self, job: Job) -> str:
+        """The newest job of the same take; empty if none was noted."""
+        return str(self.item.get(_take(job), ""))
+
+    def replaces(self, job: Job) -> bool:
+        return self.job_of(job) not in ("", job.job_id)
+
+    def has(self, pair: Pair, job: Job | None) -> bool:
+        noted = self.versions == pair.versions
+        return noted and (job is None or self.job_of(job) == job.job_id)
+
+
+class NewestDrops:
+    """All reads and writes of these items, but for the condition of an order."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def read(self, bucket: str, image_key: str) -> NewestDrop:
+        key = _key(bucket, image_key)
+        return NewestDrop(key, self._table.get(key) or {})
+
+    def of(self, source: Source) -> NewestDrop:
+        return self.read(source.bucket, source.key)
+
+    def note(self, before: NewestDrop, pair: Pair, job: Job | None) -> bool:
+        """Note that `pair` became `job`, or none. False if another pair came before this one."""
+        if before.has(pair, job):
+            return True
+        image, sidecar = pair.versions
+        sets = {"image": image, "sidecar": sidecar, **({_take(job): job.job_id} if job else {})}
+        update = Update(
+            before.key, sets=sets, removes=["settling_until"], condition=_still(before.versions)
+        )
+        try:
+            self._table.update(update)
+        except ConditionFailedError as error:
+            return NewestDrop(before.key, error.item).has(pair, job)  # by another event of it
+        return True
+
+    def hold(self, before: NewestDrop, pair: Pair, settle_s: int) -> None:
+        """Let no earlier job of this image be ordered while `pair` settles.
+
+        It may take twice the time: the message that ends the wait may be late.
+        """
+        until = int((pair.changed_at + timedelta(seconds=2 * settle_s)).timestamp())
+        earlier = Attr("settling_until").not_exists() | Attr("settling_until").lt(until)
+        condition = _still(before.versions) & earlier
+        if before.item:
+            with suppress(ConditionFailedError):
+                sets = {"settling_until": until}
+                self._table.update(Update(before.key, sets=sets, condition=condition))
+
+
+def still_newest(job: Job) -> Update:
+    """Part of a transaction: no newer drop has taken the place of `job`."""
+    take = _take(job)
+    condition = Attr(take).not_exists() | Attr(take).eq(job.job_id)
+    key = _key(job.source.bucket, job.source.key)
+    return Update(key, sets={take: job.job_id}, condition=condition)
+
+
+def _still(versions: Versions) -> ConditionBase:
+    image, sidecar = versions
+    if not image:
+        return Attr("image").not_exists()
+    return Attr("image").eq(image) & Attr("sidecar").eq(sidecar)
+
+
+def _take(job: Job) -> str:
+    return f"job_{job.settings.take}"
+
+
+def _key(bucket: str, image_key: str) -> str:
+    names = json.dumps([bucket, image_key])
+    return f"NEWEST#{hashlib.sha256(names.encode()).hexdigest()[:32]}"

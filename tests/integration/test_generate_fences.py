@@ -1,0 +1,211 @@
+"""What `generate` does when AWS or the key fails it, and what keeps two from ordering."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from dropreel.errors import LedgerConflictError
+from dropreel.jobs.failure import FailureKind
+from dropreel.jobs.job import Job, Reservation, State
+from dropreel.ledger.jobs import Ledger
+from dropreel.ledger.table import Table
+from dropreel.money.budget import Caps
+from dropreel.providers.base import (
+    IMAGE_NOT_FETCHED,
+    Accepted,
+    Busy,
+    Failure,
+    Pending,
+    Phase,
+    Refused,
+    SubmitOutcome,
+)
+from dropreel.steps.generate import Generate
+from dropreel.steps.poll import Poll
+from tests.support.aws import Aws, Clock, FakeProvider
+from tests.support.calls import failure_of, generate, poll
+from tests.support.container import FakeContainer
+from tests.support.generating import claimed, make_generation
+
+AWAY = ClientError({"Error": {"Code": "InternalServerError"}}, "UpdateItem")
+CAPS = Caps(job=Decimal(5), day=Decimal(25), month=Decimal(250))
+
+
+@pytest.fixture
+def generation(aws: Aws, provider: FakeProvider, clock: Clock) -> Generate:
+    return replace(make_generation(aws, provider, clock), sleep=lambda _: None)
+
+
+# --- the key ------------------------------------------------------------------------------------
+
+
+def test_a_key_that_cannot_be_read_just_now_lets_the_job_wait_unordered(
+    aws: Aws, generation: Generate, provider: FakeProvider
+) -> None:
+    job = claimed(aws)
+    provider.key_answer = Busy(Failure(FailureKind.TRANSIENT, "the secret cannot be read now"))
+    assert generate(generation, job.job_id)["outcome"] == "wait"
+    assert (aws.ledger.require(job.job_id), provider.requests) == (job, [])
+    provider.key_answer = None
+    provider.submit_answers = [Accepted("p-1")]
+    assert generate(generation, job.job_id, tries=1)["outcome"] == "accepted"
+
+
+def test_a_missing_key_refuses_the_job_before_any_money_is_set_aside(
+    aws: Aws, generation: Generate, provider: FakeProvider
+) -> None:
+    job = claimed(aws)
+    provider.key_answer = Refused(Failure(FailureKind.AUTH, "no key for luma", billed=False))
+    assert generate(generation, job.job_id)["state"] == "refused"
+    held = aws.ledger.require(job.job_id)
+    assert (held.reservation, held.attempts, provider.requests) == (None, (), [])
+    assert failure_of(held)["kind"] == "auth"
+
+
+# --- the image ----------------------------------------------------------------------------------
+
+
+def test_an_image_that_the_provider_could_not_fetch_gets_a_fresh_address_once(
+    aws: Aws, generation: Generate, provider: FakeProvider
+) -> None:
+    job = claimed(aws)
+    failure = Failure(FailureKind.BAD_INPUT, "failed to fetch URL", code=IMAGE_NOT_FETCHED)
+    provider.submit_answers = [Refused(failure), Refused(failure)]
+    assert generate(generation, job.job_id)["outcome"] == "wait"
+    assert generate(generation, job.job_id, tries=1)["state"] == "refused"
+    assert aws.ledger.require(job.job_id).reservation == no_money(aws, job)
+
+
+def no_money(aws: Aws, job: Job) -> Reservation:
+    held = aws.ledger.require(job.job_id).reservation
+    assert held is not None
+    return held.of(Decimal(0))
+
+
+# --- the ledger ---------------------------------------------------------------------------------
+
+
+def fails_after(monkeypatch: pytest.MonkeyPatch, method: Callable[..., Any], name: str) -> None:
+    """The first write of this sort is made, and its answer is lost."""
+    lost = iter([True])
+
+    def write(self: Table, *given: Any) -> Any:
+        answer = method(self, *given)
+        if next(lost, False):
+            raise AWAY
+        return answer
+
+    monkeypatch.setattr(Table, name, write)
+
+
+def test_a_reservation_whose_answer_was_lost_is_proved_own_and_the_order_is_made(
+    aws: Aws, generation: Generate, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = claimed(aws)
+    provider.submit_answers = [Accepted("p-1")]
+    fails_after(monkeypatch, Table.write_all, "write_all")
+    assert generate(generation, job.job_id)["outcome"] == "accepted"
+    assert len(provider.requests) == 1
+
+
+def test_a_reservation_of_another_run_is_not_taken_for_the_own_one(
+    aws: Aws, generation: Generate, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = claimed(aws)
+    money = Reservation.at(generation.now(), Decimal("0.15"))
+    write_all = Table.write_all
+
+    def overtaken(self: Table, writes: Any) -> None:
+        monkeypatch.setattr(Table, "write_all", write_all)
+        aws.ledger.move_reserving(job, State.SUBMITTING, money, CAPS, asked_at="now")
+        raise AWAY
+
+    monkeypatch.setattr(Table, "write_all", overtaken)
+    with pytest.raises(ClientError):
+        generate(generation, job.job_id)
+    assert provider.requests == []
+
+
+def test_an_order_that_cannot_be_noted_is_handed_to_the_workflow_and_noted_by_the_next_poll(
+    aws: Aws,
+    generation: Generate,
+    provider: FakeProvider,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = claimed(aws)
+    provider.submit_answers = [Accepted("p-1")]
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "move", raising(AWAY))
+        outcome = generate(generation, job.job_id)
+    assert (outcome["outcome"], outcome["provider_job_id"]) == ("accepted", "p-1")
+    assert aws.ledger.require(job.job_id).state is State.SUBMITTING
+    polling = FakeContainer(aws, clock, provider).step(Poll)
+    provider.status_answers = [Pending(Phase.QUEUED, "queued")]
+    assert poll(polling, job.job_id, provider_job_id="p-1")["outcome"] == "wait"
+    held = aws.ledger.require(job.job_id)
+    assert (held.state, held.provider_job_id) == (State.SUBMITTED, "p-1")
+    assert [attempt.provider_job_id for attempt in held.attempts] == ["p-1"]
+
+
+def test_an_order_of_an_earlier_attempt_is_not_noted_again(
+    aws: Aws, generation: Generate, provider: FakeProvider, clock: Clock
+) -> None:
+    job = claimed(aws)
+    provider.submit_answers = [Accepted("p-1"), RuntimeError("killed")]
+    generate(generation, job.job_id)
+    aws.ledger.move(aws.ledger.require(job.job_id), State.CLAIMED, **job_free(aws, job))
+    with pytest.raises(RuntimeError):
+        generate(generation, job.job_id, tries=1)
+    polling = FakeContainer(aws, clock, provider).step(Poll)
+    assert poll(polling, job.job_id, provider_job_id="p-1")["outcome"] == "wait"
+    assert aws.ledger.require(job.job_id).state is State.SUBMITTING
+
+
+def job_free(aws: Aws, job: Job) -> dict[str, Any]:
+    return {"provider_job_id": "", **aws.ledger.require(job.job_id).released()}
+
+
+def test_an_accepted_order_never_replaces_a_newer_one(
+    aws: Aws, generation: Generate, clock: Clock
+) -> None:
+    job = claimed(aws)
+
+    class Slow(FakeProvider):
+        def submit(self, request: object) -> SubmitOutcome:
+            held = aws.ledger.require(job.job_id)
+            refused = aws.ledger.move(held, State.REFUSED, **held.released())
+            again = aws.ledger.claim(replace(refused, state=State.CLAIMED, dropped_at="9"))
+            money = Reservation.at(clock(), Decimal("0.15"))
+            aws.ledger.move_reserving(again, State.SUBMITTING, money, CAPS, asked_at="later")
+            return Accepted("p-late")
+
+    slow = replace(generation, provider=lambda _: Slow())
+    assert generate(slow, job.job_id)["outcome"] == "accepted"
+    held = aws.ledger.require(job.job_id)
+    assert (held.state, held.provider_job_id, held.run) == (State.SUBMITTING, "", 2)
+
+
+@pytest.mark.parametrize("changed", [{"provider": "fal"}, {"max_cost_usd": Decimal("0.10")}])
+def test_what_an_order_depends_on_may_not_change_between_reading_and_ordering(
+    aws: Aws, clock: Clock, changed: dict[str, Any]
+) -> None:
+    read = claimed(aws)
+    aws.ledger.move(read, State.CLAIMED, **changed)
+    money = Reservation.at(clock(), Decimal("0.15"))
+    with pytest.raises(LedgerConflictError):
+        aws.ledger.move_reserving(read, State.SUBMITTING, money, CAPS, asked_at="now")
+    assert aws.ledger.require(read.job_id).state is State.CLAIMED
+
+
+def raising(error: Exception) -> Callable[..., Any]:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return fail

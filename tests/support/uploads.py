@@ -1,0 +1,161 @@
+"""Uploads on a clock: what S3, the queue and the workflow make of them, and what is ordered."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from types import SimpleNamespace
+from typing import Any
+
+from dropreel.container import Container
+from dropreel.jobs.job import Job
+from dropreel.ledger.jobs import Ledger
+from dropreel.ledger.table import Table
+from dropreel.observability import metrics
+from dropreel.providers.base import Accepted
+from dropreel.steps.generate import Generate
+from dropreel.steps.outcomes import GenerateEvent
+from dropreel.steps.submit import Submit
+from local.faults.dynamo import Dynamo
+from local.faults.s3 import S3
+from local.faults.services import MACHINE, RESULTS, Execution, Sns, Sqs, StepFunctions, Thumbnails
+from tests.support.aws import FakeProvider
+from tests.support.container import ENVIRONMENT
+from tests.support.pictures import picture
+
+SETTLE_S, GRACE_S = 20, 900
+IMAGE, SIDECAR = "a/photo.jpg", "a/photo.json"
+START = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+BODIES = {version: picture(60 + 4 * version, 36) for version in (1, 2)}
+
+
+def prompt(version: int) -> str:
+    return f"push {version}"
+
+
+def body(key: str, version: int, **fields: Any) -> bytes:
+    """The image or the sidecar as they are in this version."""
+    if key == IMAGE:
+        return BODIES[version]
+    return json.dumps({"prompt": prompt(version), **fields}).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One clip that a provider was paid for. `at`: seconds after the start."""
+
+    image: int
+    prompt: str
+    at: float
+
+
+class Inboxes(S3):
+    """With the one call that the fault matrix answers elsewhere."""
+
+    def get_paginator(self, name: str) -> SimpleNamespace:
+        return SimpleNamespace(paginate=lambda **request: [getattr(self, name)(**request)])
+
+
+class Uploads:
+    """The real steps on stand-ins. A job's turn at its provider comes `line_s` after its start."""
+
+    def __init__(self, line_s: float = 1, settle_s: int = SETTLE_S) -> None:
+        self.line_s = line_s
+        self.orders: list[Order] = []
+        self._seconds = 0.0
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = count()
+        self.s3 = Inboxes(self.moment)
+        dynamo: Any = Dynamo()
+        self.sns = Sns(self.moment)
+        self.steps = StepFunctions(self.moment, self._started)
+        self._clients: dict[str, Any] = {
+            "s3": self.s3,
+            "sns": self.sns,
+            "sqs": Sqs(self._sent),
+            "dynamodb": dynamo,
+            "stepfunctions": self.steps,
+            "lambda": Thumbnails(),
+        }
+        self.ledger = Ledger(Table(dynamo, "ledger"))
+        self.provider = FakeProvider()
+        environment = {
+            **ENVIRONMENT,
+            "SETTLE_SECONDS": str(settle_s),
+            "SIDECAR_GRACE_SECONDS": str(GRACE_S),
+            "INGEST_QUEUE_URL": "https://queue/ingest",
+            "RESULTS_TOPIC_ARN": RESULTS,
+            "OPERATORS_TOPIC_ARN": RESULTS,
+            "STATE_MACHINE_ARN": MACHINE,
+        }
+        self._container = Container(environment, self, now=self.moment)
+        self._container.provider = lambda _: self.provider
+
+    def client(self, service_name: str, /, **_: Any) -> Any:
+        return self._clients[service_name]
+
+    def moment(self) -> datetime:
+        return START + timedelta(seconds=self._seconds)
+
+    # --- what people do -------------------------------------------------------------------------
+
+    def upload(self, at: float, key: str, content: bytes, *delays: float, **metadata: str) -> None:
+        """Upload a file so many seconds after the start; an event comes after each delay."""
+        self.at(at, lambda: self._put(key, content, metadata))
+        for delay in delays:
+            self.at(at + delay, lambda: self._submit({"detail": {"object": {"key": key}}}))
+
+    def at(self, seconds: float, action: Callable[[], None]) -> None:
+        heapq.heappush(self._due, (seconds, next(self._numbers), action))
+
+    def run(self) -> list[Order]:
+        """Do everything that is due, until nothing is left. Returns the orders."""
+        while self._due:
+            self._seconds, _, action = heapq.heappop(self._due)
+            action()
+            metrics.clear_metrics()  # nobody sends them, and 100 are too many
+        return self.orders
+
+    # --- what came of it ------------------------------------------------------------------------
+
+    @property
+    def jobs(self) -> list[Job]:
+        started = [json.loads(one.input)["job_id"] for one in self.steps.executions]
+        return [self.ledger.require(job_id) for job_id in started]
+
+    @property
+    def mails(self) -> list[str]:
+        return [mail.document["subject"] for mail in self.sns.published]
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _put(self, key: str, content: bytes, metadata: dict[str, str]) -> None:
+        self.s3.put_object(Bucket="inbox", Key=key, Body=content, Metadata=metadata)
+
+    def _submit(self, message: dict[str, Any]) -> None:
+        self._container.step(Submit).handle(message)
+
+    def _sent(self, text: str, delay_s: int) -> None:
+        self.at(self._seconds + delay_s, lambda: self._submit(json.loads(text)))
+
+    def _started(self, execution: Execution) -> None:
+        job_id = json.loads(execution.input)["job_id"]
+        self.at(self._seconds + self.line_s, lambda: self._generate(job_id))
+
+    def _generate(self, job_id: str) -> None:
+        self.provider.submit_answers = [Accepted("p-1")]
+        ordered = len(self.provider.requests)
+        outcome = self._container.step(Generate).handle(GenerateEvent(job_id)).payload()
+        if len(self.provider.requests) > ordered:
+            job = self.ledger.require(job_id)
+            self.orders.append(Order(_version(job), job.settings.prompt, self._seconds))
+        elif outcome["outcome"] == "wait":
+            self.at(self._seconds + outcome["wait_seconds"], lambda: self._generate(job_id))
+
+
+def _version(job: Job) -> int:
+    return next(version for version in BODIES if job.source.width == 60 + 4 * version)
