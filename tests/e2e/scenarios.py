@@ -121,9 +121,8 @@ ON_THE_WAY = [
         operator=True,
     ),
     *_per_provider("status-faults", "delivered", marker="status=500 times=1"),
-    Scenario(
-        "no-credit", "refused", "no_credit", "eachlabs", "submit=402", ordered=0, operator=True
-    ),
+    Scenario("no-credit", "refused", "no_credit", "luma", "submit=402", ordered=0, operator=True),
+    *_per_provider("clip-later", "delivered", marker="output=late times=2"),
     _delivered("status-html", provider="fal", marker="status=html times=1"),
     _delivered("status-dropped", provider="oxen", marker="status=drop times=1"),
     _delivered("odd-word", provider="eachlabs", marker="status=word:pondering times=1"),

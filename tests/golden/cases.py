@@ -57,7 +57,8 @@ REASONS = {
     "unreachable": "could not connect",
     "unexpected": "unknown answer: 418",
     "cancelled": "cancelled by user",
-    "not_a_clip": "the file ends too early",
+    "not_a_clip": "the file is no MP4 but a web page or XML message; the file is kept for 30 days: "
+    "s3://dropreel-clips/quarantine/0123456789abcdef01234567-1",
     "unsafe_result": "the address leads to a host that is not public",
     "deadline": "last seen: running",
     "download": "the connection broke off",
@@ -77,9 +78,9 @@ BEFORE_THE_ORDER = (
 )
 AFTER_THE_ORDER = (
     *("bad_input", "moderated", "auth", "no_credit", "throttled", "transient", "unexpected"),
-    *("not_a_clip", "unsafe_result"),
+    "not_a_clip",
 )
-STALLED = ("deadline", "download", "accident")
+STALLED = ("deadline", "download", "unsafe_result", "accident")
 BILLED = {"free": False, "perhaps paid": None, "paid": True}
 
 
@@ -141,6 +142,7 @@ def clips() -> Iterator[tuple[str, Job]]:
     yield "delivered by another provider", delivered(provider="fal", first_provider="luma")
     yield "delivered after an hour", delivered(delivered_at="2026-11-20T11:42:00.000Z")
     prompt = "A very slow push-in over wet cobblestones, " * 20
+    yield "delivered with a remark", delivered(remark="ordered 5s, got 8.00 s")
     yield "delivered long prompt", delivered(settings=replace(settings, prompt=prompt))
 
 
@@ -231,6 +233,9 @@ def mails() -> dict[str, Mail]:
     for name, done in clips():
         assert done.clip
         found[name] = clip_delivered(done, done.clip, PLACE)
+        note = job_alert(done, PLACE)
+        if note:
+            found[f"operator {name}"] = note
     for name, end in ends():
         found[name] = clip_not_delivered(end, PLACE)
         note = job_alert(end, PLACE)

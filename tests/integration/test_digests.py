@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from dropreel.errors import Problem
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import ClipInfo, Source, State
+from dropreel.ledger.table import Table
 from dropreel.mail.digest import Digests, ResultMailer
 from dropreel.mail.digest_text import digest
 from dropreel.mail.message import DigestEntry, Links, Mail
@@ -208,6 +209,34 @@ def test_who_dies_after_sending_the_digest_tells_nobody_twice(
     stage.clock.pass_time(minutes=20)
     stage.digests.send_overdue()
     assert (outcomes(stage.mailbox.take()), stage.untold()) == (["digest"], 0)
+
+
+def test_who_dies_between_two_parts_of_a_digest_tells_nobody_twice(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window, sender = stage.window(), stage.sender()
+    for number in range(ABOVE + 12):
+        sender.send(mail(number))
+    stage.mailbox.take()
+    monkeypatch.setattr("dropreel.mail.digest._CHUNK", 5)
+    settle, written = stage.aws.table.write_all, iter(range(9))
+
+    def die_within(*given: Any) -> None:
+        if next(written) == 4:  # three parts note the digest, the fourth settles
+            raise KeyboardInterrupt
+        settle(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Table, "write_all", lambda _, *given: die_within(*given))
+        with pytest.raises(KeyboardInterrupt):
+            stage.teller(stage.publisher).send(window)
+    assert stage.untold() == 7
+    stage.sender().send(mail(99))
+    stage.clock.pass_time(minutes=20)
+    stage.digests.send_overdue()
+    first, second = stage.mailbox.take()
+    assert (first["counts"], second["counts"]) == ({"delivered": 12}, {"delivered": 1})
+    assert stage.untold() == 0
 
 
 def test_a_result_that_comes_too_late_for_its_digest_is_told_by_the_sweep(stage: Stage) -> None:

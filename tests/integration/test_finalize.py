@@ -74,11 +74,17 @@ def test_a_price_known_from_polling_stays_when_the_last_answer_has_none(stage: S
     [
         (READY, "0.19"),
         (Ready(SIGNED), "0.15"),
-        (Failed(Failure(FailureKind.TRANSIENT, "no", billed=False)), "0"),
+        (Failed(Failure(FailureKind.TRANSIENT, "no", billed=False)), "0.15"),
         (Failed(Failure(FailureKind.TRANSIENT, "no", billed=None)), "0.15"),
         (Failed(Failure(FailureKind.TRANSIENT, "no", billed=True)), "0.15"),
     ],
-    ids=["real price", "no price", "not billed", "perhaps billed", "billed"],
+    ids=[
+        "real price",
+        "no price",
+        "said to be free, after it was ready",
+        "perhaps billed",
+        "billed",
+    ],
 )
 def test_the_budget_holds_what_the_job_has_cost_at_its_end(
     stage: Stage, status: StatusOutcome, committed: str
@@ -115,6 +121,7 @@ def test_the_record_holds_source_settings_clip_attempts_and_cost(stage: Stage, c
             "width": 1600,
             "height": 900,
             "pinned_key": "sources/0123456789abcdef01234567.jpg",
+            "sha256": "",
         },
         "settings": {
             "prompt": "slow push-in",
@@ -149,6 +156,7 @@ def test_the_record_holds_source_settings_clip_attempts_and_cost(stage: Stage, c
             }
         ],
         "unconfirmed": [],
+        "remark": "",
         "estimate_usd": "0.15",
         "cost_usd": "0.19",
         "failure": None,

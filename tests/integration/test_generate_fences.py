@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from dropreel.errors import LedgerConflictError
 from dropreel.jobs.failure import FailureKind
 from dropreel.jobs.job import Job, Reservation, State
+from dropreel.ledger.breaker import THRESHOLD
 from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.table import Table
 from dropreel.money.budget import Caps
@@ -28,7 +29,7 @@ from dropreel.providers.base import (
 )
 from dropreel.steps.generate import Generate
 from dropreel.steps.poll import Poll
-from tests.support.aws import Aws, Clock, FakeProvider
+from tests.support.aws import Aws, Clock, FakeProvider, make_job
 from tests.support.calls import failure_of, generate, poll
 from tests.support.container import FakeContainer
 from tests.support.generating import claimed, make_generation
@@ -66,6 +67,22 @@ def test_a_missing_key_refuses_the_job_before_any_money_is_set_aside(
     held = aws.ledger.require(job.job_id)
     assert (held.reservation, held.attempts, provider.requests) == (None, (), [])
     assert failure_of(held)["kind"] == "auth"
+
+
+@pytest.mark.parametrize("under_way", [True, False])
+def test_no_credit_is_a_full_house_if_jobs_are_under_way_and_else_an_outage(
+    aws: Aws, generation: Generate, provider: FakeProvider, clock: Clock, under_way: bool
+) -> None:
+    if under_way:
+        aws.slots(clock).join(make_job(job_id="another"), "token")
+    short = Busy(Failure(FailureKind.NO_CREDIT, "payment required", billed=False))
+    provider.submit_answers = [short] * THRESHOLD
+    for number in range(THRESHOLD):
+        source = replace(make_job().source, key=f"campaign/{number}.jpg")
+        job = make_job(job_id=f"job{number}", source=source, estimate_usd=Decimal("0.15"))
+        aws.ledger.claim(job)
+        assert generate(generation, job.job_id)["outcome"] == "wait"
+    assert len(aws.operators.take()) == (0 if under_way else 1)
 
 
 # --- the image ----------------------------------------------------------------------------------

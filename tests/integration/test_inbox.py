@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.header import Header
@@ -136,6 +137,19 @@ def test_a_sidecar_that_was_replaced_meanwhile_is_not_taken_for_the_first(bucket
     put(bucket, b'{"prompt": "b"}')
     with pytest.raises(ClientError, match="PreconditionFailed"):
         bucket.inbox.read_sidecar(first)
+
+
+@pytest.mark.parametrize("size", [0, 1, 3 * 1024 * 1024 + 1])
+def test_an_image_is_known_by_all_of_its_bytes(bucket: Bucket, size: int) -> None:
+    body = bytes(size)
+    assert bucket.inbox.sha256(put(bucket, body)) == hashlib.sha256(body).hexdigest()
+
+
+def test_an_image_that_was_replaced_meanwhile_is_not_taken_for_the_first(bucket: Bucket) -> None:
+    first = put(bucket, b"0123456789")
+    put(bucket, b"abcdefghij")
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        bucket.inbox.sha256(first)
 
 
 def test_an_image_is_read_in_pieces(bucket: Bucket) -> None:

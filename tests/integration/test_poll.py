@@ -14,9 +14,11 @@ from dropreel.steps.poll import Poll
 from tests.support.aws import Aws, Clock, FakeProvider, make_job
 from tests.support.calls import failure_of, poll
 from tests.support.container import FakeContainer
+from tests.support.states import PATHS
 
 QUEUED = Pending(Phase.QUEUED, "queued")
 RUNNING = Pending(Phase.RUNNING, "processing")
+READY = Ready("https://cdn.example/x")
 ASKED_AT, NOTHING_SEEN = "2026-11-20T09:30:00.000Z", ""
 
 
@@ -268,11 +270,61 @@ def test_a_word_that_names_no_order_changes_nothing(aws: Aws, polling: Poll, wor
     assert aws.ledger.require(job.job_id) == job
 
 
-def test_a_word_on_a_delivered_job_changes_nothing(aws: Aws, polling: Poll) -> None:
-    job = aws.ledger.move(submitted(aws), State.READY)
-    job = aws.ledger.move(job, State.DELIVERED)
+OPEN = (State.STALLED, State.UNKNOWN)
+
+
+@pytest.mark.parametrize("state", [state for state in State if state not in OPEN])
+def test_a_word_on_a_job_that_needs_none_changes_nothing_and_says_so(
+    aws: Aws, polling: Poll, state: State
+) -> None:
+    job = aws.ledger.claim(make_job())
+    for step in PATHS[state]:
+        job = aws.ledger.move(job, step)
     for word in ({}, {"nothing_made": True}, {"provider_job_id": "p-9"}):
-        assert poll(polling, job.job_id, resume=word)["state"] == "delivered"
+        assert poll(polling, job.job_id, resume=word, execution_id="e-2") == {
+            "outcome": "superseded",
+            "error": "nothing_to_resume",
+            "cause": f"the job is {state}; nothing was changed",
+        }
+    assert aws.ledger.require(job.job_id) == job
+
+
+def test_what_the_sweep_has_found_left_behind_goes_on_whatever_its_state(
+    aws: Aws, polling: Poll, provider: FakeProvider
+) -> None:
+    job = submitted(aws)
+    provider.status_answers = [RUNNING]
+    said = {"left_behind": True}
+    assert poll(polling, job.job_id, resume=said, execution_id="e-2")["outcome"] == "wait"
+    assert aws.ledger.require(job.job_id).execution == "e-2"
+
+
+# --- the clip was ready before --------------------------------------------------------------------
+
+
+def test_an_order_whose_clip_was_ready_is_never_taken_for_free_nor_ordered_again(
+    aws: Aws, polling: Poll, provider: FakeProvider
+) -> None:
+    job = submitted(aws)
+    provider.status_answers = [READY]
+    assert poll(polling, job.job_id)["outcome"] == "ready"
+    aws.ledger.move(aws.ledger.require(job.job_id), State.STALLED)
+    passing = Failure(FailureKind.TRANSIENT, "gone", retryable=True, billed=False)
+    provider.status_answers = [Failed(passing)]
+    assert poll(polling, job.job_id, resume={}) == {"outcome": "ended", "state": "failed"}
+    held = aws.ledger.require(job.job_id)
+    assert (held.is_unbilled, held.may_start_again, held.released()) == (False, False, {})
+
+
+def test_success_without_a_clip_is_looked_at_again_until_the_deadline(
+    aws: Aws, polling: Poll, provider: FakeProvider, clock: Clock
+) -> None:
+    job = submitted(aws)
+    provider.status_answers = [Pending(Phase.WITHOUT_CLIP, "completed")] * 2
+    assert poll(polling, job.job_id)["outcome"] == "wait"
+    clock.pass_time(hours=2)
+    assert poll(polling, job.job_id) == {"outcome": "ended", "state": "stalled"}
+    assert failure_of(aws.ledger.require(job.job_id))["message"] == "last seen: without clip"
 
 
 def test_a_job_that_nobody_asked_for_is_asked_for_again_when_its_step_died(

@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from dropreel.jobs.job import Job, State
-from dropreel.ledger.slots import BELIEVED_S, Slots, _place
+from dropreel.ledger.slots import BELIEVED_S, Slots, _place, change_priority
 from dropreel.providers.catalog import Limit
 from tests.support.aws import Aws, Clock, make_job
 
@@ -68,6 +68,23 @@ def test_who_was_dropped_first_goes_first_and_priority_jumps_the_line(
     for _ in range(4):
         slots.release(job(min(held(aws))))
     assert woken(aws) == [1, 2, 7, 4, 5, 6]
+
+
+def test_a_job_that_gets_another_priority_in_line_changes_its_place(aws: Aws, slots: Slots) -> None:
+    park(slots, job(1), job(2), job(3), job(4), job(5))
+    change_priority(aws.table, job(5), "high")
+    change_priority(aws.table, job(3), "low")
+    change_priority(aws.table, job(4), "normal")
+    for _ in range(4):
+        slots.release(job(min(held(aws))))
+    assert woken(aws) == [1, 2, 5, 4, 3]
+
+
+def test_another_priority_puts_no_job_in_line(aws: Aws, slots: Slots) -> None:
+    park(slots, job(1))
+    change_priority(aws.table, job(1), "high")
+    change_priority(aws.table, job(2), "high")
+    assert aws.table.count("WAITING#luma") == 0
 
 
 def test_each_provider_has_slots_of_its_own(aws: Aws, slots: Slots) -> None:
@@ -289,6 +306,27 @@ def test_of_many_at_once_as_many_go_as_there_are_slots(aws: Aws, clock: Clock) -
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: park(slots, job(number)), range(40)))
     assert len(woken(aws)) == len(held(aws)) == 5
+
+
+def test_a_hundred_free_slots_are_given_within_the_limits_of_a_transaction(
+    aws: Aws, clock: Clock
+) -> None:
+    """DynamoDB: 4 KB for an expression, 100 writes; here they are not enforced."""
+    sent: list[dict[str, Any]] = []
+    slots = aws.slots(clock, luma=Limit(jobs=500))
+    client = aws.table._client
+    client.meta.events.register(
+        "provide-client-params.dynamodb.TransactWriteItems",
+        lambda params, **_: sent.append(params),
+    )
+    for one in map(job, range(120)):
+        slots._keep_token(one.job_id, f"token {int(one.job_id, 16)}")
+        aws.table.put(_place(one), {"job_id": one.job_id})
+    slots.serve("luma")
+    assert len(held(aws)) == 120
+    assert max(len(one["TransactItems"]) for one in sent) <= 100
+    expressions = [one["TransactItems"][0]["Update"]["UpdateExpression"] for one in sent]
+    assert max(map(len, expressions)) < 4096
 
 
 @hypothesis_settings(

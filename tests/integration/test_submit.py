@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,8 +17,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from dropreel.jobs.job import State
+from dropreel.jobs.naming import job_id
 from dropreel.steps.submit import Submit
-from tests.support.aws import Aws, Clock
+from tests.support.aws import Aws, Clock, make_job
 from tests.support.pictures import picture
 from tests.support.submitting import IMAGE, SIDECAR, delayed, put, sidecar, uploaded
 
@@ -79,6 +83,53 @@ def test_the_same_files_dropped_again_are_the_same_job(aws: Aws, submit: Submit)
     for _ in range(2):
         put(aws, SIDECAR, sidecar())
         submit.handle(put(aws, IMAGE, picture()))
+    assert len(aws.executions()) == 1
+
+
+def put_in_parts(aws: Aws, key: str, body: bytes) -> dict[str, Any]:
+    """As many tools upload large files; the ETag is not that of one upload."""
+    where = {"Bucket": "inbox", "Key": key}
+    upload = {**where, "UploadId": aws.s3.create_multipart_upload(**where)["UploadId"]}
+    part = aws.s3.upload_part(**upload, PartNumber=1, Body=body)
+    parts = {"Parts": [{"ETag": part["ETag"], "PartNumber": 1}]}
+    aws.s3.complete_multipart_upload(**upload, MultipartUpload=parts)
+    return {"detail": {"object": {"key": key}}}
+
+
+def test_the_same_image_uploaded_by_another_tool_is_the_same_job(aws: Aws, submit: Submit) -> None:
+    put(aws, SIDECAR, sidecar())
+    submit.handle(put(aws, IMAGE, picture()))
+    submit.handle(put_in_parts(aws, IMAGE, picture()))
+    (execution,) = aws.executions()
+    source = aws.ledger.require(execution["name"][-24:]).source
+    assert source.sha256 == hashlib.sha256(picture()).hexdigest()
+
+
+def test_a_clip_of_an_older_version_is_not_ordered_again(aws: Aws, submit: Submit) -> None:
+    put(aws, SIDECAR, sidecar())
+    image = put(aws, IMAGE, picture())
+    etag = aws.s3.head_object(Bucket="inbox", Key=IMAGE)["ETag"]
+    older = make_job(job_id=job_id("inbox", IMAGE, etag, {"prompt": "slow push-in"}))
+    job = aws.ledger.claim(older)
+    for state in (State.SUBMITTING, State.SUBMITTED):
+        job = aws.ledger.move(job, state)
+    submit.handle(image)
+    assert aws.executions() == []
+
+
+def test_a_job_in_line_takes_the_cap_and_the_priority_of_the_newest_sidecar(
+    aws: Aws, submit: Submit
+) -> None:
+    put(aws, SIDECAR, sidecar(max_cost_usd=0.6))
+    submit.handle(put(aws, IMAGE, picture()))
+    (execution,) = aws.executions()
+    job = aws.ledger.require(execution["name"][-24:])
+    aws.table.put(f"WAITING#luma 5#{job.created_at}#{job.job_id}", {"job_id": job.job_id})
+    submit.handle(put(aws, SIDECAR, sidecar(max_cost_usd=0.1, priority="high")))
+    held = aws.ledger.require(job.job_id)
+    assert (held.max_cost_usd, held.priority, held.run) == (Decimal("0.1"), "high", 1)
+    (place,) = aws.table.query("WAITING#luma")
+    assert place["sk"].startswith("1#")
     assert len(aws.executions()) == 1
 
 

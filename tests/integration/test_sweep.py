@@ -14,7 +14,7 @@ from dropreel.ledger.table import Update
 from dropreel.money.budget import Caps
 from dropreel.observability import metrics
 from dropreel.providers.base import Failed, Failure, NoAnswer, Pending, Phase, Ready
-from dropreel.steps.sweep import Sweep
+from dropreel.steps.sweep import MARGIN_S, PROVIDER_S, Sweep
 from local.metrics import emitted
 from tests.support.aws import NOW, Aws, Clock, FakeProvider, make_job
 from tests.support.container import FakeContainer
@@ -137,6 +137,24 @@ def test_a_claimed_job_whose_start_was_lost_is_started(
     assert "resume" not in resumed(aws)[0]
 
 
+def test_a_claimed_job_whose_execution_has_ended_gets_a_new_one_that_may_order(
+    aws: Aws, sweep: Sweep, clock: Clock
+) -> None:
+    job = job_in(aws, State.CLAIMED)
+    started = aws.workflow.start_execution(
+        stateMachineArn=aws.machine_arn, name=job.execution_name, input="{}"
+    )
+    aws.workflow.stop_execution(executionArn=started["executionArn"])
+    clock.pass_time(hours=3)
+    assert sweep.handle() == {"started": 1}
+    assert sweep.handle() == {"under way": 1}
+    (again,) = [given for given in resumed(aws) if given]
+    assert again == workflow_input(job)
+    for execution in aws.executions():
+        aws.workflow.stop_execution(executionArn=execution["executionArn"])
+    assert sweep.handle() == {"stuck": 1}
+
+
 def test_a_job_whose_execution_runs_is_left_alone(aws: Aws, sweep: Sweep, clock: Clock) -> None:
     job = job_in(aws, State.RUNNING)
     aws.workflow.start_execution(stateMachineArn=aws.machine_arn, name=job.execution_name)
@@ -166,6 +184,59 @@ def test_an_end_that_nobody_was_told_of_is_told_by_the_workflow(
     clock.pass_time(hours=3)
     assert sweep.handle() == {"untold": 1}
     assert resumed(aws)[0]["job_id"] == job.job_id
+
+
+def test_a_provider_that_hangs_does_not_use_up_the_time_of_the_others(
+    aws: Aws, provider: FakeProvider, clock: Clock
+) -> None:
+    done: list[str] = []
+
+    class Slow(FakeProvider):
+        def find_orders(self, *_: Any) -> None:
+            done.append("list of luma")
+            clock.pass_time(seconds=PROVIDER_S)
+
+    for number in range(3):
+        unknown(aws, f"luma{number}", "luma")
+    unknown(aws, "fal0", "fal")
+    provider.find_answers = [[]]
+    sweep = make_sweep(
+        aws,
+        provider,
+        clock,
+        provider=lambda name: Slow() if name == "luma" else provider,
+        chores=[lambda: done.append("chore")],
+    )
+    assert sweep.handle() == {"still unknown": 2, "put off": 2}
+    assert done == ["chore", "list of luma"]
+    assert provider.find_answers == []
+
+
+def unknown(aws: Aws, job_id: str, provider: str) -> None:
+    job = aws.ledger.claim(make_job(job_id=job_id, provider=provider))
+    for step in PATHS[State.UNKNOWN]:
+        times = {"asked_at": "2026-11-20T09:30:00.000Z"} if step is State.SUBMITTING else {}
+        job = aws.ledger.move(job, step, **times)
+    told(aws, job)
+
+
+def test_each_sweep_begins_with_another_job_and_all_have_their_turn(
+    aws: Aws, sweep: Sweep, clock: Clock
+) -> None:
+    jobs = [str(number) for number in range(50)]
+    first = set()
+    for _ in range(3 * len(jobs)):
+        turned = sweep._rotated(jobs)
+        assert sorted(turned) == sorted(jobs)
+        first.add(turned[0])
+        clock.pass_time(minutes=30)
+    assert first == set(jobs)
+    assert sweep._rotated([]) == []
+
+
+def test_a_sweep_without_time_puts_the_rest_off(aws: Aws, sweep: Sweep) -> None:
+    job_in(aws, State.STALLED)
+    assert sweep.handle(lambda: MARGIN_S - 1) == {"put off": 1}
 
 
 def test_one_odd_chore_does_not_keep_the_others_from_being_done(

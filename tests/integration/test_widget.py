@@ -94,7 +94,7 @@ def test_a_clip_is_shown_with_picture_state_provider_cost_age_and_links(
     small = picture()
     aws.clips.put_thumbnail(job.job_id, small)
     page = show(widget)
-    for shown in ("campaign/photo.jpg", "made", "luma", "$0.30", "5 min"):
+    for shown in (job.source.key, "made", "luma", "$0.30", "5 min"):
         assert shown in page.texts
     (image,) = page.all("img", "src")
     assert base64.b64decode(image.removeprefix("data:image/jpeg;base64,")) == small

@@ -276,18 +276,20 @@ def resources() -> Aws:
 
 
 def make_job(**changes: Any) -> Job:
-    """A job just claimed for `campaign/photo.jpg`."""
+    """A job just claimed for `campaign/photo.jpg`; one with an id of its own has its own image."""
+    image = changes.get("job_id", "photo")
     fields: dict[str, Any] = {
         "job_id": "0123456789abcdef01234567",
         "state": State.CLAIMED,
         "source": Source(
             bucket="inbox",
-            key="campaign/photo.jpg",
+            key=f"campaign/{image}.jpg",
             etag='"e"',
             media_type="image/jpeg",
             width=1600,
             height=900,
             pinned_key="sources/0123456789abcdef01234567.jpg",
+            sha256="5e" * 32,
         ),
         "settings": ClipSettings("slow push-in", "16:9", "540p", "5s"),
         "provider": "luma",

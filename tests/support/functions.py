@@ -131,7 +131,7 @@ def environment(aws: Aws, secret_arn: str) -> dict[str, str]:
         "STATE_MACHINE_ARN": aws.machine_arn,
         "PROVIDERS": "luma",
         "SIDECAR_GRACE_SECONDS": "900",
-        "SETTLE_SECONDS": "20",
+        "SETTLE_SECONDS": "0",
         "PROVIDER_KEYS_SECRET": secret_arn,
         "PROVIDER_OPTIONS": "{}",
         "WATCH_SECONDS": "40",

@@ -10,7 +10,7 @@ import pytest
 
 from dropreel import __version__
 from dropreel.clips.download import UrlExpiredError, fetch_clip
-from dropreel.errors import ClipInvalidError, DownloadError
+from dropreel.errors import DownloadError
 from tests.support.clip_host import CLIP, Answer, Serve, fetched, from_afar
 
 
@@ -132,7 +132,7 @@ def test_more_bytes_than_allowed_are_not_read(
     serve: Serve, http: httpx.Client, with_length: bool
 ) -> None:
     host = serve(Answer(CLIP, with_length=with_length))
-    with pytest.raises(ClipInvalidError, match="larger than 1000000 bytes"):
+    with pytest.raises(DownloadError, match="larger than the 1000000 bytes"):
         fetched(http, f"{host.origin}/clip.mp4", max_bytes=1_000_000)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dropreel.clips.mp4 import ClipChecker
-from dropreel.errors import ClipInvalidError
+from dropreel.errors import ClipCutShortError, ClipInvalidError
 from dropreel.jobs.job import ClipInfo
 from tests.support.clip_boxes import (
     FAST,
@@ -131,7 +131,7 @@ SAMPLES = st.sampled_from([PLAIN, FAST, FRAGMENTS, MIXED])
 def outcome(data: bytes, *cuts: int) -> ClipInfo | str:
     try:
         return checked(data, *cuts)
-    except ClipInvalidError as error:
+    except (ClipInvalidError, ClipCutShortError) as error:
         return str(error)
 
 

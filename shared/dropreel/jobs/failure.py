@@ -123,7 +123,7 @@ ROWS: Mapping[FailureKind, FailureRow] = {
     ),
     FailureKind.NOT_A_CLIP: FailureRow(
         "not a video",
-        "For hours, the file from {provider} was no video.",
+        "The file from {provider} is not a video. It was downloaded again and again for hours.",
         "Show this mail to your operator. For another try, {again}.",
         "Look at the file that is kept in quarantine, and check this job at the provider. It may "
         "have been charged.",

@@ -326,10 +326,10 @@ def _result(reply: Reply, word: str) -> StatusOutcome:
 
 
 def _result_sign(answer: Answer, address: str | None) -> Sign:
+    """What a result shows. A type makes an error fal's own; in a header it needs a body of fal."""
     if answer.ok:
-        unreadable = Sign.NOTHING if answer.data is None else Sign.NO_CLIP
-        return Sign.CLIP if address else unreadable
-    header = answer.headers.get("X-Fal-Error-Type") if parse.at(answer.data, "detail") else None
-    types = _error_types(answer) or answer.short_word(header)
-    passing = _NOT_ENDED.search(answer.message) or "concurrent_requests_limit" in types
-    return Sign.FAILED if types and not passing else Sign.NOTHING
+        return Sign.CLIP if address else Sign.NOTHING if answer.data is None else Sign.NO_CLIP
+    type_ = _error_type(answer)
+    own = type_ and (_error_types(answer) or parse.at(answer.data, "detail"))
+    passing = type_ == "concurrent_requests_limit" or _NOT_ENDED.search(answer.message)
+    return Sign.FAILED if own and not passing else Sign.NOTHING

@@ -9,7 +9,7 @@ play every row against every adapter.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, StrEnum
+from enum import Enum, StrEnum, unique
 from functools import partial
 
 
@@ -40,6 +40,7 @@ class Sign(StrEnum):
     FOUND = "found"
 
 
+@unique
 class Verdict(Enum):
     """What becomes of the job, and of the money that is set aside for it."""
 

@@ -300,11 +300,17 @@ class Generate:
         except (BotoCoreError, ClientError, ContentionError):
             logger.exception("the slot was not given back")
 
+    def _is_full_house(self, job: Job, answer: SubmitOutcome) -> bool:
+        """No credit beside what the jobs under way take up: that is no outage."""
+        short = isinstance(answer, Busy) and answer.failure.kind is FailureKind.NO_CREDIT
+        return short and self.slots.holders(job.provider) > 0
+
     def _learn(self, job: Job, answer: SubmitOutcome) -> None:
         """Breaker and alerts come after the answer is safe in the ledger."""
-        opened = self.breaker.note(job.provider, answer, self.now().timestamp())
-        if opened:
-            self.alerts.breaker_opened(opened)
+        if not self._is_full_house(job, answer):
+            opened = self.breaker.note(job.provider, answer, self.now().timestamp())
+            if opened:
+                self.alerts.breaker_opened(opened)
         if job.reservation and job.reservation.amount_usd:
             self.alerts.check_budget(self.ledger.spending(job.reservation, self.rules.caps))
 

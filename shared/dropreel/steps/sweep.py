@@ -209,22 +209,19 @@ class Sweep:
     def _stuck(self, job: Job) -> str:
         """Nothing runs for this job although it has not ended: let the workflow go on with it.
 
-        What was never ordered gets a new execution, which may order: the ledger lets one do so.
+        What was never ordered gets its execution, or once another one, which may order.
         """
-        if job.state is not State.CLAIMED:
-            return self._resume(job, {"left_behind": True}, "stuck")
-        given = workflow_input(job)
-        again = self._name(job, "again")
-        started = self._start(job.execution_name, given) or self._start(again, given)
-        return "started" if started else "under way"
+        if job.state is State.CLAIMED:
+            given = workflow_input(job)
+            if any(self._start(name, given) for name in _names_to_order(job)):
+                return "started"
+        return self._resume(job, {"left_behind": True}, "stuck")
 
     def _resume(self, job: Job, resume: dict[str, Any], why: str) -> str:
         given = {**workflow_input(job), "resume": resume}
-        return why if self._start(self._name(job, why), given) else "under way"
-
-    def _name(self, job: Job, why: str) -> str:
-        """The same within an hour, so that two sweeps start one execution."""
-        return f"{job.execution_name[:60]}-{why}-{self.now().strftime('%Y%m%d%H')}"
+        # The same within an hour, so that two sweeps start one execution.
+        name = f"{job.execution_name[:60]}-{why}-{self.now().strftime('%Y%m%d%H')}"
+        return why if self._start(name, given) else "under way"
 
     def _start(self, name: str, given: dict[str, Any]) -> bool:
         try:
@@ -236,7 +233,11 @@ class Sweep:
         return True
 
     def _is_running(self, job: Job) -> bool:
-        arn = job.execution or self._arn(job.execution_name)
+        names = _names_to_order(job)
+        arns = [job.execution] if job.execution else [self._arn(name) for name in names]
+        return any(self._runs(arn) for arn in arns)
+
+    def _runs(self, arn: str) -> bool:
         try:
             described = self.workflow.describe_execution(executionArn=arn)
         except self.workflow.exceptions.ExecutionDoesNotExist:
@@ -255,3 +256,8 @@ class Sweep:
         metrics.add_metric("JobsSwept", MetricUnit.Count, swept)
         metrics.add_metric("JobsResumed", MetricUnit.Count, sum(done[why] for why in _RESUMED))
         metrics.add_metric("JobsStuck", MetricUnit.Count, sum(done[why] for why in _LEFT_BEHIND))
+
+
+def _names_to_order(job: Job) -> tuple[str, str]:
+    """Of the executions that may order this run of the job, one after the other."""
+    return job.execution_name, f"{job.execution_name[:74]}-again"

@@ -127,6 +127,9 @@ def test_any_answer_to_a_status_is_an_outcome(name: str, answers: Told) -> None:
     outcome = provider.status("job-1")
     assert isinstance(outcome, Pending | Ready | Failed | NoAnswer)
     check_failure(outcome)
+    if isinstance(outcome, Failed):
+        assert 200 <= answers[0][0] < 300
+        assert outcome.failure.billed is not False or name != "eachlabs"
     if isinstance(outcome, Ready):
         assert 200 <= answers[0][0] < 300
         assert outcome.url.lower().startswith(("http://", "https://"))
