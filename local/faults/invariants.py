@@ -239,10 +239,12 @@ def leaves_the_line(end: End) -> Iterator[str]:
 
 
 def keeps_to_the_slots(end: End) -> Iterator[str]:
-    """Unless nobody could know that the provider was still at work on another job."""
+    """Unless nobody could know that the provider was still at work on another job, or an outage
+    has lasted as long as the lease of a slot."""
     states = {state for one in (end, *end.others) for _, state in one.states}
     most = end.scenario.slots or end.scenario.images
-    if end.line.most_at_once > most and not states & PASSING:
+    outlived = end.cell.count({Kind.OUTAGE})
+    if end.line.most_at_once > most and not outlived and not states & PASSING:
         yield f"a provider had {end.line.most_at_once} jobs at once, {most} may be"
 
 

@@ -14,14 +14,7 @@ _MOST_SHOWN = 200
 
 _OVERVIEW = """\
 How many plays have which fault, over all providers and scenarios. `POST provider` is the one call
-that costs money. Not every play is worth playing:
-
-- What happens between two calls of a function is played after the first of them; before a call
-  only where it is the first of its function, or the one that pays.
-- Where a call of AWS only reads, a lost answer is the same as a call that was not made.
-- Of a call that is made over and over, the first two and the last stand for those between.
-- A call of AWS is the same whoever makes the clip: in `success` it is played with every provider,
-  in each other scenario with one.
+that costs money. What is left out, and why, is in docs/faults.md.
 """
 
 _LEGEND = """\
