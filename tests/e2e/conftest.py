@@ -23,6 +23,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         template = stack.build()
         parameters = {
             "SidecarGraceSeconds": "1",
+            "SettleSeconds": "1",
             "DailyCapUsd": "900",
             "MonthlyCapUsd": "900",
             "DigestAbove": "5",

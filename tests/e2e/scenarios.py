@@ -36,6 +36,7 @@ class Scenario:
     key: str = ""
     ordered: int = 1
     operator: bool = False
+    remark: bool = False
     passes: str = ""
     fields: frozenset[str] = frozenset()
 
@@ -58,6 +59,10 @@ class Scenario:
 
 def _delivered(name: str, **changes: Any) -> Scenario:
     return Scenario(name, "delivered", **changes)
+
+
+def _differs(name: str, **changes: Any) -> Scenario:
+    return _delivered(name, remark=True, operator=True, **changes)
 
 
 def _rejected(name: str, *fields: str, **changes: Any) -> Scenario:
@@ -148,10 +153,11 @@ RESULTS = [
     _delivered("index-last", provider="oxen", marker="faststart=0"),
     _delivered("output-list", provider="eachlabs", marker="output=list"),
     _delivered("output-object", provider="eachlabs", marker="output=object"),
-    Scenario("not-mp4", "failed", "not_a_clip", marker="result=not-mp4", operator=True),
-    Scenario(
-        "wrong-video", "failed", "not_a_clip", "fal", marker="result=wrong-video", operator=True
-    ),
+    # Paid for, so it is not thrown away: delivered as it is, or looked at again.
+    _differs("other-length", marker="result=other-length"),
+    _differs("other-shape", provider="fal", marker="result=other-shape"),
+    _delivered("private-once", provider="oxen", marker="result=redirect-private times=1"),
+    Scenario("not-mp4", "stalled", "download", marker="result=not-mp4", operator=True),
     Scenario("never-there", "stalled", "download", marker="result=500", operator=True),
     Scenario("around", "stalled", "download", "oxen", marker="result=redirect-loop", operator=True),
 ]

@@ -66,7 +66,7 @@ def test_the_same_event_many_times_at_once_is_one_order_and_one_mail(world: Worl
 
 def test_a_job_that_ended_without_a_clip_starts_again_when_dropped_again(world: World) -> None:
     marker = "[sim: submit=402 times=1]"
-    world.drop("again/photo.jpg", IMAGE, prompt=f"again {marker}")
+    world.drop("again/photo.jpg", IMAGE, prompt=f"again {marker}", provider="luma")
     assert world.end_of("again/photo.jpg").outcome == "refused"
     first = world.read_json(world.mail_about("again/photo.jpg").document["record"])
 
@@ -77,7 +77,7 @@ def test_a_job_that_ended_without_a_clip_starts_again_when_dropped_again(world: 
         return later or None
 
     wait_for("later second", dropped_later)
-    world.drop("again/photo.jpg", IMAGE, prompt=f"again {marker}")
+    world.drop("again/photo.jpg", IMAGE, prompt=f"again {marker}", provider="luma")
     second = world.second_mail_about("again/photo.jpg")
     assert second.document["outcome"] == "delivered"
     assert second.document["job_id"] == first["job_id"]
@@ -119,11 +119,14 @@ def test_a_function_that_breaks_ends_the_job_with_a_mail_and_without_a_stack_tra
     assert "KeyError" not in end.mail.text
 
 
-def test_a_provider_that_is_down_ends_the_job_unpaid(world: World) -> None:
+def test_a_provider_that_is_down_for_a_day_ends_the_job_unpaid(world: World) -> None:
     """Through the options of the function, since a simulator cannot refuse connections."""
     options = {"eachlabs": {"base_url": "http://127.0.0.1:9"}}
     with world.changed_function("GenerateFunction", PROVIDER_OPTIONS=json.dumps(options)):
         world.drop("down/photo.jpg", IMAGE, prompt="down", provider="eachlabs")
+        job_id = world.job_id_of("down/photo.jpg")
+        wait_for("some tries", lambda: world.tries("down/photo.jpg") > 3 or None)
+        world.change_ledger(job_id, created_at="2026-01-01T00:00:00.000Z")
         end = world.end_of("down/photo.jpg")
     world.reset_breaker("eachlabs")
     assert (end.outcome, end.kind) == ("refused", "unreachable")

@@ -166,6 +166,10 @@ class World:
         """How often an execution has looked at its clip."""
         return states_entered(self.stack.aws, execution_arn).count("Poll")
 
+    def tries(self, key: str) -> int:
+        """How often the newest execution for `key` has come to "Generate"."""
+        return states_entered(self.stack.aws, self.execution_of(key)).count("Generate")
+
     def in_state(self, job_id: str, *states: str) -> None:
         """Wait until the ledger holds the job in one of `states`."""
         wait_for(

@@ -121,7 +121,7 @@ def test_the_record_holds_source_settings_clip_attempts_and_cost(stage: Stage, c
             "width": 1600,
             "height": 900,
             "pinned_key": "sources/0123456789abcdef01234567.jpg",
-            "sha256": "",
+            "sha256": "5e" * 32,
         },
         "settings": {
             "prompt": "slow push-in",

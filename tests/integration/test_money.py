@@ -186,6 +186,12 @@ def test_writers_that_meet_try_again_and_then_give_up_without_a_change(
         ({}, {"estimate_usd": None}, "unknown_price"),
         ({}, {"max_cost_usd": Decimal("0.10")}, "over_cap"),
         ({"caps": Caps(Decimal("0.10"), Decimal(9), Decimal(9))}, {}, "over_cap"),
+        ({"caps": Caps(Decimal(0), Decimal(9), Decimal(9))}, {}, "paid_calls_off"),
+        (
+            {"caps": Caps(Decimal(9), Decimal(0), Decimal(9)), "unknown_prices": True},
+            {"estimate_usd": None},
+            "paid_calls_off",
+        ),
     ],
 )
 def test_what_the_rules_forbid_is_refused_before_anybody_is_asked(
@@ -202,6 +208,13 @@ def test_what_the_rules_forbid_is_refused_before_anybody_is_asked(
     assert failure_of(aws.ledger.require(held.job_id))["kind"] == kind
     assert provider.requests == []
     assert committed(aws, "2026-11-20") == 0
+
+
+def test_a_cap_of_0_says_which_one_it_is_and_counts_as_unused() -> None:
+    assert Caps(Decimal(9), Decimal(9), Decimal(0)).off == "MonthlyCapUsd"
+    assert Caps(Decimal(9), Decimal(9), Decimal(9)).off == ""
+    shares = [Spending("2026-11", Decimal(spent), Decimal(0)).share for spent in (0, 1)]
+    assert shares == [0, 1]
 
 
 def test_an_unknown_price_may_be_allowed(aws: Aws, provider: FakeProvider, clock: Clock) -> None:
@@ -327,10 +340,6 @@ def test_a_provider_that_cannot_make_the_clip_or_costs_too_much_gets_no_job() ->
     cheap = replace(rules, caps=Caps(Decimal("0.90"), Decimal(9), Decimal(9)))
     assert cheap.next_provider(dear, FailureKind.NO_CREDIT) is None
     assert rules.next_provider(dear, FailureKind.NO_CREDIT) is not None
-
-
-def test_a_share_of_a_cap_of_nothing_is_all_of_it() -> None:
-    assert Spending("2026-11", Decimal(0), Decimal(0)).share == 1
 
 
 def test_rules_without_failover_keep_a_job_where_it_is() -> None:

@@ -266,7 +266,7 @@ def test_all_variables_that_are_missing_or_wrong_are_named_at_once(
         (GenerateSettings, "LEDGER_TABLE", None),
         (GenerateSettings, "ALLOW_PAID_CALLS", None),  # nobody pays by oversight
         (GenerateSettings, "ALLOW_PAID_CALLS", ""),
-        (GenerateSettings, "JOB_CAP_USD", "0"),
+        (GenerateSettings, "JOB_CAP_USD", "-1"),
         (GenerateSettings, "DAILY_CAP_USD", None),
         (GenerateSettings, "MONTHLY_CAP_USD", "NaN"),
         (GenerateSettings, "FAILOVER_PROVIDERS", "pika"),

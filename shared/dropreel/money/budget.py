@@ -16,6 +16,12 @@ class Caps:
     day: Decimal
     month: Decimal
 
+    @property
+    def off(self) -> str:
+        """The parameter of a cap that is 0, which stops all orders; empty if there is none."""
+        named = {"JobCapUsd": self.job, "DailyCapUsd": self.day, "MonthlyCapUsd": self.month}
+        return next((name for name, cap in named.items() if not cap), "")
+
 
 @dataclass(frozen=True, slots=True)
 class Spending:
@@ -27,7 +33,9 @@ class Spending:
 
     @property
     def share(self) -> Decimal:
-        return self.committed / self.cap if self.cap else Decimal(1)
+        if not self.cap:  # nothing is ordered
+            return Decimal(1 if self.committed else 0)
+        return self.committed / self.cap
 
 
 class CapReachedError(DropreelError):

@@ -33,6 +33,9 @@ class SpendingRules:
         if not self.paid_calls:
             message = "paid calls are off in this installation"
             return JobFailure.of(FailureKind.PAID_CALLS_OFF, message)
+        if self.caps.off:
+            message = f"{self.caps.off} is 0 in this installation"
+            return JobFailure.of(FailureKind.PAID_CALLS_OFF, message)
         price = job.estimate_usd
         if price is not None:
             return self._over_cap(job, price)
@@ -76,11 +79,11 @@ class SpendingRules:
 
 
 class CapSettings(Settings):
-    """Caps in US dollars; days and months are those of UTC."""
+    """Caps in US dollars; days and months are those of UTC. 0 stops all orders."""
 
-    job_cap_usd: Annotated[Decimal, Field(gt=0)]
-    daily_cap_usd: Annotated[Decimal, Field(gt=0)]
-    monthly_cap_usd: Annotated[Decimal, Field(gt=0)]
+    job_cap_usd: Annotated[Decimal, Field(ge=0)]
+    daily_cap_usd: Annotated[Decimal, Field(ge=0)]
+    monthly_cap_usd: Annotated[Decimal, Field(ge=0)]
 
     def caps(self) -> Caps:
         return Caps(self.job_cap_usd, self.daily_cap_usd, self.monthly_cap_usd)
