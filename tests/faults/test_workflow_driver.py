@@ -30,6 +30,7 @@ ROUTES = {
         "again": "Wait to generate",
         "ready": "Finalize",
         "ended": "Finalize",
+        "superseded": "Not delivered",
     },
     "Clip delivered?": {
         "delivered": "Delivered",
@@ -193,9 +194,10 @@ def test_a_lost_answer_of_generate_is_polled_for_and_kept_for_the_end() -> None:
 
 @pytest.mark.parametrize("step", ["slot", "poll"])
 def test_an_error_that_stays_is_kept_for_the_end(step: str) -> None:
-    failing = {step: [Reply(error="Boom")] * 9, "generate": [answer("accepted")]}
+    failing = {step: [Reply(error="Boom")] * 999, "generate": [answer("accepted")]}
     played = Played(answers=failing)
-    played.timeline.run(played.clock.now() + 600) if step == "slot" else played.to_the_end()
+    a_week_later = played.clock.now() + 7 * 86_400
+    played.timeline.run(a_week_later) if step == "slot" else played.to_the_end()
     assert played.payloads["finalize"][0]["accident"] == "Boom"
     assert played.execution.error == "end"
 
