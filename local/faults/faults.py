@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from zlib import crc32
 
 
 class Place(StrEnum):
@@ -62,7 +63,7 @@ HARMLESS = frozenset(
 INVOKE = "invoke"  # the call of the function itself
 END = "end"  # of the whole play
 LATER_HOURS = (25, 91 * 24)
-OUTAGE_S = 1200
+OUTAGES_S = (180, 1200)  # a short one and a long one
 SLEEP_S = 50  # the longest that all functions may sleep through
 DELAY_S = 20  # shorter than any client waits for an answer
 READ_TIMEOUT_S = 25  # of the HTTP client
@@ -171,6 +172,11 @@ class Fault:
     def __str__(self) -> str:
         what = f"{self.kind} ({self.hours} h)" if self.hours else self.kind.value
         return f"{what} {self.place} {self.label}"
+
+
+def outage_s(fault: Fault) -> int:
+    """How long the outage lasts: its name decides."""
+    return OUTAGES_S[crc32(str(fault).encode()) % len(OUTAGES_S)]
 
 
 def late_faults() -> list[Fault]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from dropreel.jobs.job import State
 from dropreel.providers.catalog import CATALOG
 from local.faults.ends import End, ends_of
-from local.faults.faults import END, HARMLESS, OUTAGE_S, Cell, Fault, Kind, Place, Point
+from local.faults.faults import END, HARMLESS, OUTAGES_S, Cell, Fault, Kind, Place, Point
 from local.faults.functions import DEADLINE
 from local.faults.scenarios import SCENARIOS
 from local.faults.world import World
@@ -116,4 +116,4 @@ def too_late(seconds: float, cell: Cell, clean: Baseline) -> list[str]:
 def _allowed_s(fault: Fault) -> float:
     if fault.kind in HARMLESS:
         return SOON_S
-    return LATEST_S + (OUTAGE_S if fault.kind is Kind.OUTAGE else 0)
+    return LATEST_S + (max(OUTAGES_S) if fault.kind is Kind.OUTAGE else 0)

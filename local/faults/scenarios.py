@@ -106,10 +106,10 @@ SCENARIOS = {
             unbilled=frozenset({"luma"}),
         ),
         Scenario("busy", "[sim: submit=429 times=2]", begins_at=_BEFORE_MIDNIGHT),
-        # Longer than the deadline allows that was set when it was ordered.
+        # Listed after the first search, and made later than the deadline that the order had.
         Scenario(
             "lost",
-            "[sim: submit=drop-after times=1]",
+            "[sim: submit=drop-after times=1] [sim: listed=45]",
             seconds=615,
             passing="unknown",
             failover=("luma", "fal"),  # which must not be used
@@ -150,7 +150,14 @@ SCENARIOS = {
             one_prompt=True,
             providers=("fal", "oxen"),
         ),
-        Scenario("cut", "[sim: result=truncated times=2]", parts=2, providers=("luma",)),
+        # Success without a clip, half a clip, and an address that nobody may follow.
+        Scenario(
+            "cut",
+            "[sim: output=late times=2] [sim: result=truncated times=1] "
+            "[sim: result=redirect-private times=1]",
+            parts=2,
+            providers=("luma",),
+        ),
         Scenario(
             "failing",
             "[sim: end=failed-retryable told=status]",

@@ -10,13 +10,13 @@ from typing import Any, Protocol, TypeVar
 from local.faults.faults import (
     DELAY_S,
     INVOKE,
-    OUTAGE_S,
     READ_TIMEOUT_S,
     Fault,
     Kind,
     Place,
     Point,
     call_of,
+    outage_s,
     service_of,
 )
 
@@ -219,7 +219,7 @@ class Wire:
             invocation.dead = True
             raise Killed(hung=kind is Kind.TIMEOUT)
         if kind is Kind.OUTAGE:
-            self._down[service_of(call_of(fault.label))] = self._around.now() + OUTAGE_S
+            self._down[service_of(call_of(fault.label))] = self._around.now() + outage_s(fault)
         elif kind is Kind.REDELIVERY:
             invocation.answer_instead = self._around.again(invocation)
         else:
