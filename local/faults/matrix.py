@@ -128,7 +128,7 @@ def sample(cells: Sequence[Cell]) -> list[Cell]:
 
 def _always(cell: Cell) -> bool:
     fault = cell.fault
-    if fault is None or fault.label == END:
+    if fault is None or (cell.scenario == FIRST and fault.label == END):
         return True
     if cell.scenario == FIRST and fault.label.startswith("generate:POST "):
         return True

@@ -110,7 +110,7 @@ SCENARIOS = {
         Scenario(
             "lost",
             "[sim: submit=drop-after times=1] [sim: listed=45]",
-            seconds=615,
+            seconds=605,
             passing="unknown",
             failover=("luma", "fal"),  # which must not be used
         ),

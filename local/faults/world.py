@@ -299,10 +299,16 @@ class World:
         self._finalize_late(found, 0)
 
     def struck(self) -> None:
-        told = [item for item in self.dynamo.items("NOTICE#").values() if "told_at" in item]
+        jobs = self.dynamo.items("JOB#")
+        known = tuple(f"NOTICE#{key.removeprefix('JOB#')}-" for key in jobs)
+        noted = [
+            key
+            for key, item in self.dynamo.items("NOTICE#").items()
+            if "told_at" in item and key.startswith((*known, "NOTICE#rejected-", "NOTICE#digest-"))
+        ]
         mails = [mail for mail in self.sns.published if mail.topic == RESULTS]
-        results = [item for item in told if not item["pk"]["S"].endswith("-operators")]
-        self.story.sent_not_noted = len(mails) > len(results)
+        results = [key for key in noted if not key.endswith("-operators")]
+        self.story.sent_not_noted |= len(mails) > len(results)
 
 
 @contextmanager
