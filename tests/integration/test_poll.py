@@ -320,8 +320,14 @@ def test_success_without_a_clip_is_looked_at_again_until_the_deadline(
     aws: Aws, polling: Poll, provider: FakeProvider, clock: Clock
 ) -> None:
     job = submitted(aws)
-    provider.status_answers = [Pending(Phase.WITHOUT_CLIP, "completed")] * 2
-    assert poll(polling, job.job_id)["outcome"] == "wait"
+    provider.status_answers = [Pending(Phase.WITHOUT_CLIP, "completed")] * 9
+    waits, searches = [], 0
+    for _ in range(8):
+        outcome = poll(polling, job.job_id, searches=searches)
+        searches = outcome["searches"]
+        waits.append(outcome["wait_seconds"])
+    assert waits[-1] > waits[0]
+    assert waits == sorted(waits)
     clock.pass_time(hours=2)
     assert poll(polling, job.job_id) == {"outcome": "ended", "state": "stalled"}
     assert failure_of(aws.ledger.require(job.job_id))["message"] == "last seen: without clip"

@@ -308,27 +308,6 @@ def test_of_many_at_once_as_many_go_as_there_are_slots(aws: Aws, clock: Clock) -
     assert len(woken(aws)) == len(held(aws)) == 5
 
 
-def test_a_hundred_free_slots_are_given_within_the_limits_of_a_transaction(
-    aws: Aws, clock: Clock
-) -> None:
-    """DynamoDB: 4 KB for an expression, 100 writes; here they are not enforced."""
-    sent: list[dict[str, Any]] = []
-    slots = aws.slots(clock, luma=Limit(jobs=500))
-    client = aws.table._client
-    client.meta.events.register(
-        "provide-client-params.dynamodb.TransactWriteItems",
-        lambda params, **_: sent.append(params),
-    )
-    for one in map(job, range(120)):
-        slots._keep_token(one.job_id, f"token {int(one.job_id, 16)}")
-        aws.table.put(_place(one), {"job_id": one.job_id})
-    slots.serve("luma")
-    assert len(held(aws)) == 120
-    assert max(len(one["TransactItems"]) for one in sent) <= 100
-    expressions = [one["TransactItems"][0]["Update"]["UpdateExpression"] for one in sent]
-    assert max(map(len, expressions)) < 4096
-
-
 @hypothesis_settings(
     max_examples=15,
     deadline=None,

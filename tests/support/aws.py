@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from threading import Lock
 from typing import Any
 
 import boto3
@@ -203,19 +202,7 @@ def _clients() -> tuple[Any, Any, Any, Any, Any]:
         region_name="us-east-1",
     )
     s3, sns, sqs, dynamodb, workflow = (session.client(name) for name in services)  # type: ignore[call-overload]
-    _one_at_a_time(dynamodb)
     return s3, sns, sqs, dynamodb, workflow
-
-
-def _one_at_a_time(client: Any) -> None:
-    """DynamoDB checks and writes in one step; moto does so only when calls do not overlap."""
-    lock, call = Lock(), client._make_api_call
-
-    def locked(*arguments: Any) -> Any:
-        with lock:
-            return call(*arguments)
-
-    client._make_api_call = locked
 
 
 def resources() -> Aws:

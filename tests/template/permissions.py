@@ -121,8 +121,9 @@ ALLOWED_AT_CLIPS = {
     "SlotFunction": set(),
     "PollFunction": set(),
     "FinalizeFunction": {
-        ("s3:PutObject", "${ClipsBucket.Arn}/clips/*"),
-        ("s3:AbortMultipartUpload", "${ClipsBucket.Arn}/clips/*"),
+        (action, f"${{ClipsBucket.Arn}}/{folder}/*")
+        for folder in ("clips", "quarantine")
+        for action in ("s3:PutObject", "s3:AbortMultipartUpload")
     },
     "SweepFunction": set(),
     "ThumbnailFunction": {

@@ -73,8 +73,8 @@ def keeping_broken_uploads(template: Document) -> list[str]:
 
 
 def expiring_clips(template: Document) -> list[str]:
-    """Only pinned images and thumbnails are ever deleted by themselves."""
-    passing = ("sources/", "thumbnails/")
+    """Only pinned images, thumbnails and what is no video are ever deleted by themselves."""
+    passing = ("sources/", "thumbnails/", "quarantine/")
     return [
         f"{name}: {rule['Id']}"
         for name, bucket in buckets(template).items()

@@ -156,7 +156,7 @@ def passing_other_things(workflow: Document) -> list[str]:
         "Wait for a slot": _fields(SlotEvent),
         "Generate": _fields(GenerateEvent),
         "Poll": _fields(PollEvent),
-        "Finalize": _fields(FinalizeEvent) - {"late"},  # EventBridge's alone
+        "Finalize": _fields(FinalizeEvent) - {"late", "resumed"},  # EventBridge's alone
     }
     given = {name: set(workflow["States"][name]["Arguments"]["Payload"]) for name in TASKS}
     return [name for name in TASKS if given[name] != taken[name]]

@@ -85,10 +85,11 @@ class Resume(_Event):
 
 @dataclass(frozen=True, slots=True)
 class PollEvent(_Event):
-    """`searches`: for a lost order, so far. `pending_at`: when the job was last seen pending.
+    """`searches`: so far, for a lost order, or for the clip of one that is done.
 
-    `provider_job_id` is that of an order which `generate` could not note. `resume` is there on the
-    first poll of a resumed execution; such an execution may not order.
+    `pending_at`: when the job was last seen pending. `provider_job_id` is that of an order
+    which `generate` could not note. `resume` is there on the first poll of a resumed execution;
+    such an execution may not order.
     """
 
     job_id: str

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 TimeLeft = Callable[[], float]  # seconds that the function still has
 
-_ODD = frozenset({Phase.UNRECOGNISED, Phase.WITHOUT_CLIP})
+LONGEST_CLIP_WAIT_S = 300
 _ORDER_ID = re.compile(r"(?=.*[0-9A-Za-z])[0-9A-Za-z._~:-]{1,256}")
 
 
@@ -145,10 +145,10 @@ class Poll:
     def _poll(self, job: Job, event: PollEvent, time_left: TimeLeft | None) -> PollOutcome:
         watch = self.watcher.over(job, event.pending_at)
         status = watch.until_news(self.provider(job.provider), time_left)
-        return self._settle(job, status, watch, event.may_order)
+        return self._settle(job, status, watch, event)
 
     def _settle(
-        self, job: Job, status: StatusOutcome, watch: Watch, may_order: bool
+        self, job: Job, status: StatusOutcome, watch: Watch, event: PollEvent
     ) -> PollOutcome:
         match status:
             case Ready(cost_usd=cost):
@@ -159,10 +159,13 @@ class Poll:
                 return ClipReady(job.state)
             case Failed(failure):
                 report_failure("the provider made no clip", failure)
-                return self._failed(job, failure.of_job(), may_order)
+                return self._failed(job, failure.of_job(), event.may_order)
+            case Pending(Phase.WITHOUT_CLIP, word, retry_after):
+                logger.warning("done, but without a clip", word=word)
+                return self._wait_for_clip(job, watch, retry_after, event.searches)
             case Pending(phase, word, retry_after):
-                if phase in _ODD:
-                    logger.warning("odd status", phase=phase.value, word=word)
+                if phase is Phase.UNRECOGNISED:
+                    logger.warning("unrecognised status word", word=word)
                 return self._wait(job, phase.value, watch, retry_after)
             case NoAnswer(failure, retry_after):
                 report_failure("no status this time", failure)
@@ -196,6 +199,14 @@ class Poll:
         if job.state is State.SUBMITTED and seen == Phase.RUNNING:
             job = self.ledger.move(job, State.RUNNING)
         return Wait(watch.wait_s(retry_after), job.state, pending_at=watch.pending_at)
+
+    def _wait_for_clip(
+        self, job: Job, watch: Watch, retry_after: float | None, searches: int
+    ) -> Wait | Ended:
+        """The job is said to be done, but names no clip: look again, ever less often."""
+        longest = max(retry_after or 0, min(LONGEST_CLIP_WAIT_S, 2 ** min(searches, 9)))
+        waited = self._wait(job, Phase.WITHOUT_CLIP.value, watch, longest)
+        return replace(waited, searches=searches + 1) if isinstance(waited, Wait) else waited
 
     def _stalled(self, job: Job, seen: str) -> Ended:
         failure = JobFailure.of(FailureKind.DEADLINE, f"last seen: {seen}")

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from dropreel.jobs.job import Job, from_iso, utc_iso
 from dropreel.ledger.runtimes import MeasuredRuntimes
-from dropreel.providers.base import Pending, Provider, StatusOutcome
+from dropreel.providers.base import Pending, Phase, Provider, StatusOutcome
 from dropreel.settings import Settings
 from dropreel.waiting.runtimes import Kind
 from dropreel.waiting.schedule import LONGEST_WATCH_S, Schedule
@@ -115,7 +115,9 @@ class Watch:
         return status
 
     def _goes_on(self, status: StatusOutcome) -> bool:
-        return isinstance(status, Pending) and (status.retry_after or 0) <= self._pace_s
+        if not isinstance(status, Pending) or status.phase is Phase.WITHOUT_CLIP:
+            return False
+        return (status.retry_after or 0) <= self._pace_s
 
     def _waited_s(self) -> float:
         return (self._watcher.now() - from_iso(self._job.asked_at)).total_seconds()
