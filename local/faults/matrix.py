@@ -47,7 +47,7 @@ def play(played_in: World, cell: Cell) -> Result:
     clean = baseline(played_in, cell.provider, cell.scenario)
     story = played_in.play(cell)
     ends = ends_of(played_in, cell)
-    found, lives = violations(ends, SCENARIOS[cell.scenario]), survivable(cell)
+    found, lives = violations(ends, cell, story.undelivered), survivable(cell)
     if lives and len(ends) == len(clean.ends):
         found += (*worse_ends(ends, clean), *too_late(story.settled_at, cell, clean))
     return Result(
