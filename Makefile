@@ -39,8 +39,11 @@ test: .venv/ready check ## Run `make check` and all tests
 	$(BIN)/pytest -n 2 --dist worksteal tests/faults || failed=1; \
 	wait $$e2e || failed=1; trap - EXIT; cat out/e2e.txt; exit $$failed
 
-faults: .venv/ready ## Simulate faults at every step and count duplicate payments (none are allowed)
-	$(BIN)/python -m local.faults
+faults: .venv/ready ## Simulate faults at every step and count duplicate payments (none are allowed; with QUICK=1 a sample)
+	@failed=0; $(BIN)/python -m local.faults $(if $(QUICK),--quick) || failed=1; \
+	echo "mutations: each fence is taken away in turn, and must be missed"; \
+	$(if $(QUICK),echo "not in the quick run; make test does it",$(BIN)/pytest -q -n 2 --dist worksteal \
+		tests/faults/test_fences.py tests/faults/test_mutations.py || failed=1); exit $$failed
 
 bench: .venv/bench ## Measure speed, cost, memory and starts (40 minutes; with QUICK=1 two)
 	$(BIN)/python -m local.bench

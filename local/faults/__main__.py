@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -10,11 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from local.faults.faults import Cell, Result
-from local.faults.matrix import plan, play_all, sample
+from local.faults.matrix import Draw, plan, play_all, sample
 from local.faults.provider import NAMES
-from local.faults.report import PAGE, page, summary, told
+from local.faults.report import PAGE, Run, lines, page
 from local.faults.scenarios import SCENARIOS
 from local.faults.world import world
+
+PAIRS, QUICK_PAIRS = 4000, 250
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,14 +27,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="clips-") as scratch:
         cache = Path(scratch)
         cells = _cells(wanted, cache)
-        results = _play(cells, cache, wanted.processes)
-    seconds = time.monotonic() - begun
+        draws = [
+            Draw(wanted.seed, number, faults)
+            for faults, count in ((2, wanted.pairs), (3, wanted.triples))
+            for number in range(count)
+        ]
+        results = _play([*cells, *draws], cache, wanted.processes)
+    run = Run(results, wanted.seed, time.monotonic() - begun)
     wanted.page.parent.mkdir(parents=True, exist_ok=True)
-    wanted.page.write_text(page(results, seconds), encoding="utf-8")
-    print(f"{told(results)} in {seconds:.0f} s: {wanted.page}")
-    for line in summary(results):
-        print(line)
-    return 1 if any(result.violations for result in results) else 0
+    wanted.page.write_text(page(run), encoding="utf-8")
+    print("\n".join([*lines(run), str(wanted.page)]))
+    return 1 if run.broken else 0
 
 
 def _wanted(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -39,9 +45,17 @@ def _wanted(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a sample of the matrix")
     parser.add_argument("--provider", action="append", choices=NAMES, help="only this one")
     parser.add_argument("--scenario", action="append", choices=tuple(SCENARIOS), help="only this")
+    parser.add_argument("--pairs", type=int, help="how many plays with two faults")
+    parser.add_argument("--triples", type=int, default=0, help="how many with three")
+    parser.add_argument("--seed", type=int, help="repeats the pairs and triples of an earlier run")
     parser.add_argument("--processes", type=int, default=2, help="how many play at once")
     parser.add_argument("--page", type=Path, default=PAGE, help="where the report goes")
-    return parser.parse_args(arguments)
+    wanted = parser.parse_args(arguments)
+    if wanted.seed is None:
+        wanted.seed = int.from_bytes(os.urandom(4), "big")
+    if wanted.pairs is None:
+        wanted.pairs = QUICK_PAIRS if wanted.quick else PAIRS
+    return wanted
 
 
 def _cells(wanted: argparse.Namespace, cache: Path) -> list[Cell]:
@@ -52,16 +66,16 @@ def _cells(wanted: argparse.Namespace, cache: Path) -> list[Cell]:
     return [cell for cell in cells if cell.scenario in (wanted.scenario or SCENARIOS)]
 
 
-def _play(cells: Sequence[Cell], cache: Path, processes: int) -> list[Result]:
-    results = []
-    for result in play_all(cells, cache, processes):
-        results.append(result)
-        if len(results) % 100 == 0 or len(results) == len(cells):
-            broken = sum(bool(one.violations) for one in results)
-            print(f"\r{len(results)} of {len(cells)}, {broken} bad", end="", file=sys.stderr)
+def _play(tasks: Sequence[Cell | Draw], cache: Path, processes: int) -> list[Result]:
+    results: dict[int, Result] = {}
+    broken = 0
+    for number, result in play_all(tasks, cache, processes):
+        results[number] = result
+        broken += bool(result.violations)
+        if len(results) % 100 == 0 or len(results) == len(tasks):
+            print(f"\r{len(results)} of {len(tasks)}, {broken} bad", end="", file=sys.stderr)
     print(file=sys.stderr)
-    order = {cell: number for number, cell in enumerate(cells)}
-    return sorted(results, key=lambda result: order[result.cell])
+    return [results[number] for number in range(len(tasks))]
 
 
 if __name__ == "__main__":

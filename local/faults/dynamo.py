@@ -9,6 +9,7 @@ moto, call by call.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -48,7 +49,10 @@ Outcome = Item | ConditionNotMetError | None
 
 
 class Dynamo:
-    """One table with the keys `pk` and `sk` and the index `unsettled`, as a boto3 client."""
+    """One table with the keys `pk` and `sk` and the index `unsettled`, as a boto3 client.
+
+    The index shows what was written at least `lag_s` seconds before `now`.
+    """
 
     exceptions = SimpleNamespace(
         ConditionalCheckFailedException=ConditionNotMetError,
@@ -56,16 +60,21 @@ class Dynamo:
         TransactionCanceledException=TransactionCanceledError,
     )
 
-    def __init__(self, table: str = "ledger") -> None:
+    def __init__(
+        self, table: str = "ledger", *, now: Callable[[], float] = lambda: 0.0, lag_s: float = 0
+    ) -> None:
         self._table = table
+        self._now, self._lag_s = now, lag_s
         self._items: dict[Key, Item] = {}
+        self._indexed: dict[Key, Item] = {}  # as the index knows them, which lags behind
+        self._to_index: deque[tuple[float, Key, Item | None]] = deque()
         self._lock = threading.RLock()
         self._done: set[str] = set()
         self.watchers: list[Watcher] = []
 
     def clear(self) -> None:
-        self._items.clear()
-        self._done.clear()
+        for kept in (self._items, self._indexed, self._to_index, self._done):
+            kept.clear()
 
     def items(self, prefix: str = "") -> dict[str, Item]:
         """What lies in the table, by `pk`."""
@@ -157,7 +166,8 @@ class Dynamo:
             raise _invalid("Query", f"{KeyConditionExpression} is no key of {IndexName}")
         wanted = ExpressionAttributeValues[":v"]
         with self._lock:
-            listed = [item for item in self._items.values() if item.get(IndexName) == wanted]
+            self._bring_index_up_to_date()
+            listed = [item for item in self._indexed.values() if item.get(IndexName) == wanted]
         listed = [item for item in listed if "created_at" in item]
         listed.sort(key=lambda item: str(item["created_at"]["S"]))
         names = (*_ATTRIBUTES, IndexName, "created_at")
@@ -178,6 +188,17 @@ class Dynamo:
                 self._store(outcome)
             else:
                 self._items.pop(key, None)
+                self._to_index.append((self._now(), key, None))
+
+    def _bring_index_up_to_date(self) -> None:
+        """Up to what was written so many seconds ago."""
+        until = self._now() - self._lag_s
+        while self._to_index and self._to_index[0][0] <= until:
+            _, key, item = self._to_index.popleft()
+            if item is None:
+                self._indexed.pop(key, None)
+            else:
+                self._indexed[key] = item
 
     def _attempt(self, verb: str, request: Item) -> Outcome:
         try:
@@ -217,6 +238,7 @@ class Dynamo:
     def _store(self, item: Item) -> None:
         key = _key({name: item[name] for name in _ATTRIBUTES})
         self._items[key] = item
+        self._to_index.append((self._now(), key, item))
         for watcher in self.watchers:
             watcher(key[0], dict(item))
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from dropreel.jobs.job import State
 from dropreel.ledger.table import plain
 from local.faults.faults import Cell, Kind
 from local.faults.scenarios import SCENARIOS, Scenario
 from local.faults.services import RESULTS, Published
-from local.faults.world import DROPS, IMAGE, World, holds
+from local.faults.world import IMAGE, World, holds
 from local.simulators import JobView
 
-REJECTED = "rejected"
+REJECTED, DIGEST = "rejected", "digest"
 
 # Whoever dies, or hears nothing, between SNS and the ledger must send the mail once more.
 MAY_MAIL_TWICE = frozenset(
@@ -30,6 +31,8 @@ class Line:
     waiting: tuple[str, ...]
     longest_s: float
     most_at_once: int
+    orders_at: tuple[float, ...]  # seconds since 1970
+    asked_in_vain: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +45,11 @@ class End:
     states: tuple[tuple[int, str], ...]
     ordered: tuple[JobView, ...]
     mails: tuple[Published, ...]
-    may_be_mailed_twice: bool
+    digests: tuple[Published, ...]
+    may_be_mailed_again: int
     line: Line
     budget: dict[str, Decimal]
-    clips: tuple[str, ...]
+    clips: tuple[bytes, ...]
     record: dict[str, Any] | None
     running: tuple[str, ...]
     resumed_and_ordered: tuple[str, ...]
@@ -77,6 +81,19 @@ class End:
         mailed = [mail.outcome for mail in self.mails if mail.topic == RESULTS]
         return [outcome for outcome in mailed if outcome != REJECTED]
 
+    def mailboxes_told(self, outcome: str) -> int:
+        """How often mailboxes were told of this outcome, in a mail of its own or in a digest."""
+        alone = sum(
+            mail.to_mailboxes and (mail.topic, mail.outcome) == (RESULTS, outcome)
+            for mail in self.mails
+        )
+        name = self.job["source"]["key"].rpartition("/")[2]
+        line = f"- {name}" if outcome == State.DELIVERED else f"- {name}: {outcome}."
+        listed = (text for mail in self.digests for text in mail.text.splitlines())
+        return alone + sum(
+            text == line if outcome == State.DELIVERED else text.startswith(line) for text in listed
+        )
+
     @property
     def rejections(self) -> int:
         """How often droppers were mailed that what they dropped starts no job."""
@@ -90,38 +107,37 @@ class End:
 def ends_of(world: World, cell: Cell) -> list[End]:
     """One for each job, the first image's first."""
     jobs = [plain(item) for item in world.dynamo.items("JOB#").values()]
-    jobs.sort(key=lambda job: DROPS.index(job["source"]["key"].removesuffix(".jpg")))
+    images = [image for image, _ in SCENARIOS[cell.scenario].files]
+    jobs.sort(key=lambda job: images.index(job["source"]["key"]))
     ends = [_end_of(world, cell, job) for job in jobs]
     return [replace(end, others=tuple(other for other in ends if other is not end)) for end in ends]
 
 
 def _end_of(world: World, cell: Cell, job: dict[str, Any]) -> End:
-    job_id, first = job["job_id"], job["source"]["key"] == IMAGE
+    job_id = job["job_id"]
     budget = {
         key.removeprefix("BUDGET#"): plain(item)["committed_usd"]
         for key, item in world.dynamo.items("BUDGET#").items()
     }
-    fault = cell.fault
+    published = world.sns.published
+    again = cell.count(MAY_MAIL_TWICE) if world.story.sent_not_noted else 0
     return End(
         cell=cell,
         scenario=SCENARIOS[cell.scenario],
         job=job,
         states=tuple(world.story.states[job_id]),
-        ordered=tuple(
-            one for one in world.providers.jobs() if one.prompt == job["settings"]["prompt"]
-        ),
+        ordered=tuple(one for one in world.providers.jobs() if job_id in str(one.parameters)),
         mails=tuple(
             mail
-            for mail in world.sns.published
-            if mail.document.get("job_id", job_id if first else "") == job_id
+            for mail in published
+            if mail.outcome != DIGEST and _concerned(mail, world) == job_id
         ),
-        may_be_mailed_twice=bool(
-            fault and fault.kind in MAY_MAIL_TWICE and world.story.sent_not_noted
-        ),
+        digests=tuple(mail for mail in published if mail.outcome == DIGEST),
+        may_be_mailed_again=again,
         budget=budget,
         line=_line(world),
         clips=tuple(
-            key
+            world.s3.objects["clips", key].body
             for key in world.s3.keys("clips", "clips/")
             if job_id in key and key.endswith(".mp4")
         ),
@@ -132,10 +148,20 @@ def _end_of(world: World, cell: Cell, job: dict[str, Any]) -> End:
             for one in world.steps.executions
             if one.arn in world.wire.ordered_by and "resume" in json.loads(one.input)
         ),
-        dropped_again=world.story.dropped_again if first else "",
+        dropped_again=world.story.dropped_again.get(job["source"]["key"], ""),
         undelivered=tuple(world.story.undelivered),
         keys_seen_on_cdn=world.providers.keys_seen_on_cdn,
     )
+
+
+def _concerned(mail: Published, world: World) -> str:
+    """The job that a mail is about; of a rejected file the one of that image, or else the first."""
+    jobs = {
+        item["source"]["M"]["key"]["S"]: str(item["job_id"]["S"])
+        for item in world.dynamo.items("JOB#").values()
+    }
+    named = str(mail.document.get("job_id", ""))
+    return named or jobs.get(mail.document.get("file", ""), jobs[IMAGE])
 
 
 def _line(world: World) -> Line:
@@ -144,6 +170,8 @@ def _line(world: World) -> Line:
         waiting=tuple(str(item["sk"]["S"]) for item in world.dynamo.listed("WAITING#")),
         longest_s=world.workflow.longest_wait_s,
         most_at_once=world.providers.most_at_once,
+        orders_at=tuple(sorted(one.accepted_at for one in world.providers.jobs())),
+        asked_in_vain=world.story.asked_in_vain,
     )
 
 

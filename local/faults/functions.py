@@ -50,13 +50,11 @@ _ENVIRONMENT = {
     "ALLOW_PAID_CALLS": "true",
     "ALLOW_UNKNOWN_PRICES": "false",
     "JOB_CAP_USD": "5",
-    "DAILY_CAP_USD": "25",
     "MONTHLY_CAP_USD": "250",
     "MAX_ORDERS_PER_JOB": "2",
     "CANCEL_STALLED_ORDERS": "false",
     "SIDECAR_GRACE_SECONDS": str(GRACE_S),
     "SETTLE_SECONDS": "20",
-    "DIGEST_ABOVE": "0",
     "DIGEST_MINUTES": "10",
     "WATCH_SECONDS": str(LONGEST_WATCH_S),
     "JOB_DEADLINE_MINUTES": str(int(DEADLINE.total_seconds() // 60)),
@@ -72,13 +70,16 @@ class Context:
     """What Lambda tells a function about its invocation."""
 
     function_name: str
+    clock: Clock
+    begun: float
     memory_limit_in_mb: int = 512
     invoked_function_arn: str = "arn:aws:lambda:us-east-1:111122223333:function:function"
     aws_request_id: str = "52fdfc07-2182-154f-163f-5f0f9a621d72"
 
     def get_remaining_time_in_millis(self) -> int:
-        """All of it: in a play functions take no time."""
-        return 1000 * TIMEOUTS[self.function_name]
+        """What is left of the function's time; none passes but in slow calls and pauses."""
+        passed = self.clock.now() - self.begun
+        return max(0, int(1000 * (TIMEOUTS[self.function_name] - passed)))
 
 
 class Functions:
@@ -102,8 +103,7 @@ class Functions:
             "PROVIDER_OPTIONS": json.dumps(providers.options()),
             "TRUSTED_RESULT_ORIGINS": providers.origin,
         }
-        self.failover: tuple[str, ...] = ()
-        self.limits: Mapping[str, Mapping[str, int]] = {}
+        self.parameters: Mapping[str, str] = {}
 
     def client(self, service_name: str, /, **_: Any) -> Any:
         return Tap(self._clients[service_name], service_name, self._wire)
@@ -114,24 +114,21 @@ class Functions:
         module: Any = import_module(f"functions.{name}.handler")
         event = json.loads(json.dumps(invocation.event))
         container = self._container()
+        context = Context(name, self._clock, self._clock.now())
 
         def run() -> Any:
             with warnings.catch_warnings(), using(container):
                 warnings.filterwarnings("ignore", message="No application metrics")
                 try:
-                    return json.loads(json.dumps(module.handler(event, Context(name))))
+                    return json.loads(json.dumps(module.handler(event, context)))
                 finally:
                     metrics.clear_metrics()
 
         return self._wire.invoke(invocation, run, TIMEOUTS[name])
 
     def _container(self) -> Container:
-        parameters = {
-            "FAILOVER_PROVIDERS": ",".join(self.failover),
-            "PROVIDER_LIMITS": json.dumps(self.limits),
-        }
         return Container(
-            {**self._environment, **parameters},
+            {**self._environment, **self.parameters},
             self,
             transport=self._transport,
             now=self._clock.moment,

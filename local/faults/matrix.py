@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from zlib import crc32
 
 from local.faults.ends import ends_of
-from local.faults.faults import END, Cell, Point, Result, late_faults
+from local.faults.faults import END, Cell, Fault, Point, Result, call_of, late_faults
 from local.faults.invariants import violations
+from local.faults.liveness import baseline, survivable, too_late, worse_ends
 from local.faults.provider import NAMES
 from local.faults.scenarios import SCENARIOS
 from local.faults.world import World, world
 
 # Of a call that is made over and over, the first and the last ones stand for those between.
-_FIRST, _LAST = 3, 2
+_FIRST, _LAST = 2, 1
 
-# In the sample these are played with every fault: where money, claims and mails hang on one call,
-# and in a line the turn of whoever waits.
+FIRST = "success"
+
+# In the sample these are played with every fault: the call that pays at every provider, and at one
+# where money, claims and mails hang on one call, and in a line the turn of whoever waits.
 _WRITES = ("dynamodb.put_item", "dynamodb.transact_write_items")
 _DECISIVE = {
-    "success": tuple(
+    FIRST: tuple(
         f"{function}:{call}"
         for function in ("submit", "generate", "poll", "finalize")
-        for call in (*_WRITES, "POST ", "sns.publish")
+        for call in (*_WRITES, "sns.publish")
     ),
     "in line": tuple(
         f"{function}:{call}"
@@ -34,35 +39,70 @@ _DECISIVE = {
         for call in ("dynamodb.transact_write_items", "stepfunctions.send_task_success")
     ),
 }
+_DECISIVE_AT = "luma"
 
 
 def play(played_in: World, cell: Cell) -> Result:
     """Play one cell and look at what is left."""
-    played_in.play(cell)
+    clean = baseline(played_in, cell.provider, cell.scenario)
+    story = played_in.play(cell)
     ends = ends_of(played_in, cell)
+    found, lives = violations(ends, cell, story.undelivered), survivable(cell)
+    if lives and len(ends) == len(clean.ends):
+        found += (*worse_ends(ends, clean), *too_late(story.settled_at, cell, clean))
     return Result(
         cell=cell,
         state="+".join(dict.fromkeys(end.state for end in ends)),
         accepted=sum(len(end.ordered) for end in ends),
         mails=tuple(outcome for end in ends for outcome in end.results),
         committed_usd=str(ends[0].committed_usd) if ends else "",
-        violations=violations(ends, SCENARIOS[cell.scenario]),
-        struck=played_in.wire.fired or cell.fault is None or cell.fault in late_faults(),
+        violations=found,
+        struck=len(played_in.wire.struck) == sum(fault.label != END for fault in cell.faults),
+        survivable=lives,
     )
 
 
 def plan(played_in: World, providers: Iterable[str] = NAMES) -> list[Cell]:
     """Every fault at every call of every scenario: the calls are those of plays without one."""
-    cells: list[Cell] = []
-    for provider in providers:
-        for scenario in (name for name, one in SCENARIOS.items() if provider in one.providers):
-            clean = Cell(provider, scenario, None)
-            played_in.play(clean)
-            points = thinned(played_in.points)
-            faults = [fault for point in points for fault in point.faults()]
-            cells.append(clean)
-            cells += [Cell(provider, scenario, fault) for fault in (*faults, *late_faults())]
-    return cells
+    found: list[Cell] = []
+    for provider, scenario in courses(providers):
+        points = thinned(baseline(played_in, provider, scenario).points)
+        faults = [None, *(fault for point in points for fault in point.faults()), *late_faults()]
+        found += [Cell(provider, scenario, fault) for fault in faults]
+    return shared(found)
+
+
+def courses(providers: Iterable[str] = NAMES) -> list[tuple[str, str]]:
+    """All providers, each with the scenarios that it is played in."""
+    return [
+        (provider, name)
+        for provider in providers
+        for name, scenario in SCENARIOS.items()
+        if provider in scenario.providers
+    ]
+
+
+def shared(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells without those that differ in nothing but the provider, which has no part in them.
+
+    A call of AWS is the same whoever makes the clip. In the first scenario it is played with all
+    providers, in each other one with one of them, which its name decides.
+    """
+    alike: dict[tuple[str, Fault | None], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        alike[cell.scenario, cell.fault].append(cell)
+    return [cell for cell in cells if _is_own(cell) or _is_chosen(cell, alike)]
+
+
+def _is_own(cell: Cell) -> bool:
+    """Whether the provider has a part in the cell."""
+    fault = cell.fault
+    return not fault or fault.label == END or cell.scenario == FIRST or "/" in call_of(fault.label)
+
+
+def _is_chosen(cell: Cell, alike: Mapping[tuple[str, Fault | None], list[Cell]]) -> bool:
+    group = alike[cell.scenario, cell.fault]
+    return group[crc32(str(cell.fault).encode()) % len(group)] is cell
 
 
 def thinned(points: Sequence[Point]) -> list[Point]:
@@ -88,9 +128,12 @@ def sample(cells: Sequence[Cell]) -> list[Cell]:
 
 def _always(cell: Cell) -> bool:
     fault = cell.fault
-    if fault is None or fault.label == END:
+    if fault is None or (cell.scenario == FIRST and fault.label == END):
         return True
-    return fault.label.startswith(_DECISIVE.get(cell.scenario, ()))
+    if cell.scenario == FIRST and fault.label.startswith("generate:POST "):
+        return True
+    decisive = _DECISIVE.get(cell.scenario, ())
+    return cell.provider == _DECISIVE_AT and fault.label.startswith(decisive)
 
 
 def _groups(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
@@ -98,26 +141,60 @@ def _groups(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
     groups: dict[tuple[str, ...], list[Cell]] = defaultdict(list)
     for cell in cells:
         if cell.fault:
-            function, _, _ = cell.fault.label.partition(":")
-            groups[cell.provider, cell.scenario, cell.fault.label].append(cell)
-            groups[cell.provider, function, cell.fault.kind, cell.fault.place].append(cell)
+            call, _, _ = cell.fault.label.partition("#")
+            function, _, _ = call.partition(":")
+            groups[cell.scenario, call].append(cell)
+            groups[function, cell.fault.kind, cell.fault.place].append(cell)
     yield from groups.values()
 
 
 # --- playing many ------------------------------------------------------------------------------
 
 
-def play_all(cells: Sequence[Cell], cache: Path, processes: int = 1) -> Iterator[Result]:
-    """Play the cells, in any order where several processes share them."""
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One play with several faults at random: the same seed and number give the same faults."""
+
+    seed: int
+    number: int
+    faults: int
+
+    def cell(self, played_in: World) -> Cell:
+        """Each fault after the first is at a call of the play without faults, or at one that the
+        faults before it have led to."""
+        chance = Random(f"{self.seed}-{self.number}")  # noqa: S311 - not for secrets
+        provider, scenario = chance.choice(courses())
+        usual = thinned(baseline(played_in, provider, scenario).points)
+        faults: list[Fault] = []
+        while len(faults) < self.faults:
+            reached = usual
+            if faults and chance.random() < 0.5:
+                played_in.play(Cell(provider, scenario, faults[0], tuple(faults[1:])))
+                reached = played_in.points
+            fault = chance.choice(chance.choice(reached).faults())
+            if fault.label not in {other.label for other in faults}:
+                faults.append(fault)
+        return Cell(provider, scenario, faults[0], tuple(faults[1:]))
+
+
+def play_all(
+    tasks: Sequence[Cell | Draw], cache: Path, processes: int = 1
+) -> Iterator[tuple[int, Result]]:
+    """Play all, each with its place in `tasks`; in any order where several processes share them."""
+    numbered = list(enumerate(tasks))
     if processes == 1:
         with world(cache) as played_in:
-            for cell in cells:
-                yield play(played_in, cell)
+            for number, task in numbered:
+                yield number, _played(played_in, task)
         return
     # Not forked: a world has threads, which a fork would leave behind.
     context = multiprocessing.get_context("spawn")
     with context.Pool(processes, _enter, (cache,)) as pool:
-        yield from pool.imap_unordered(_play_here, cells, chunksize=16)
+        yield from pool.imap_unordered(_play_here, numbered, chunksize=16)
+
+
+def _played(played_in: World, task: Cell | Draw) -> Result:
+    return play(played_in, task.cell(played_in) if isinstance(task, Draw) else task)
 
 
 _here: list[World] = []
@@ -129,5 +206,6 @@ def _enter(cache: Path) -> None:
     _here.append(_open.enter_context(world(cache)))
 
 
-def _play_here(cell: Cell) -> Result:
-    return play(_here[0], cell)
+def _play_here(numbered: tuple[int, Cell | Draw]) -> tuple[int, Result]:
+    number, task = numbered
+    return number, _played(_here[0], task)

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 import httpx
 
 from dropreel.providers.catalog import CATALOG
-from local.faults.faults import Kind, Place
+from local.faults.faults import READ_TIMEOUT_S, Kind, Place
 from local.faults.wire import Wire
 from local.simulators import Simulators
 from local.simulators.clock import ManualClock
@@ -26,7 +26,6 @@ AT_WORK = frozenset({"queued", "running"})
 KEYS = {name: f"{name}-id:{name}-secret" for name in NAMES}
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
-_READ_TIMEOUT_S = 25
 
 
 class Clock(ManualClock):
@@ -98,7 +97,7 @@ class Transport(httpx.BaseTransport):
         answer = self._providers.respond(_request(request))
         if answer.silent:
             raise httpx.RemoteProtocolError("closed without an answer", request=request)
-        if answer.delay > _READ_TIMEOUT_S:
+        if answer.delay > READ_TIMEOUT_S:
             raise httpx.ReadTimeout("no answer in time", request=request)
         return _response(answer)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from local.faults.faults import Kind, Place, Result
@@ -12,8 +13,8 @@ PAGE = Path(__file__).resolve().parents[2] / "out" / "faults.md"
 _MOST_SHOWN = 200
 
 _OVERVIEW = """\
-How many cells have which fault, over all providers and scenarios. `POST provider` is the one call
-that costs money.
+How many plays have which fault, over all providers and scenarios. `POST provider` is the one call
+that costs money. What is left out, and why, is in docs/faults.md.
 """
 
 _LEGEND = """\
@@ -25,31 +26,56 @@ SNS and the ledger. A second order is right after a first one that failed and co
 """
 
 
-def page(results: Sequence[Result], seconds: float) -> str:
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All results of one run. `seed` is that of its pairs and triples."""
+
+    results: Sequence[Result]
+    seed: int = 0
+    seconds: float = 0.0
+
+    @property
+    def broken(self) -> list[Result]:
+        return [result for result in self.results if result.violations]
+
+    def with_faults(self, *counts: int) -> list[Result]:
+        return [result for result in self.results if len(result.cell.faults) in counts]
+
+
+def lines(run: Run) -> list[str]:
+    """What was played and what does not hold, a line each."""
+    survivable = [result for result in run.results if result.survivable]
+    pairs, triples = run.with_faults(2), run.with_faults(3)
+    drawn = [f"{len(pairs)} pairs of faults"] if pairs else []
+    drawn += [f"{len(triples)} triples"] if triples else []
+    return [
+        f"{len(run.with_faults(0, 1))} cells in {run.seconds:.0f} s, pairs included",
+        *([f"{' and '.join(drawn)} (--seed {run.seed} repeats them)"] if drawn else []),
+        f"liveness: {len(survivable)} plays had to end as without a fault",
+        *summary(run.results),
+        f"{len(run.broken)} violations",
+    ]
+
+
+def page(run: Run) -> str:
     """Markdown of all results."""
-    broken = [result for result in results if result.violations]
-    lines = [
+    text = [
         "# Fault matrix",
         "",
-        f"{told(results)} in {seconds:.0f} s.",
+        *(f"- {line.strip()}" for line in lines(run)),
         "",
-        *_violations(broken),
+        *_violations(run.broken),
         "## What was played",
         "",
         _OVERVIEW,
-        *_overview(results),
+        *_overview(run.results),
         "",
         "## What each fault led to",
         "",
         _LEGEND,
-        *_tables(results),
+        *_tables(run.with_faults(0, 1)),
     ]
-    return "\n".join(lines) + "\n"
-
-
-def told(results: Sequence[Result]) -> str:
-    broken = sum(1 for result in results if result.violations)
-    return f"{len(results)} cells, {broken} with violations"
+    return "\n".join(text) + "\n"
 
 
 def summary(results: Iterable[Result]) -> list[str]:
@@ -62,9 +88,6 @@ def _violations(broken: Sequence[Result]) -> Iterator[str]:
     if not broken:
         return
     yield "## Violations"
-    yield ""
-    for line in summary(broken):
-        yield f"- {line.strip()}"
     yield ""
     yield "| cell | what does not hold |"
     yield "|---|---|"
@@ -79,7 +102,7 @@ def _overview(results: Sequence[Result]) -> Iterator[str]:
     counts: dict[tuple[str, Place], Counter[Kind]] = defaultdict(Counter)
     broken: dict[tuple[str, Place], Counter[Kind]] = defaultdict(Counter)
     for result in results:
-        if fault := result.cell.fault:
+        for fault in result.cell.faults:
             step = _alike(fault.label), fault.place
             counts[step][fault.kind] += 1
             broken[step][fault.kind] += bool(result.violations)

@@ -1,7 +1,8 @@
-"""What the provider does in a play, whatever else goes wrong."""
+"""What is dropped in a play and what the provider does, whatever else goes wrong."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,20 +13,25 @@ from local.faults.provider import NAMES
 _MORNING = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 _BEFORE_MIDNIGHT = datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC)  # UTC, and a month's last
 
+DROPS = ("campaign/lighthouse", "campaign/harbour")
+DIGEST_ABOVE = 10  # as in template.yaml
+_MANY = 10
 _MOVES = ("slow push-in", "slow pull-out")
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One course of things at the provider.
+    """One course of things: what is dropped, how the stack is set, what the provider does.
 
     `marker` is the simulators' switch; `seconds` from order to end, where None is a little after
     the first look. `unbilled` names the providers whose failure here says that it costs nothing.
     `passing` is an end that people are told of and that need not be the last.
     `failover` are the providers that may take the order over; `{provider}` in a marker is the
     one of the play. `image_first`: the sidecar follows while the image's event has been handled.
-    `images` are dropped at once; `slots`, unless 0, are the jobs that a provider may have at once.
-    `providers` are those that it is played with.
+    `images` are dropped at once, with a sidecar each or `one_prompt` for all; `parts` are those
+    of their multipart uploads. `slots`, unless 0, are the jobs that a provider may have at once,
+    `per_minute` the orders that it may get. `day_cap_usd` and `digest_above` are parameters of
+    the stack. `providers` are those that it is played with.
     """
 
     name: str
@@ -38,15 +44,46 @@ class Scenario:
     failover: tuple[str, ...] = ()
     begins_at: datetime = _MORNING
     images: int = 1
+    one_prompt: bool = False
+    parts: int = 1
     slots: int = 0
+    per_minute: int = 0
+    day_cap_usd: str = "25"
+    digest_above: int = DIGEST_ABOVE
     providers: tuple[str, ...] = NAMES
 
     def orders(self, provider: str) -> int:
         """How many a run may make: one more only after a failure that costs nothing."""
         return self.most_orders if provider in self.unbilled else 1
 
+    @property
+    def refuses(self) -> bool:
+        """Whether an order is refused before one is taken."""
+        return "submit=4" in self.marker
+
+    @property
+    def files(self) -> tuple[tuple[str, str], ...]:
+        """Keys of the images with that of their sidecar."""
+        if self.one_prompt:
+            return tuple((f"{DROPS[0]}.{ending}", f"{DROPS[0]}.json") for ending in ("jpg", "png"))
+        return tuple((f"{name}.jpg", f"{name}.json") for name in DROPS[: self.images])
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The functions' variables that differ from scenario to scenario."""
+        limit = {"jobs": self.slots or _MANY}
+        if self.per_minute:
+            limit["orders_per_minute"] = self.per_minute
+        limited = self.slots or self.per_minute
+        return {
+            "FAILOVER_PROVIDERS": ",".join(self.failover),
+            "PROVIDER_LIMITS": json.dumps(dict.fromkeys(NAMES, limit) if limited else {}),
+            "DAILY_CAP_USD": self.day_cap_usd,
+            "DIGEST_ABOVE": str(self.digest_above),
+        }
+
     def prompt(self, provider: str, number: int = 0) -> str:
-        """What the `number`th image is dropped with."""
+        """What the `number`th sidecar says."""
         seconds = self.seconds or _after_the_first_look(provider)
         marker = self.marker.replace("{provider}", provider)
         return f"{_MOVES[number]} [sim: render={seconds}] {marker}".strip()
@@ -66,21 +103,23 @@ SCENARIOS = {
             "moderated",
             "[sim: end=moderated]",
             seconds=30,
-            unbilled=frozenset({"luma", "eachlabs"}),
+            unbilled=frozenset({"luma"}),
         ),
         Scenario("busy", "[sim: submit=429 times=2]", begins_at=_BEFORE_MIDNIGHT),
+        # Listed after the first search, and made later than the deadline that the order had.
         Scenario(
             "lost",
-            "[sim: submit=drop-after times=1]",
+            "[sim: submit=drop-after times=1] [sim: listed=45]",
+            seconds=605,
             passing="unknown",
             failover=("luma", "fal"),  # which must not be used
         ),
         Scenario(
             "again",
-            "[sim: end=failed-retryable times=1]",
+            "[sim: end=failed-retryable told=status times=1]",
             seconds=30,
             most_orders=2,
-            unbilled=frozenset({"luma", "eachlabs", "fal"}),
+            unbilled=frozenset({"luma", "fal"}),
             begins_at=_BEFORE_MIDNIGHT,
         ),
         Scenario(
@@ -92,5 +131,40 @@ SCENARIOS = {
         Scenario("late", seconds=2 * 3600, passing="stalled"),
         # Slots are the same for all; these two tell and do not tell which orders they have.
         Scenario("in line", images=2, slots=1, providers=("luma", "oxen")),
+        # The first is ordered on one day, the second on the next, of another month.
+        Scenario(
+            "midnight",
+            images=2,
+            slots=1,
+            begins_at=_BEFORE_MIDNIGHT,
+            providers=("oxen",),
+        ),
+        Scenario("cap", images=2, day_cap_usd="0.90", providers=("eachlabs",)),
+        Scenario("paced", images=2, per_minute=1, providers=("luma",)),
+        Scenario("digest", images=2, digest_above=1, seconds=30, providers=("fal",)),
+        # Both answers are lost, and only their images tell the orders apart.
+        Scenario(
+            "one prompt",
+            "[sim: submit=drop-after times=1]",
+            images=2,
+            one_prompt=True,
+            providers=("fal", "oxen"),
+        ),
+        # Success without a clip, half a clip, and an address that nobody may follow.
+        Scenario(
+            "cut",
+            "[sim: output=late times=2] [sim: result=truncated times=1] "
+            "[sim: result=redirect-private times=1]",
+            parts=2,
+            providers=("luma",),
+        ),
+        Scenario(
+            "failing",
+            "[sim: end=failed-retryable told=status]",
+            seconds=30,
+            most_orders=2,
+            unbilled=frozenset({"fal"}),
+            providers=("fal",),
+        ),
     )
 }

@@ -29,6 +29,8 @@ class Published:
     topic: str
     document: dict[str, Any]
     at: datetime
+    text: str = ""
+    to_mailboxes: bool = True
 
     @property
     def outcome(self) -> str:
@@ -56,8 +58,10 @@ class Sns:
     ) -> dict[str, Any]:
         if MessageStructure != "json" or not MessageAttributes or len(Subject) > 99:
             raise ClientError({"Error": {"Code": "InvalidParameter"}}, "Publish")
-        document = json.loads(json.loads(Message)["default"])
-        self.published.append(Published(TopicArn, document, self._now()))
+        message = json.loads(Message)
+        boxes = MessageAttributes["mail"]["StringValue"] == "yes"
+        document, text = json.loads(message["default"]), message["email"]
+        self.published.append(Published(TopicArn, document, self._now(), text, boxes))
         return {"MessageId": str(len(self.published))}
 
     def get_topic_attributes(self, *, TopicArn: str) -> dict[str, Any]:

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from local.faults.faults import INVOKE, OUTAGE_S, Fault, Kind, Place, Point
+from local.faults.faults import (
+    DELAY_S,
+    INVOKE,
+    READ_TIMEOUT_S,
+    Fault,
+    Kind,
+    Place,
+    Point,
+    call_of,
+    outage_s,
+    service_of,
+)
 
 T = TypeVar("T")
 
@@ -44,6 +55,7 @@ class Invocation:
     answer_instead: Reply | None = None
     hear: Callable[[Reply], None] | None = None  # how its caller takes an answer at once
     unheard: bool = False  # its caller has gone on without it
+    calls: int = 0  # that it has made so far
 
 
 class Surroundings(Protocol):
@@ -54,7 +66,15 @@ class Surroundings(Protocol):
         ...
 
     def sleep(self) -> None:
-        """Let everything else go on for a while."""
+        """Let everything else go on for as long as a function may sleep."""
+        ...
+
+    def delay(self, seconds: float) -> None:
+        """Let everything else go on for so long."""
+        ...
+
+    def ordering(self, call: str) -> None:
+        """Take note that an order is sent just now, by this call."""
         ...
 
     def drop_event_again(self) -> None: ...
@@ -88,24 +108,22 @@ class Spoiler(Protocol):
 
 @dataclass
 class Wire:
-    """The calls of one play, and the one fault in it."""
+    """The calls of one play, and the faults in it."""
 
-    fault: Fault | None = None
     points: list[Point] = field(default_factory=list)
     ordered_by: set[str] = field(default_factory=set)  # executions in which a POST was sent
-    fired: bool = False
-    down: str = ""  # the service that nobody reaches ...
-    down_until: float = 0.0  # ... before this moment
+    struck: list[Fault] = field(default_factory=list)
     surroundings: Surroundings | None = None
+    _to_come: list[Fault] = field(default_factory=list)
+    _down: dict[str, float] = field(default_factory=dict)  # services nobody reaches, until when
     _counts: Counter[str] = field(default_factory=Counter)
     _stack: list[Invocation] = field(default_factory=list)
 
-    def reset(self, fault: Fault | None) -> None:
-        self.fault, self.fired, self.down = fault, False, ""
-        self.points.clear()
-        self.ordered_by.clear()
-        self._counts.clear()
+    def reset(self, faults: Iterable[Fault] = ()) -> None:
+        for kept in (self.points, self.ordered_by, self.struck, self._down, self._counts):
+            kept.clear()
         self._stack.clear()
+        self._to_come = list(faults)
 
     def invoke(self, invocation: Invocation, run: Callable[[], Any], limit_s: float) -> Reply:
         """Run a function; whatever it raises is an answer to its caller."""
@@ -132,55 +150,55 @@ class Wire:
         if invocation.dead:
             raise Killed
         point = self._point(invocation, name)
-        if name.startswith("POST "):
+        if point.pays:
             self.ordered_by.add(invocation.execution)
-        if self._strikes(point, Place.BEFORE):
-            if self._kind in _SPOILING:
-                self._around.struck()
-                return spoiler.spoilt(self._kind, None)  # type: ignore[no-any-return]
-            self._strike(invocation, Place.BEFORE, spoiler)
-        if service_of(name) == self.down and self._around.now() < self.down_until:
+            self._around.ordering(name)
+        if fault := self._strikes(point, Place.BEFORE):
+            self._around.struck()
+            if fault.kind in _SPOILING:
+                return spoiler.spoilt(fault.kind, None)  # type: ignore[no-any-return]
+            self._strike(fault, invocation, spoiler)
+        if self._around.now() < self._down.get(service_of(name), 0):
             raise spoiler.error(Kind.ERROR, Place.BEFORE)
-        if not self._strikes(point, Place.AFTER):
-            return perform()
-        return self._spoilt(invocation, perform, spoiler)
+        if fault := self._strikes(point, Place.AFTER):
+            return self._spoilt(fault, invocation, perform, spoiler)
+        return perform()
 
     # --- faults ---------------------------------------------------------------------------------
 
     def _point(self, invocation: Invocation, call: str) -> Point:
         name = f"{invocation.function}:{call}"
         self._counts[name] += 1
-        point = Point(f"{name}#{self._counts[name]}", bool(invocation.execution))
+        label, in_execution = f"{name}#{self._counts[name]}", bool(invocation.execution)
+        point = Point(label, in_execution, first=invocation.calls == 1)
+        invocation.calls += 1
         self.points.append(point)
         return point
 
-    def _strikes(self, point: Point, place: Place) -> bool:
-        fault = self.fault
-        if not fault or self.fired or (fault.label, fault.place) != (point.label, place):
-            return False
-        self.fired = True
-        return True
+    def _strikes(self, point: Point, place: Place) -> Fault | None:
+        """The fault that was still to come here, if there is one: each strikes once."""
+        for fault in self._to_come:
+            if (fault.label, fault.place) == (point.label, place):
+                self._to_come.remove(fault)
+                self.struck.append(fault)
+                return fault
+        return None
 
-    def _spoilt(self, invocation: Invocation, perform: Callable[[], T], spoiler: Spoiler) -> T:
+    def _spoilt(
+        self, fault: Fault, invocation: Invocation, perform: Callable[[], T], spoiler: Spoiler
+    ) -> T:
         """The call is made; then its fault strikes, whatever the answer was."""
         answer, failure = _attempt(perform)
-        if self._kind is Kind.REPEAT:
+        if fault.kind is Kind.REPEAT:
             answer, failure = _attempt(perform)
-            self._around.struck()
-        elif self._kind in _SPOILING and failure is None:
-            self._around.struck()
-            return spoiler.spoilt(self._kind, answer)  # type: ignore[no-any-return]
-        else:
-            self._strike(invocation, Place.AFTER, spoiler)
+        self._around.struck()
+        if fault.kind in _SPOILING and failure is None:
+            return spoiler.spoilt(fault.kind, answer)  # type: ignore[no-any-return]
+        if fault.kind not in _SPOILING and fault.kind is not Kind.REPEAT:
+            self._strike(fault, invocation, spoiler)
         if failure is not None:
             raise failure
         return answer  # type: ignore[return-value]
-
-    @property
-    def _kind(self) -> Kind:
-        if self.fault is None:
-            raise RuntimeError("no fault in this play")
-        return self.fault.kind
 
     @property
     def _around(self) -> Surroundings:
@@ -188,19 +206,20 @@ class Wire:
             raise RuntimeError("nothing is around this wire")
         return self.surroundings
 
-    def _strike(self, invocation: Invocation, place: Place, spoiler: Spoiler) -> None:
+    def _strike(self, fault: Fault, invocation: Invocation, spoiler: Spoiler) -> None:
         """The fault itself: it breaks off this call, or something else happens just now."""
-        kind = self._kind
-        self._around.struck()
+        kind = fault.kind
         if kind in _BREAKING:
-            raise spoiler.error(kind, place)
+            if kind is Kind.SLOW:
+                self._around.delay(READ_TIMEOUT_S)
+            raise spoiler.error(kind, fault.place)
         if kind is Kind.CRASH:
             raise RuntimeError("something that nobody expects")
         if kind in (Kind.KILL, Kind.TIMEOUT):
             invocation.dead = True
             raise Killed(hung=kind is Kind.TIMEOUT)
         if kind is Kind.OUTAGE:
-            self._take_down()
+            self._down[service_of(call_of(fault.label))] = self._around.now() + outage_s(fault)
         elif kind is Kind.REDELIVERY:
             invocation.answer_instead = self._around.again(invocation)
         else:
@@ -209,6 +228,8 @@ class Wire:
     def _let_happen(self, kind: Kind, invocation: Invocation) -> None:
         around = self._around
         match kind:
+            case Kind.DELAYED:
+                around.delay(DELAY_S)
             case Kind.DUPLICATE:
                 around.drop_event_again()
             case Kind.REDROP:
@@ -229,17 +250,6 @@ class Wire:
                 around.abort(invocation.execution)
             case _:
                 raise ValueError(f"{kind} is an answer, not something that happens around a call")
-
-    def _take_down(self) -> None:
-        call = self.fault.label.partition(":")[2].partition("#")[0] if self.fault else ""
-        self.down, self.down_until = service_of(call), self._around.now() + OUTAGE_S
-
-
-def service_of(call: str) -> str:
-    """What goes down together: one AWS service, the provider's API, or the host of its clips."""
-    if "/" not in call:
-        return call.partition(".")[0]
-    return "clips" if call.endswith(".mp4") else "provider"
 
 
 def _give_up(invocation: Invocation) -> None:

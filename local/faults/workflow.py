@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from local.faults.asl import Exit, Machine
+from local.faults.asl import Exit, Machine, Retry
 from local.faults.query import Names, QueryError, evaluated_as
 from local.faults.services import Execution, StepFunctions
 from local.faults.timeline import Timeline
 from local.faults.wire import Invocation, Reply
 
 Invoke = Callable[[Invocation], Reply]
+_FEW, _LEAST_OF_MANY = 2, 0.4
 
 
 @dataclass
@@ -202,7 +203,7 @@ class _Run:
         machine = self.workflow.machine
         retry = machine.retry(self.state, reply.error)
         if retry and self.retried[retry.errors] < retry.attempts:
-            delay = retry.delay_s(self.retried[retry.errors], self.workflow.jitter)
+            delay = retry.delay_s(self.retried[retry.errors], self._jitter(retry))
             self.retried[retry.errors] += 1
             self._later(reply.seconds + delay)
             return
@@ -215,6 +216,11 @@ class _Run:
             self._leave(way, self._names(errorOutput=error), error, reply.seconds)
         except QueryError:
             self.workflow.end(self.execution, "FAILED", QueryError.name)
+
+    def _jitter(self, retry: Retry) -> float:
+        """Anything for the first delays; the sum of many random ones is not next to nothing."""
+        jitter = self.workflow.jitter
+        return jitter if self.retried[retry.errors] < _FEW else max(jitter, _LEAST_OF_MANY)
 
 
 def _reply(error: QueryError, seconds: float = 0.0) -> Reply:

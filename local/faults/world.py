@@ -12,6 +12,7 @@ from datetime import timedelta
 from functools import partial
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 from zlib import crc32
 
@@ -23,9 +24,9 @@ from local.faults.dynamo import Dynamo
 from local.faults.expressions import Item
 from local.faults.faults import END, SLEEP_S, Cell, Fault, Kind, Point
 from local.faults.functions import Functions, quiet
-from local.faults.provider import KEYS, NAMES, Clock, Providers
+from local.faults.provider import KEYS, Clock, Providers
 from local.faults.s3 import S3
-from local.faults.scenarios import SCENARIOS, Scenario
+from local.faults.scenarios import DROPS, SCENARIOS, Scenario
 from local.faults.services import (
     MACHINE,
     RESULTS,
@@ -40,13 +41,15 @@ from local.faults.timeline import Timeline
 from local.faults.wire import Invocation, Reply, Wire
 from local.faults.workflow import Workflow
 
-DROPS = ("campaign/lighthouse", "campaign/harbour")
 IMAGE, SIDECAR = f"{DROPS[0]}.jpg", f"{DROPS[0]}.json"
 SIDECAR_AFTER_S = 5
+INDEX_LAG_S = 3
 
 # Of the ingest queue in template.yaml, and of Lambda's asynchronous calls.
 VISIBILITY_S, MOST_RECEIVES = 360, 5
 ASYNC_RETRIES_S = (60, 120)
+# EventBridge delivers at least once, and not always soon.
+TOLD_AFTER_S = (1, 3600)
 
 # Every half hour while something may move, then more rarely: one watch of three days and more.
 SWEEPS_S = (*range(1800, 8 * 3600, 1800), *range(8 * 3600, 84 * 3600, 4 * 3600))
@@ -57,9 +60,12 @@ class Story:
     """What has happened in a play, beyond what AWS and the providers remember."""
 
     states: dict[str, list[tuple[int, str]]] = field(default_factory=dict)  # run, state by job
+    settled_at: float = 0.0  # seconds from the drop to the last change of a job's state
+    asked_in_vain: int = 0  # orders sent while the provider's breaker was open
     undelivered: list[str] = field(default_factory=list)  # what ended in a dead letter queue
     sent_not_noted: bool = False  # when the fault struck, a mail was out and not noted
-    dropped_again: str = ""  # the first job's state when its files were
+    # The states, by image, of the jobs whose files were dropped again just then.
+    dropped_again: dict[str, str] = field(default_factory=dict)
     sweeps: Counter[str] = field(default_factory=Counter)
 
 
@@ -69,7 +75,7 @@ class World:
     def __init__(self, cache: Path, machine: Machine) -> None:
         self.clock = Clock()
         self.s3 = S3(self.clock.moment)
-        self.dynamo = Dynamo()
+        self.dynamo = Dynamo(now=self.clock.now, lag_s=INDEX_LAG_S)
         self.sns = Sns(self.clock.moment)
         self.steps = StepFunctions(self.clock.moment, self._started)
         self.providers = Providers(self.clock, self.s3.fetch, cache)
@@ -89,8 +95,12 @@ class World:
         self.machine = machine
         self.workflow = self._new_workflow(1.0)
         self.story = Story()
+        self.baselines: dict[tuple[str, str], Any] = {}  # see `liveness`
+        self._begun = 0.0
         self._images = [_picture(shade) for shade, _ in enumerate(DROPS)]
         self._files: dict[str, bytes] = {}
+        self._parts = 1
+        self._pairs: tuple[tuple[str, str], ...] = ()
         self._messages = 0
         self.dynamo.watchers.append(self._written)
 
@@ -98,13 +108,14 @@ class World:
         self.providers.close()
 
     def play(self, cell: Cell) -> Story:
-        """One drop with one fault, from its first event until nothing is left to happen."""
+        """One drop with its faults, from its first event until nothing is left to happen."""
         scenario = SCENARIOS[cell.scenario]
         self._reset(cell, scenario)
         self._drop(cell.provider, scenario)
         self._live_on()
-        if cell.fault and cell.fault.label == END:
-            self._come_again(cell.fault)
+        for fault in cell.faults:
+            if fault.label == END:
+                self._come_again(fault)
         return self.story
 
     @property
@@ -121,11 +132,9 @@ class World:
             part.clear()
         self.providers.reset()
         self.timeline.restart(scenario.begins_at)
-        self.wire.reset(cell.fault)
-        self._functions.failover = scenario.failover
-        self._functions.limits = (
-            {name: {"jobs": scenario.slots} for name in NAMES} if scenario.slots else {}
-        )
+        self.wire.reset(cell.faults)
+        self._functions.parameters = scenario.parameters
+        self._begun = self.timeline.now()
         self.story = Story()
         self.workflow = self._new_workflow((crc32(str(cell).encode()) % 3) / 2)
         self._messages = 0
@@ -137,10 +146,12 @@ class World:
     def _drop(self, provider: str, scenario: Scenario) -> None:
         """The image alone at first, or all files before the first event is handled."""
         self._files = {}
-        for number, name in enumerate(DROPS[: scenario.images]):
-            sidecar = {"prompt": scenario.prompt(provider, number), "provider": provider}
-            self._files[f"{name}.json"] = json.dumps(sidecar).encode()
-            self._files[f"{name}.jpg"] = self._images[number]
+        for number, (image, sidecar) in enumerate(scenario.files):
+            own = 0 if scenario.one_prompt else number
+            text = {"prompt": scenario.prompt(provider, own), "provider": provider}
+            self._files[sidecar] = json.dumps(text).encode()
+            self._files[image] = self._images[number]
+        self._parts, self._pairs = scenario.parts, scenario.files
         if scenario.image_first:
             self._upload(IMAGE)
             self.timeline.after(1, partial(self._event, IMAGE))
@@ -151,8 +162,11 @@ class World:
                 self._upload(key)
                 self.timeline.after(1 + number, partial(self._event, key))
 
-    def _upload(self, key: str) -> None:
-        self.s3.put_object(Bucket="inbox", Key=key, Body=self._files[key])
+    def _upload(self, key: str, *, more_parts: bool = False) -> None:
+        if self._parts > 1:
+            self.s3.upload_in_parts("inbox", key, self._files[key], self._parts + more_parts)
+        else:
+            self.s3.put_object(Bucket="inbox", Key=key, Body=self._files[key])
 
     def _live_on(self) -> None:
         """Do all that is due, with the sweeps in between, until one finds nothing left."""
@@ -205,7 +219,8 @@ class World:
     def _ended(self, execution: Execution) -> None:
         """UnfinishedRule: EventBridge tells finalize of executions that did not succeed."""
         if execution.status in ("FAILED", "TIMED_OUT"):
-            self.timeline.after(1, lambda: self._finalize_late(execution, 0))
+            for seconds in TOLD_AFTER_S:
+                self.timeline.after(seconds, lambda: self._finalize_late(execution, 0))
 
     def _finalize_late(self, execution: Execution, retries: int) -> None:
         detail = {
@@ -228,15 +243,26 @@ class World:
             states = self.story.states.setdefault(key.removeprefix("JOB#"), [])
             if stands not in states[-1:]:
                 states.append(stands)
+                self.story.settled_at = self.timeline.now() - self._begun
 
     # --- faults (wire.Surroundings) -------------------------------------------------------------
 
     def again(self, invocation: Invocation) -> Reply:
-        fresh = replace(invocation, dead=False, answer_instead=None)
+        fresh = replace(invocation, dead=False, answer_instead=None, calls=0)
         return self._functions.invoke(fresh)
 
     def sleep(self) -> None:
         self._let_pass(SLEEP_S)
+
+    def delay(self, seconds: float) -> None:
+        self._let_pass(seconds)
+
+    def ordering(self, call: str) -> None:
+        breaker = self.dynamo.items(f"BREAKER#{call.split('/')[1]}")
+        until = [
+            float(item["open_until"]["N"]) for item in breaker.values() if "open_until" in item
+        ]
+        self.story.asked_in_vain += any(moment > self.timeline.now() for moment in until)
 
     def _let_pass(self, seconds: float) -> None:
         self.timeline.run(self.timeline.now() + seconds)
@@ -246,11 +272,12 @@ class World:
 
     def drop_again(self) -> None:
         jobs = map(plain, self.dynamo.items("JOB#").values())
-        first = (job["state"] for job in jobs if job["source"]["key"] == IMAGE)
-        self.story.dropped_again = next(first, "")
+        states = {job["source"]["key"]: job["state"] for job in jobs}
+        again = {image for image, sidecar in self._pairs if sidecar == SIDECAR}
+        self.story.dropped_again = {key: states[key] for key in again & states.keys()}
         for key in (SIDECAR, IMAGE):
             if key in self._files:
-                self._upload(key)
+                self._upload(key, more_parts=self._parts > 1)
                 self._receive(f"dropped again: {key}", _created(key), 1)
 
     def sweep_now(self) -> None:
@@ -272,10 +299,16 @@ class World:
         self._finalize_late(found, 0)
 
     def struck(self) -> None:
-        told = [item for item in self.dynamo.items("NOTICE#").values() if "told_at" in item]
+        jobs = self.dynamo.items("JOB#")
+        known = tuple(f"NOTICE#{key.removeprefix('JOB#')}-" for key in jobs)
+        noted = [
+            key
+            for key, item in self.dynamo.items("NOTICE#").items()
+            if "told_at" in item and key.startswith((*known, "NOTICE#rejected-", "NOTICE#digest-"))
+        ]
         mails = [mail for mail in self.sns.published if mail.topic == RESULTS]
-        results = [item for item in told if not item["pk"]["S"].endswith("-operators")]
-        self.story.sent_not_noted = len(mails) > len(results)
+        results = [key for key in noted if not key.endswith("-operators")]
+        self.story.sent_not_noted |= len(mails) > len(results)
 
 
 @contextmanager

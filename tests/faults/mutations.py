@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -9,23 +10,33 @@ from typing import Any
 import httpx
 import pytest
 
+from dropreel.clips import transfer
 from dropreel.drops.settling import Pair
 from dropreel.jobs.failure import FailureKind, JobFailure
-from dropreel.jobs.job import Job, State
+from dropreel.jobs.job import ClipInfo, Job, Reservation, State
 from dropreel.ledger import budget as accounts
 from dropreel.ledger import jobs as ledger
 from dropreel.ledger import slots
+from dropreel.ledger.breaker import Breaker
+from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.slots import Slots
 from dropreel.ledger.table import Delete, Item, Table, Update
 from dropreel.mail.once import SendOnce, Turn
-from dropreel.providers import oxen
+from dropreel.providers import oxen, search
 from dropreel.providers.base import Failure, Provider
 from dropreel.providers.catalog import Limit
 from dropreel.steps import lost_order
 from dropreel.steps import poll as polling
 from dropreel.steps import sweep as sweeping
 from dropreel.steps.generate import Generate
-from dropreel.steps.outcomes import Ended, GenerateAgain, GenerateOutcome, SearchOrder
+from dropreel.steps.outcomes import (
+    Ended,
+    FinalizeEvent,
+    GenerateAgain,
+    GenerateEvent,
+    GenerateOutcome,
+    SearchOrder,
+)
 from dropreel.steps.poll import Poll
 from local.faults.provider import Transport
 
@@ -198,6 +209,102 @@ def never_heals_the_line(patch: Patch) -> None:
 
 def gives_slots_without_limit(patch: Patch) -> None:
     patch.setattr(slots, "limit_of", lambda *_: Limit(jobs=9))
+
+
+def never_releases_slots(patch: Patch) -> None:
+    patch.setattr(Slots, "release", lambda *_: None)
+
+
+def grants_what_others_have_granted(patch: Patch) -> None:
+    def write_all(self: Table, writes: list[Update | Delete]) -> None:
+        _transact(self, [_without_version(one) for one in writes])
+
+    patch.setattr(Table, "write_all", write_all)
+
+
+def _without_version(write: Update | Delete) -> Update | Delete:
+    granting = isinstance(write, Update) and write.key.startswith("SLOTS#")
+    return bare(write) if isinstance(write, Update) and granting else write
+
+
+def waits_with_the_slot_that_it_holds(patch: Patch) -> None:
+    wake_up = Slots._wake_up
+
+    def woken(self: Slots, job_id: str, ask_at: float | None = None) -> bool:
+        # Without a turn it is the holder that wakes itself.
+        return False if ask_at is None else wake_up(self, job_id, ask_at)
+
+    patch.setattr(Slots, "_wake_up", woken)
+
+
+def orders_before_its_turn(patch: Patch) -> None:
+    patch.setattr(GenerateEvent, "of", classmethod(_at_once))
+
+
+_event = GenerateEvent.of
+
+
+def _at_once(_: type[GenerateEvent], payload: Mapping[str, Any]) -> GenerateEvent:
+    return replace(_event(payload), ask_at=0)
+
+
+def follows_a_found_order_for_as_long_as_the_lost_one(patch: Patch) -> None:
+    def follow(ledger: Ledger, job: Job, order: str, _: str) -> Job:
+        return follow_found_order(ledger, job, order, job.deadline_at)
+
+    follow_found_order = lost_order.follow_found_order
+    patch.setattr(polling, "follow_found_order", follow)
+
+
+def takes_any_image_for_its_own(patch: Patch) -> None:
+    patch.setattr(search, "same_image", lambda *_: True)
+
+
+def takes_the_first_of_several_orders(patch: Patch) -> None:
+    takes_any_image_for_its_own(patch)
+    find_lost_orders = lost_order.find_lost_orders
+
+    def find(*given: Any) -> list[str]:
+        return (find_lost_orders(*given) or [])[:1]
+
+    for place in (polling, sweeping):
+        patch.setattr(place, "find_lost_orders", find)
+
+
+def trues_up_on_the_day_of_the_price(patch: Patch) -> None:
+    def adjusted(old: Reservation, new: Reservation) -> list[Update]:
+        return adjusting(replace(old, day="2026-12-01", month="2026-12"), new)
+
+    adjusting = accounts.adjusting
+    patch.setattr(ledger, "adjusting", adjusted)
+
+
+def orders_while_the_breaker_is_open(patch: Patch) -> None:
+    patch.setattr(Breaker, "wait_s", lambda *_: 0)
+
+
+def orders_once_more_than_allowed(patch: Patch) -> None:
+    orders = Job.orders.fget  # type: ignore[attr-defined]
+    patch.setattr(Job, "orders", property(lambda job: orders(job) - 1))
+
+
+def stores_clips_unseen(patch: Patch) -> None:
+    def pieces(self: Any) -> Iterator[bytes]:
+        yield from self._pieces
+        self.info = ClipInfo(5.0, 960, 540, 1, "")
+
+    patch.setattr(transfer._CheckedClip, "__iter__", pieces)
+
+
+def passes_caps(patch: Patch) -> None:
+    patch.setattr(accounts, "_adding", lambda *given: bare(adding(*given)))
+
+
+adding = accounts._adding
+
+
+def ends_runs_that_began_after_it(patch: Patch) -> None:
+    patch.setattr(FinalizeEvent, "superseded_by", lambda *_: False)
 
 
 FAILURES = frozenset({State.REFUSED, State.FAILED, State.CANCELLED})

@@ -196,3 +196,19 @@ def test_text_is_no_number_to_add_to() -> None:
     table.put_new("BUDGET#1", {"usd": "one"})
     with pytest.raises(ClientError, match="not a number"):
         table.update(Update("BUDGET#1", adds={"usd": 1}))
+
+
+def test_an_index_shows_what_was_written_some_seconds_ago() -> None:
+    now = [100.0]
+    dynamo = Dynamo(now=lambda: now[0], lag_s=3)
+    table = Table(dynamo, "ledger")  # type: ignore[arg-type]
+    table.put("JOB#1", {"unsettled": "yes", "created_at": "2026"})
+    seen = []
+    for moment in (100.0, 102.9, 103.0):
+        now[0] = moment
+        seen.append(len(list(table.query_index("unsettled", "unsettled", "yes"))))
+    assert seen == [0, 0, 1]
+    table.update(Update("JOB#1", removes=["unsettled"]))
+    assert len(list(table.query_index("unsettled", "unsettled", "yes"))) == 1
+    now[0] += 3
+    assert list(table.query_index("unsettled", "unsettled", "yes")) == []

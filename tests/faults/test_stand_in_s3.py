@@ -109,3 +109,24 @@ def test_a_presigned_url_expires() -> None:
     )
     assert s3.fetch(url) == b"picture"
     assert s3.fetch(url) is None
+
+
+def test_an_upload_in_parts_has_the_etag_that_moto_gives_it(aws: Aws) -> None:
+    body, place = bytes(range(256)) * 40_960, {"Bucket": "inbox", "Key": "large.jpg"}
+    upload = aws.s3.create_multipart_upload(**place)["UploadId"]
+    half = len(body) // 2
+    parts: list[Any] = [
+        {
+            "PartNumber": number,
+            "ETag": aws.s3.upload_part(**place, UploadId=upload, PartNumber=number, Body=part)[
+                "ETag"
+            ],
+        }
+        for number, part in enumerate((body[:half], body[half:]), 1)
+    ]
+    aws.s3.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts})
+    ours = S3(lambda: NOW)
+    ours.upload_in_parts("inbox", "large.jpg", body, 2)
+    etags = [client.head_object(**place)["ETag"] for client in (aws.s3, ours)]
+    assert etags[0] == etags[1]
+    assert etags[0].endswith('-2"')

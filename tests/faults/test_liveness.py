@@ -1,0 +1,85 @@
+"""Which faults can be survived, and what counts as worse or later."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dropreel.jobs.job import State
+from local.faults.faults import Cell, Fault, Kind, Place
+from local.faults.liveness import (
+    LATE,
+    SOON_S,
+    WORSE,
+    Baseline,
+    survivable,
+    too_late,
+    unsurvivable,
+    worse_ends,
+)
+
+POST = "generate:POST /x#1"
+RESERVES = "generate:dynamodb.transact_write_items#1"
+CLEAN = Baseline((State.REFUSED, State.DELIVERED), 100.0, ())
+
+
+def cell(label: str, place: Place, kind: Kind, provider: str = "fal") -> Cell:
+    return Cell(provider, "success", Fault(label, place, kind))
+
+
+def ends(*states: State) -> Any:
+    return [SimpleNamespace(state=state.value) for state in states]
+
+
+@pytest.mark.parametrize(
+    ("fault", "provider", "survived"),
+    [
+        (Fault(POST, Place.AFTER, Kind.CUT), "fal", True),  # its list shows the order
+        (Fault(POST, Place.AFTER, Kind.CUT), "luma", False),
+        (Fault(POST, Place.BEFORE, Kind.ERROR), "luma", True),  # nobody was reached
+        (Fault(POST, Place.BEFORE, Kind.KILL), "fal", False),
+        (Fault(POST, Place.BEFORE, Kind.GATEWAY), "fal", False),
+        (Fault(POST, Place.BEFORE, Kind.OUTAGE), "luma", True),
+        (Fault(POST, Place.AFTER, Kind.OVERTAKEN), "luma", True),
+        (Fault(RESERVES, Place.AFTER, Kind.TIMEOUT), "fal", False),
+        (Fault(RESERVES, Place.AFTER, Kind.ERROR), "fal", True),
+        (Fault("poll:GET /x#1", Place.AFTER, Kind.KILL), "luma", True),
+        (Fault("poll:GET /x#1", Place.AFTER, Kind.ABORT), "fal", False),
+    ],
+    ids=str,
+)
+def test_what_leaves_an_order_in_doubt_or_stops_an_execution_cannot_be_survived(
+    fault: Fault, provider: str, survived: bool
+) -> None:
+    played = Cell(provider, "success", fault)
+    assert bool(unsurvivable(fault, played)) is not survived
+    assert survivable(played) is survived
+
+
+def test_several_faults_are_survived_only_where_each_of_them_is() -> None:
+    good, bad = Fault("a:b#1", Place.AFTER, Kind.KILL), Fault("a:b#2", Place.AFTER, Kind.ABORT)
+    assert survivable(Cell("fal", "success", good, (good,)))
+    assert not survivable(Cell("fal", "success", good, (bad,)))
+
+
+def test_an_open_question_is_worse_than_a_final_word_and_that_worse_than_a_clip() -> None:
+    assert worse_ends(ends(State.DELIVERED, State.REFUSED), CLEAN) == []
+    assert worse_ends(ends(State.DELIVERED, State.FAILED), CLEAN) == []
+    assert worse_ends(ends(State.DELIVERED, State.STALLED), CLEAN) == [
+        f"{WORSE}: stalled instead of refused"
+    ]
+    assert worse_ends(ends(State.REFUSED, State.REFUSED), CLEAN) == [
+        f"{WORSE}: refused instead of delivered"
+    ]
+
+
+def test_what_was_only_late_ends_soon_and_what_broke_after_the_sweep() -> None:
+    late, broken = (cell("poll:GET /x#1", Place.AFTER, kind) for kind in (Kind.DELAYED, Kind.KILL))
+    assert too_late(100.0, Cell("fal", "success"), CLEAN) == []
+    assert too_late(101.0, Cell("fal", "success"), CLEAN)[0].startswith(LATE)
+    assert too_late(100.0 + SOON_S, late, CLEAN) == []
+    assert too_late(101.0 + SOON_S, late, CLEAN) != []
+    assert too_late(101.0 + SOON_S, broken, CLEAN) == []
+    assert too_late(9999.0, broken, CLEAN) != []
