@@ -32,6 +32,9 @@ HOLDING_UP = frozenset(
     }
 )
 
+# And these hold up nobody who is about to order.
+IN_TIME = frozenset({Kind.REPEAT, Kind.DUPLICATE, Kind.SWEEP, Kind.RESUME})
+
 # A mail that says that the clip may still come; another one follows when it does.
 PASSING = frozenset({State.STALLED.value, State.UNKNOWN.value})
 _MADE = frozenset({"queued", "running", "succeeded"})
@@ -253,10 +256,14 @@ def keeps_to_the_slots(end: End) -> Iterator[str]:
 
 
 def keeps_to_the_pace(end: End) -> Iterator[str]:
-    """Orders per minute. A fault may hold an order up, or make its job wait for its turn again."""
+    """Orders per minute, unless a fault has held an order up on its way: who misses its turn
+    orders as soon as it can."""
     most, times = end.scenario.per_minute, end.line.orders_at
-    turns = any(fault.label.startswith(("slot:", "generate:")) for fault in end.cell.faults)
-    if not most or turns or end.cell.count(HOLDING_UP):
+    missed = any(
+        fault.kind not in IN_TIME and fault.label.startswith(("slot:", "generate:"))
+        for fault in end.cell.faults
+    )
+    if not most or missed or end.cell.count(HOLDING_UP):
         return
     for first, later in zip(times, times[most:], strict=False):
         if later - first < WINDOW_S:

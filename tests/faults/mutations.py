@@ -228,13 +228,13 @@ def _without_version(write: Update | Delete) -> Update | Delete:
 
 
 def waits_with_the_slot_that_it_holds(patch: Patch) -> None:
-    wake_up = Slots._wake_up
+    def joined(self: Slots, job: Job, token: str) -> None:
+        if job.job_id not in self._read(job.provider).holds:
+            join(self, job, token)
 
-    def woken(self: Slots, job_id: str, ask_at: float | None = None) -> bool:
-        # Without a turn it is the holder that wakes itself.
-        return False if ask_at is None else wake_up(self, job_id, ask_at)
-
-    patch.setattr(Slots, "_wake_up", woken)
+    never_heals_the_line(patch)  # which would wake it half an hour later
+    join = Slots.join
+    patch.setattr(Slots, "join", joined)
 
 
 def orders_before_its_turn(patch: Patch) -> None:
