@@ -83,6 +83,9 @@ class Account:
         self.ledger = Ledger(self.table)
         self._lock = threading.Lock()
 
+    def check_key(self) -> None:
+        """There is one."""
+
     def submit(self, request: ClipRequest) -> Any:
         with self._lock:
             self.asked[request.job_id] += 1

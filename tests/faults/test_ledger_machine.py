@@ -97,7 +97,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def order(self, job: Job, amount: Decimal) -> Any:
         self.now += timedelta(milliseconds=1)
         reservation = Reservation.at(self.now, amount)
-        facts = {"asked_at": utc_iso(self.now)}
+        facts: dict[str, Any] = {"asked_at": utc_iso(self.now)}
         holds = job.reservation and job.reservation.amount_usd
         allowed = self._current(job) and State.SUBMITTING in TRANSITIONS[job.state] and not holds
         fits = all(
@@ -116,7 +116,8 @@ class LedgerMachine(RuleBasedStateMachine):
         assert allowed
         assert fits
         self.orders[job.job_id, job.run] += 1
-        self._move(job, State.SUBMITTING, {**facts, "reservation": reservation})
+        facts = {**facts, "reservation": reservation, "order_ref": moved.order_ref}
+        self._move(job, State.SUBMITTING, facts)
         return moved
 
     @rule(target=seen, name=names, ways=ways, amount=amounts, billed=billed, cost=costs)
