@@ -112,7 +112,7 @@ SCENARIOS = {
             "[sim: submit=drop-after times=1] [sim: listed=45]",
             seconds=605,
             passing="unknown",
-            failover=("luma", "fal"),  # which must not be used
+            failover=("fal", "oxen"),  # which must not be used once an order may be taken
         ),
         Scenario(
             "again",
