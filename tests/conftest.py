@@ -14,6 +14,7 @@ import hypothesis
 import pytest
 from botocore.client import BaseClient
 from coverage import Coverage
+from hypothesis import is_hypothesis_test
 from moto.core.botocore_stubber import BotocoreStubber
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,10 +39,16 @@ def _folder(item: pytest.Item) -> str:
     return item.path.relative_to(ROOT / "tests").parts[0]
 
 
+def _is_counted(item: pytest.Item) -> bool:
+    """Not what is called hundreds of times with other values."""
+    many = item.get_closest_marker("uncounted") or is_hypothesis_test(getattr(item, "obj", None))
+    return _folder(item) in COUNTED and not many
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Set-up and tear-down are not counted either; with pytest-cov's own mark they would be."""
-    coverage = None if _folder(item) in COUNTED else Coverage.current()
+    coverage = None if _is_counted(item) else Coverage.current()
     if coverage:
         coverage.stop()
     try:

@@ -95,6 +95,7 @@ def test_counts_are_halved_when_there_are_many() -> None:
     assert aged({3: MEMORY_JOBS - 2, 5: 3.0}) == {3: 31.0, 5: 1.5}
 
 
+@pytest.mark.uncounted
 def test_the_plan_follows_when_jobs_become_slower_or_faster() -> None:
     """Also where it wakes too late to see how much faster they are."""
     counts: dict[int, float] = {}

@@ -13,6 +13,8 @@ from dropreel.jobs.failure import FailureKind
 from dropreel.jobs.job import State
 from tests.support.uploads import GRACE_S, IMAGE, SETTLE_S, SIDECAR, Uploads, body, prompt
 
+pytestmark = pytest.mark.uncounted  # many plays of what other tests cover
+
 LATER = 3600.0  # after everything has settled, and long after the first pair
 # Every order of four uploads in which each file's second version comes after its first.
 FILES = {"i": IMAGE, "s": SIDECAR}

@@ -319,6 +319,7 @@ def test_of_many_at_once_as_many_go_as_there_are_slots(aws: Aws, clock: Clock) -
     assert len(woken(aws)) == len(held(aws)) == 5
 
 
+@pytest.mark.uncounted
 @hypothesis_settings(
     max_examples=15,
     deadline=None,

@@ -13,6 +13,8 @@ from local.bench.polling import Fixed, play
 from local.bench.schedules import rows_of
 from local.bench.shapes import SHAPES
 
+pytestmark = pytest.mark.uncounted  # many plays of what other tests cover
+
 JOBS = 300
 SHAPE = {shape.name: shape for shape in SHAPES}
 
