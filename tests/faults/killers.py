@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from local.faults.faults import Cell, Kind, late_faults
+from local.faults.faults import END, Cell, Kind, late_faults
 from local.faults.liveness import LATE, baseline
 from local.faults.world import World
 from tests.faults.mutations import (
@@ -109,7 +109,7 @@ MUTATIONS = [
         starts_jobs_again_whatever_they_are, "fal", "success", (Kind.LATER,), "", "clips were made"
     ),
     Mutation(
-        starts_what_may_be_billed_again, "oxen", "moderated", (Kind.REDROP,), "", "may be billed"
+        starts_what_may_be_billed_again, "oxen", "moderated", (Kind.REDROP,), END, "may be billed"
     ),
     Mutation(finds_orders_it_knows, "fal", "again", LOST, ":POST", "list shows the order"),
     Mutation(takes_every_failure_for_free, "oxen", "again", (), "", "2 orders were accepted"),
