@@ -1,20 +1,18 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
-from dropreel.errors import ResumeError
 from dropreel.jobs.failure import FailureKind, JobFailure
-from dropreel.jobs.job import Attempt, Job, State
+from dropreel.jobs.job import Attempt, State
 from dropreel.ledger.table import Update
 from dropreel.providers.base import Failed, Failure, NoAnswer, Pending, Phase, Ready, StatusOutcome
 from dropreel.steps.poll import Poll
 from tests.support.aws import Aws, Clock, FakeProvider, make_job
 from tests.support.calls import failure_of, poll
 from tests.support.container import FakeContainer
-from tests.support.states import PATHS
+from tests.support.polling import lost, submitted
 
 QUEUED = Pending(Phase.QUEUED, "queued")
 RUNNING = Pending(Phase.RUNNING, "processing")
@@ -25,13 +23,6 @@ ASKED_AT, NOTHING_SEEN = "2026-11-20T09:30:00.000Z", ""
 @pytest.fixture
 def polling(aws: Aws, provider: FakeProvider, clock: Clock) -> Poll:
     return FakeContainer(aws, clock, provider).step(Poll)
-
-
-def submitted(aws: Aws, **fields: Any) -> Job:
-    job = aws.ledger.claim(make_job(**fields))
-    times = {"asked_at": "2026-11-20T09:30:00.000Z", "deadline_at": "2026-11-20T10:30:00.000Z"}
-    job = aws.ledger.move(job, State.SUBMITTING, **times)
-    return aws.ledger.move(job, State.SUBMITTED, provider_job_id="p-1")
 
 
 @pytest.mark.parametrize(
@@ -109,13 +100,6 @@ def test_a_clip_that_is_ready_past_the_deadline_is_taken(
 
 
 # --- orders whose answer was lost -----------------------------------------------------------------
-
-
-def lost(aws: Aws, provider: str = "fal") -> Job:
-    job = aws.ledger.claim(make_job(provider=provider))
-    times = {"asked_at": "2026-11-20T09:30:00.000Z", "deadline_at": "2026-11-20T10:30:00.000Z"}
-    job = aws.ledger.move(job, State.SUBMITTING, attempts=job.ordering("x"), **times)
-    return aws.ledger.move(job, State.UNKNOWN)
 
 
 def test_a_lost_order_that_is_found_is_followed(
@@ -221,82 +205,6 @@ def test_a_resumed_job_never_orders_again(aws: Aws, polling: Poll, provider: Fak
     provider.status_answers = [Failed(passing)]
     job = submitted(aws)
     assert poll(polling, job.job_id, may_order=False) == {"outcome": "ended", "state": "failed"}
-
-
-# --- an operator's word ---------------------------------------------------------------------------
-
-
-def test_a_stalled_job_is_looked_at_again_with_a_new_deadline(
-    aws: Aws, polling: Poll, provider: FakeProvider, clock: Clock
-) -> None:
-    job = aws.ledger.move(submitted(aws), State.STALLED)
-    clock.pass_time(hours=5)
-    provider.status_answers = [RUNNING]
-    assert poll(polling, job.job_id, resume={}, execution_id="e-2")["outcome"] == "wait"
-    held = aws.ledger.require(job.job_id)
-    assert (held.deadline_at, held.execution) == ("2026-11-20T15:30:00.000Z", "e-2")
-
-
-def test_an_operator_can_name_the_lost_order_or_say_that_there_is_none(
-    aws: Aws, polling: Poll, provider: FakeProvider
-) -> None:
-    job = lost(aws)
-    provider.status_answers = [RUNNING]
-    assert poll(polling, job.job_id, resume={"provider_job_id": "p-9"})["outcome"] == "wait"
-    assert aws.ledger.require(job.job_id).provider_job_id == "p-9"
-
-
-def test_a_job_that_was_never_ordered_can_be_dropped_again(aws: Aws, polling: Poll) -> None:
-    for job in (lost(aws), aws.ledger.move(submitted(aws, job_id="f" * 24), State.STALLED)):
-        outcome = poll(polling, job.job_id, resume={"nothing_made": True})
-        assert outcome == {"outcome": "ended", "state": "refused"}
-        assert aws.ledger.require(job.job_id).may_start_again
-
-
-def test_an_operator_can_name_another_order_for_a_stalled_job(
-    aws: Aws, polling: Poll, provider: FakeProvider
-) -> None:
-    job = aws.ledger.move(submitted(aws), State.STALLED)
-    provider.status_answers = [RUNNING]
-    poll(polling, job.job_id, resume={"provider_job_id": "p-9"})
-    assert aws.ledger.require(job.job_id).provider_job_id == "p-9"
-
-
-@pytest.mark.parametrize("word", ["...", "<id>", "p 1", "../x"])
-def test_a_word_that_names_no_order_changes_nothing(aws: Aws, polling: Poll, word: str) -> None:
-    job = lost(aws)
-    with pytest.raises(ResumeError):
-        poll(polling, job.job_id, resume={"provider_job_id": word})
-    assert aws.ledger.require(job.job_id) == job
-
-
-OPEN = (State.STALLED, State.UNKNOWN)
-
-
-@pytest.mark.parametrize("state", [state for state in State if state not in OPEN])
-def test_a_word_on_a_job_that_needs_none_changes_nothing_and_says_so(
-    aws: Aws, polling: Poll, state: State
-) -> None:
-    job = aws.ledger.claim(make_job())
-    for step in PATHS[state]:
-        job = aws.ledger.move(job, step)
-    for word in ({}, {"nothing_made": True}, {"provider_job_id": "p-9"}):
-        assert poll(polling, job.job_id, resume=word, execution_id="e-2") == {
-            "outcome": "superseded",
-            "error": "nothing_to_resume",
-            "cause": f"the job is {state}; nothing was changed",
-        }
-    assert aws.ledger.require(job.job_id) == job
-
-
-def test_what_the_sweep_has_found_left_behind_goes_on_whatever_its_state(
-    aws: Aws, polling: Poll, provider: FakeProvider
-) -> None:
-    job = submitted(aws)
-    provider.status_answers = [RUNNING]
-    said = {"left_behind": True}
-    assert poll(polling, job.job_id, resume=said, execution_id="e-2")["outcome"] == "wait"
-    assert aws.ledger.require(job.job_id).execution == "e-2"
 
 
 # --- the clip was ready before --------------------------------------------------------------------
