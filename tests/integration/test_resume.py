@@ -6,7 +6,7 @@ import pytest
 
 from dropreel.errors import ResumeError
 from dropreel.jobs.job import State
-from dropreel.providers.base import Pending, Phase, Ready
+from dropreel.providers.base import Pending, Phase
 from dropreel.steps.poll import Poll
 from tests.support.aws import Aws, Clock, FakeProvider, make_job
 from tests.support.calls import poll
@@ -14,10 +14,7 @@ from tests.support.container import FakeContainer
 from tests.support.polling import lost, submitted
 from tests.support.states import PATHS
 
-QUEUED = Pending(Phase.QUEUED, "queued")
 RUNNING = Pending(Phase.RUNNING, "processing")
-READY = Ready("https://cdn.example/x")
-ASKED_AT, NOTHING_SEEN = "2026-11-20T09:30:00.000Z", ""
 
 
 @pytest.fixture
