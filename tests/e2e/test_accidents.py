@@ -260,15 +260,19 @@ def most_at_once(orders: list[JobView]) -> int:
     )
 
 
-@pytest.mark.parametrize("keys", [{"oxen": "wrong"}, {"oxen": ""}], ids=["wrong", "missing"])
+@pytest.mark.parametrize(
+    ("keys", "kind"),
+    [({"oxen": "wrong"}, "auth"), ({"oxen": ""}, "no_key")],
+    ids=["wrong", "missing"],
+)
 def test_a_wrong_or_missing_key_is_told_to_dropper_and_operator(
-    world: World, keys: dict[str, str]
+    world: World, keys: dict[str, str], kind: str
 ) -> None:
     key = f"keys/{keys['oxen'] or 'missing'}.jpg"
     with world.changed_keys(keys):
         world.drop(key, IMAGE, prompt=f"key {key}", provider="oxen")
         end = world.end_of(key)
     world.reset_breaker("oxen")
-    assert (end.outcome, end.kind) == ("refused", "auth")
+    assert (end.outcome, end.kind) == ("refused", kind)
     assert world.ordered(f"key {key}") == []
     assert len(wait_for("note", lambda: world.operators.about(key) or None)) == 1

@@ -51,6 +51,7 @@ REASONS = {
     "bad_input": "image_url: unsupported colour space",
     "moderated": "Prompt was flagged by moderation",
     "auth": "Invalid API key",
+    "no_key": "the secret of the provider keys holds no key for luma",
     "no_credit": "Insufficient credits",
     "throttled": "Rate limit exceeded",
     "transient": "Internal server error",
@@ -73,7 +74,15 @@ REASONS = {
 # Which kinds end in which state; `billed` matters only where an order was taken.
 BEFORE_THE_ORDER = (
     *("bad_input", "moderated", "auth", "no_credit", "throttled", "unreachable", "transient"),
-    *("unexpected", "over_cap", "unknown_price", "paid_calls_off", "nothing_made", "accident"),
+    *(
+        "no_key",
+        "unexpected",
+        "over_cap",
+        "unknown_price",
+        "paid_calls_off",
+        "nothing_made",
+        "accident",
+    ),
     "replaced",
 )
 AFTER_THE_ORDER = (

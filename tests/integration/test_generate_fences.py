@@ -62,11 +62,11 @@ def test_a_missing_key_refuses_the_job_before_any_money_is_set_aside(
     aws: Aws, generation: Generate, provider: FakeProvider
 ) -> None:
     job = claimed(aws)
-    provider.key_answer = Refused(Failure(FailureKind.AUTH, "no key for luma", billed=False))
+    provider.key_answer = Refused(Failure(FailureKind.NO_KEY, "no key for luma", billed=False))
     assert generate(generation, job.job_id)["state"] == "refused"
     held = aws.ledger.require(job.job_id)
     assert (held.reservation, held.attempts, provider.requests) == (None, (), [])
-    assert failure_of(held)["kind"] == "auth"
+    assert failure_of(held)["kind"] == "no_key"
 
 
 @pytest.mark.parametrize("under_way", [True, False])

@@ -74,6 +74,14 @@ def test_a_key_is_kept_for_five_minutes(safe: Safe) -> None:
     assert safe.keys.key("luma") == "new"
 
 
+def test_a_missing_key_counts_as_soon_as_it_is_entered(safe: Safe) -> None:
+    safe.put('{"fal": "there"}')
+    with pytest.raises(SettingsError):
+        safe.keys.key("luma")
+    safe.put('{"fal": "there", "luma": "entered"}')
+    assert safe.keys.key("luma") == "entered"
+
+
 def test_a_fresh_key_comes_from_the_secret_itself_and_is_kept_for_the_next(safe: Safe) -> None:
     safe.put('{"luma": "old"}')
     safe.keys.key("luma")

@@ -58,4 +58,5 @@ def test_only_what_ends_before_an_order_is_free_without_the_providers_word() -> 
         FailureKind.PAID_CALLS_OFF,
         FailureKind.NOTHING_MADE,
         FailureKind.REPLACED,
+        FailureKind.NO_KEY,
     }

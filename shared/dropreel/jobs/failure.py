@@ -15,7 +15,8 @@ class FailureKind(StrEnum):
     # What a provider's answer, or its absence, means:
     BAD_INPUT = "bad_input"  # the image or a parameter; the same request fails again
     MODERATED = "moderated"  # refused by a content filter
-    AUTH = "auth"  # key missing, wrong, revoked or without access
+    NO_KEY = "no_key"  # none is entered, or none that can be read; nothing was sent
+    AUTH = "auth"  # key wrong, revoked or without access
     NO_CREDIT = "no_credit"  # the account cannot pay
     THROTTLED = "throttled"  # too many requests or jobs at once
     TRANSIENT = "transient"  # a fault on the provider's side that may pass
@@ -73,6 +74,17 @@ ROWS: Mapping[FailureKind, FailureRow] = {
         "refused by a content filter",
         "The content filter of {provider} refused the image or the prompt.",
         "Change the prompt or the image, then drop the changed file.",
+    ),
+    FailureKind.NO_KEY: FailureRow(
+        "no API key",
+        "This installation has no usable API key for {provider}, so nothing was ordered.",
+        "Ask your operator to enter the key, then {again}.",
+        "Enter this provider's key: the stack's output ProviderKeysSecretUrl opens the secret with "
+        "the keys. A new key counts at once.",
+        "A provider does not work",
+        billed=False,
+        cured_elsewhere=True,
+        outage=True,
     ),
     FailureKind.AUTH: FailureRow(
         "API key not accepted",

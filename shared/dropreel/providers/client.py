@@ -174,10 +174,10 @@ class Api:
         except KeyUnreadableError as error:
             return Fault(FailureKind.TRANSIENT, parse.safe_text(str(error)), sent=False)
         except SettingsError as error:
-            return Fault(FailureKind.AUTH, parse.safe_text(str(error)), sent=False)
+            return Fault(FailureKind.NO_KEY, parse.safe_text(str(error)), sent=False)
         if not key or not key.isascii() or not key.isprintable():
             message = f"the API key of {self.provider} is empty or no key"
-            return Fault(FailureKind.AUTH, message, sent=False)
+            return Fault(FailureKind.NO_KEY, message, sent=False)
         return key
 
     def _request(

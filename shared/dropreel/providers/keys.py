@@ -27,7 +27,8 @@ _LASTING = frozenset(
 class ProviderKeys:
     """Reads the secret when a key is first needed, and again after five minutes.
 
-    While it cannot be read, the keys that were read last go on being used.
+    A key that is missing is looked for in the secret itself each time, so that it counts as soon
+    as somebody enters it. While it cannot be read, the keys that were read last go on being used.
     """
 
     def __init__(self, secrets: SecretsProvider, secret: str) -> None:
@@ -42,9 +43,11 @@ class ProviderKeys:
         cannot be read just now.
         """
         key = self._keys(fresh).get(provider)
-        if not isinstance(key, str) or not key.strip():
+        if not fresh and not _is_key(key):
+            key = self._keys(fresh=True).get(provider)
+        if not _is_key(key):
             raise SettingsError(f"the secret of the provider keys holds no key for {provider}")
-        return key.strip()
+        return str(key).strip()
 
     def _keys(self, fresh: bool) -> dict[str, Any]:
         try:
@@ -66,6 +69,10 @@ class ProviderKeys:
         if not isinstance(keys, dict):
             raise SettingsError("the secret of the provider keys is not a JSON object")
         return keys
+
+
+def _is_key(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def _unread(error: GetParameterError) -> SettingsError | KeyUnreadableError:

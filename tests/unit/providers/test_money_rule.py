@@ -108,7 +108,7 @@ def test_without_a_usable_key_nothing_is_sent(name: str, key: str) -> None:
     provider, script = adapter(name, [], Keys(key))
     outcome = provider.submit(CLIPS["5s"])
     assert isinstance(outcome, Refused)
-    assert outcome.failure.kind is FailureKind.AUTH
+    assert outcome.failure.kind is FailureKind.NO_KEY
     assert script.seen == []
 
 
@@ -142,8 +142,8 @@ def test_an_outage_of_the_secret_is_none_of_the_provider(name: str) -> None:
     ("keys", "answer", "kind"),
     [
         (Keys(UNREADABLE), Busy, FailureKind.TRANSIENT),
-        (Keys(""), Refused, FailureKind.AUTH),
-        (Keys("two words\nand a line"), Refused, FailureKind.AUTH),
+        (Keys(""), Refused, FailureKind.NO_KEY),
+        (Keys("two words\nand a line"), Refused, FailureKind.NO_KEY),
     ],
 )
 def test_a_key_can_be_checked_before_anything_is_ordered(
@@ -185,7 +185,7 @@ def test_a_status_without_a_key_leaves_the_job_as_it_was(name: str) -> None:
     provider, _ = adapter(name, [], Keys(""))
     outcome = provider.status("job-1")
     assert isinstance(outcome, NoAnswer)
-    assert outcome.failure.kind is FailureKind.AUTH
+    assert outcome.failure.kind is FailureKind.NO_KEY
 
 
 @every_provider
