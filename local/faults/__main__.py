@@ -71,7 +71,9 @@ def _play(tasks: Sequence[Cell | Draw], cache: Path, processes: int) -> list[Res
     broken = 0
     for number, result in play_all(tasks, cache, processes):
         results[number] = result
-        broken += bool(result.violations)
+        if result.violations:
+            broken += 1
+            print(f"\r{result.cell}: {'; '.join(result.violations)}", file=sys.stderr)
         if len(results) % 100 == 0 or len(results) == len(tasks):
             print(f"\r{len(results)} of {len(tasks)}, {broken} bad", end="", file=sys.stderr)
     print(file=sys.stderr)

@@ -194,7 +194,12 @@ def play_all(
 
 
 def _played(played_in: World, task: Cell | Draw) -> Result:
-    return play(played_in, task.cell(played_in) if isinstance(task, Draw) else task)
+    """The result. A play that breaks off holds nothing, and does not end the others."""
+    cell = task.cell(played_in) if isinstance(task, Draw) else task
+    try:
+        return play(played_in, cell)
+    except Exception as error:
+        return Result(cell, "", 0, (), "", (f"the play broke off: {error!r}",), survivable=False)
 
 
 _here: list[World] = []

@@ -73,6 +73,7 @@ class _Run:
     variables: dict[str, Any] = field(default_factory=dict)
     retried: Counter[tuple[str, ...]] = field(default_factory=Counter)
     waiting: _Waiting | None = None
+    attempt: object = None  # the one whose answer is listened to
 
     def step(self) -> None:
         """Play the present state; a Wait, a task's duration or a retry's pause ends the step."""
@@ -140,7 +141,8 @@ class _Run:
     # --- tasks ----------------------------------------------------------------------------------
 
     def _task(self) -> None:
-        machine, hear = self.workflow.machine, self._hear
+        machine, self.attempt = self.workflow.machine, object()
+        hear = partial(self._hear, self.attempt)
         if machine.waits_for_token(self.state):
             self.waiting = self._begin_waiting()
             hear = partial(self._hear_start, self.waiting)
@@ -180,10 +182,11 @@ class _Run:
         else:
             self._failed(Reply(error="States.Timeout"))
 
-    def _hear(self, reply: Reply) -> None:
+    def _hear(self, attempt: object, reply: Reply) -> None:
         """Go on with a function's answer, or with what became of it."""
-        if not self.execution.running:
-            return  # stopped meanwhile: nobody listens
+        if not self.execution.running or self.attempt is not attempt:
+            return  # stopped, or heard of this attempt before: nobody listens
+        self.attempt = None
         spec = self.workflow.machine.states[self.state]
         if reply.seconds > spec["TimeoutSeconds"]:
             reply = Reply(error="States.Timeout", seconds=spec["TimeoutSeconds"])

@@ -229,7 +229,7 @@ FENCES = (
         "an operator's word names an order",
         ("steps/poll.py:_named_order",),
         "a job that follows an order that does not exist",
-        ("tests/integration/test_poll.py::test_a_word_that_names_no_order_changes_nothing",),
+        ("tests/integration/test_resume.py::test_a_word_that_names_no_order_changes_nothing",),
     ),
     Fence(
         "an execution ends only what it has begun",
