@@ -28,6 +28,16 @@ def sidecar(prompt: str, **fields: object) -> bytes:
     return json.dumps({"prompt": prompt, **fields}).encode()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def broken(world: World) -> str:
+    """A job whose polls fail again and again. That takes a while, so it begins first."""
+    world.drop("broken/photo.jpg", IMAGE, prompt="broken [sim: render=600]")
+    job_id = world.job_id_of("broken/photo.jpg")
+    world.in_state(job_id, "submitted", "running")
+    world.change_ledger(job_id, provider="nobody")
+    return "broken/photo.jpg"
+
+
 @pytest.mark.parametrize("first", ["image", "sidecar"])
 @pytest.mark.parametrize("name", ["photo.json", "photo.jpg.json"])
 def test_files_in_either_order_make_one_clip(world: World, first: str, name: str) -> None:
@@ -104,19 +114,6 @@ def test_an_aborted_execution_is_told_once(world: World) -> None:
     end = world.end_of("stop/photo.jpg")
     assert (end.status, end.outcome, end.kind) == ("ABORTED", "stalled", "accident")
     assert len(world.postman.about("stop/photo.jpg")) == 1
-
-
-def test_a_function_that_breaks_ends_the_job_with_a_mail_and_without_a_stack_trace(
-    world: World,
-) -> None:
-    world.drop("broken/photo.jpg", IMAGE, prompt="broken [sim: render=600]")
-    job_id = world.job_id_of("broken/photo.jpg")
-    world.in_state(job_id, "submitted", "running")
-    world.change_ledger(job_id, provider="nobody")
-    end = world.end_of("broken/photo.jpg")
-    assert (end.outcome, end.kind) == ("stalled", "accident")
-    assert "Traceback" not in end.mail.text
-    assert "KeyError" not in end.mail.text
 
 
 def test_a_provider_that_is_down_for_a_day_ends_the_job_unpaid(world: World) -> None:
@@ -276,3 +273,12 @@ def test_a_wrong_or_missing_key_is_told_to_dropper_and_operator(
     assert (end.outcome, end.kind) == ("refused", kind)
     assert world.ordered(f"key {key}") == []
     assert len(wait_for("note", lambda: world.operators.about(key) or None)) == 1
+
+
+def test_a_function_that_breaks_ends_the_job_with_a_mail_and_without_a_stack_trace(
+    world: World, broken: str
+) -> None:
+    end = world.end_of(broken)
+    assert (end.outcome, end.kind) == ("stalled", "accident")
+    assert "Traceback" not in end.mail.text
+    assert "KeyError" not in end.mail.text
