@@ -23,6 +23,15 @@ MAY_MAIL_TWICE = frozenset(
 )
 
 
+def may_mail_twice(cell: Cell) -> int:
+    """How often a mail may come once more.
+
+    Of two stops of one job, the second may come while the first is told. Both are told by the one
+    process that functions have here, which may ask for its own right to a mail again.
+    """
+    return cell.count(MAY_MAIL_TWICE) + int(cell.count(frozenset({Kind.ABORT})) > 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """Who still has a slot or stands in line, the longest time there, the most at work at once."""
@@ -120,7 +129,7 @@ def _end_of(world: World, cell: Cell, job: dict[str, Any]) -> End:
         for key, item in world.dynamo.items("BUDGET#").items()
     }
     published = world.sns.published
-    again = cell.count(MAY_MAIL_TWICE) if world.story.sent_not_noted else 0
+    again = may_mail_twice(cell) if world.story.sent_not_noted else 0
     return End(
         cell=cell,
         scenario=SCENARIOS[cell.scenario],

@@ -11,7 +11,7 @@ from decimal import Decimal
 from dropreel.jobs.job import ENDS, State
 from dropreel.ledger.jobs import SETTLED, TRANSITIONS, UNSETTLED_INDEX
 from dropreel.ledger.slots import WINDOW_S
-from local.faults.ends import MAY_MAIL_TWICE, End
+from local.faults.ends import End, may_mail_twice
 from local.faults.faults import END, HARMLESS, Cell, Kind
 from local.faults.functions import ESTIMATE_USD
 from local.faults.scenarios import SCENARIOS, Scenario
@@ -121,9 +121,10 @@ def mails_each_end_once(end: End) -> Iterator[str]:
 
 
 def mails_drops_in_vain_once(end: End) -> Iterator[str]:
-    """Once, if the same files were dropped after an end that cannot be followed by another run."""
+    """Once each time the same files are dropped after an end that cannot be followed by a run."""
     in_vain = end.dropped_again in SETTLED and len(end.runs) == 1
-    if end.rejections > in_vain:
+    drops = end.cell.count(frozenset({Kind.REDROP}))
+    if end.rejections > (drops if in_vain else 0):
         when = end.dropped_again or "never"
         yield f"people were mailed {end.rejections} times of a drop in vain (again: {when})"
     if in_vain and not end.rejections and any(fault.label == END for fault in end.cell.faults):
@@ -141,7 +142,7 @@ def alerts_operators_once(end: End) -> Iterator[str]:
         if not notes[outcome]:
             yield f"operators were not mailed about the {outcome} job"
     for outcome, count in notes.items():
-        if count > 1 + end.cell.count(MAY_MAIL_TWICE):
+        if count > 1 + may_mail_twice(end.cell):
             yield f"operators were mailed {outcome} {count} times"
 
 
