@@ -26,6 +26,7 @@ from dropreel.providers.base import (
     Phase,
     Refused,
     SubmitOutcome,
+    Unknown,
 )
 from dropreel.steps.generate import Generate
 from dropreel.steps.poll import Poll
@@ -56,6 +57,17 @@ def test_a_key_that_cannot_be_read_just_now_lets_the_job_wait_unordered(
     provider.key_answer = None
     provider.submit_answers = [Accepted("p-1")]
     assert generate(generation, job.job_id, tries=1)["outcome"] == "accepted"
+
+
+def test_a_key_that_cannot_be_read_tells_nothing_of_the_provider(
+    aws: Aws, generation: Generate, provider: FakeProvider
+) -> None:
+    away = Unknown(Failure(FailureKind.UNEXPECTED, "timed out"))
+    for _ in range(THRESHOLD - 1):
+        generation.breaker.note("luma", away, generation.now().timestamp())
+    provider.key_answer = Busy(Failure(FailureKind.TRANSIENT, "the secret cannot be read now"))
+    generate(generation, claimed(aws).job_id)
+    assert (aws.table.get("BREAKER#luma") or {})["failures"] == THRESHOLD - 1
 
 
 def test_a_missing_key_refuses_the_job_before_any_money_is_set_aside(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from dropreel.errors import ResumeError
-from dropreel.jobs.job import State
+from dropreel.jobs.job import Reservation, State
+from dropreel.money.budget import Caps
 from dropreel.providers.base import Pending, Phase
 from dropreel.steps.poll import Poll
 from tests.support.aws import Aws, Clock, FakeProvider, make_job
@@ -47,6 +50,20 @@ def test_a_job_that_was_never_ordered_can_be_dropped_again(aws: Aws, polling: Po
         outcome = poll(polling, job.job_id, resume={"nothing_made": True})
         assert outcome == {"outcome": "ended", "state": "refused"}
         assert aws.ledger.require(job.job_id).may_start_again
+
+
+def test_an_operators_word_frees_the_money_even_of_a_clip_that_was_said_to_be_ready(
+    aws: Aws, polling: Poll, clock: Clock
+) -> None:
+    money = Reservation.at(clock(), Decimal("0.15"))
+    caps = Caps(job=Decimal(5), day=Decimal(5), month=Decimal(5))
+    job = aws.ledger.claim(make_job())
+    job = aws.ledger.move_reserving(job, State.SUBMITTING, money, caps, asked_at="now")
+    job = aws.ledger.move(job, State.SUBMITTED, provider_job_id="p-1")
+    job = aws.ledger.move(job, State.READY, ready_at="then")
+    job = aws.ledger.move(job, State.STALLED)
+    assert poll(polling, job.job_id, resume={"nothing_made": True})["state"] == "refused"
+    assert {one.committed for one in aws.ledger.spending(money, caps)} == {0}
 
 
 def test_an_operator_can_name_another_order_for_a_stalled_job(

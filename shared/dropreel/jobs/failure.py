@@ -80,7 +80,7 @@ ROWS: Mapping[FailureKind, FailureRow] = {
         "This installation has no usable API key for {provider}, so nothing was ordered.",
         "Ask your operator to enter the key, then {again}.",
         "Enter this provider's key: the stack's output ProviderKeysSecretUrl opens the secret with "
-        "the keys. A new key counts at once.",
+        "the keys. A new key counts at once for new drops; jobs that wait try again by themselves.",
         "A provider does not work",
         billed=False,
         cured_elsewhere=True,

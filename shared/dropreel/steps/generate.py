@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import Field
 
 from dropreel.clips.bucket import ClipsBucket
-from dropreel.errors import ContentionError, LedgerConflictError
+from dropreel.errors import ContentionError
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import BUSY, ENDS, Job, Reservation, State, from_iso, utc_iso
 from dropreel.ledger.breaker import Breaker
@@ -41,7 +41,7 @@ from dropreel.providers.base import (
 )
 from dropreel.providers.config import ProviderSettings
 from dropreel.settings import LedgerSettings
-from dropreel.steps.lost_order import STALE_S, mark_unknown, note_order
+from dropreel.steps.lost_order import STALE_S, mark_unknown, move_once, note_order
 from dropreel.steps.outcomes import (
     Ended,
     GenerateEvent,
@@ -202,7 +202,8 @@ class Generate:
     def _without_key(self, job: Job, trouble: Busy | Refused, tries: int) -> Wait | Ended:
         """Nobody was asked: without a key there is nothing to ask with."""
         failure = trouble.failure.of_job()
-        self._learn(job, trouble)
+        if isinstance(trouble, Refused):  # else nothing is known of the provider
+            self._learn(job, trouble)
         if isinstance(trouble, Busy) and not self._waited_enough(job):
             seconds = busy_wait(trouble.retry_after, tries)
             self._give_back(job, seconds)
@@ -244,16 +245,6 @@ class Generate:
         note_order(self.ledger, job, provider_job_id)
         return OrderAccepted(self.watcher.over(job).wait_s(), State.SUBMITTED)
 
-    def _move(self, job: Job, to: State, **facts: Any) -> Job:
-        """Take a step that the answer calls for; a repeated try finds its own work done."""
-        try:
-            return self.ledger.move(job, to, **facts)
-        except LedgerConflictError:
-            held = self.ledger.require(job.job_id)
-            if held.state is not to or held.order_ref != job.order_ref:
-                raise
-            return held
-
     def _waited_enough(self, job: Job) -> bool:
         return self.now() >= unpaid_until(job, self.unpaid_wait)
 
@@ -265,7 +256,9 @@ class Generate:
 
     def _busy(self, job: Job, failure: JobFailure, seconds: int) -> Wait:
         report_failure("the provider is busy", failure)
-        job = self._move(job, State.CLAIMED, failure=failure, **_unpaid(job, BUSY, failure.message))
+        job = move_once(
+            self.ledger, job, State.CLAIMED, failure=failure, **_unpaid(job, BUSY, failure.message)
+        )
         self._give_back(job, seconds, full=failure.kind in _FULL)
         return Wait(seconds, job.state)
 
@@ -275,7 +268,7 @@ class Generate:
         moved = self.rules.next_provider(job, failure.kind)
         if moved:
             return self._hand_over(job, moved, facts)
-        return Ended(self._move(job, State.REFUSED, **facts).state)
+        return Ended(move_once(self.ledger, job, State.REFUSED, **facts).state)
 
     def _refuse(self, job: Job, failure: JobFailure) -> Ended:
         """Refuse a job that no provider has seen yet."""
@@ -305,7 +298,7 @@ class Generate:
             "estimate_usd": moved.estimate_usd,
             "unconfirmed": moved.unconfirmed,
         }
-        handed_over = self._move(job, State.CLAIMED, **facts)
+        handed_over = move_once(self.ledger, job, State.CLAIMED, **facts)
         self._give_back(job)
         return Wait(1, handed_over.state)
 

@@ -22,15 +22,21 @@ MAX_SEARCHES = 4  # the waits between them double: 30 s, 1, 2 and 4 minutes
 _CLOCKS_DIFFER = timedelta(seconds=60)  # ours and the provider's
 
 
+def move_once(ledger: Ledger, job: Job, to: State, **facts: Any) -> Job:
+    """Take a step that an order's answer calls for; a repeated try finds its own work done."""
+    try:
+        return ledger.move(job, to, **facts)
+    except LedgerConflictError:
+        held = ledger.require(job.job_id)
+        if held.state is not to or held.order_ref != job.order_ref:
+            raise
+        return held
+
+
 def mark_unknown(ledger: Ledger, job: Job, failure: JobFailure) -> Job:
     """Nobody knows whether the order was taken. May be repeated."""
     attempts = job.attempted(outcome=State.UNKNOWN.value, reason=failure.message)
-    try:
-        moved = ledger.move(job, State.UNKNOWN, failure=failure, attempts=attempts)
-    except LedgerConflictError:
-        moved = ledger.require(job.job_id)
-        if moved.state is not State.UNKNOWN or moved.order_ref != job.order_ref:
-            raise
+    moved = move_once(ledger, job, State.UNKNOWN, failure=failure, attempts=attempts)
     metrics.add_metric("PaymentUnknown", MetricUnit.Count, 1)
     return moved
 

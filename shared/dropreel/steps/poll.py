@@ -263,9 +263,9 @@ class Poll:
     def _nothing_made(self, job: Job) -> Job:
         failure = JobFailure.of(FailureKind.NOTHING_MADE, "an operator found no order")
         attempts = job.attempted(outcome=State.REFUSED.value)
-        return self.ledger.move(
-            job, State.REFUSED, failure=failure, attempts=attempts, **job.released()
-        )
+        # A person says so: that frees the money even of a clip that was said to be ready.
+        free = replace(job, ready_at="").released()
+        return self.ledger.move(job, State.REFUSED, failure=failure, attempts=attempts, **free)
 
     def _new_deadline(self) -> str:
         return utc_iso(self.now() + self.deadline)
