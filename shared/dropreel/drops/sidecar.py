@@ -30,6 +30,8 @@ from dropreel.providers.catalog import CATALOG, ProviderName
 
 MAX_SIDECAR_BYTES = 64 * 1024
 MAX_PROMPT = 6000
+MAX_TAKES = 16
+TAKES_ALLOWED = f"a whole number from 1 to {MAX_TAKES}, or a list of up to {MAX_TAKES} takes"
 
 
 def _with_unit(unit: str) -> BeforeValidator:
@@ -88,6 +90,7 @@ _ALLOWED = {
     "provider": ", ".join((*CATALOG, "auto")),
     "max_cost_usd": "a number of US dollars above 0, such as 0.50",
     "take": "a whole number from 1 to 999 (without quotes)",
+    "takes": TAKES_ALLOWED,
     "priority": "high, normal, low",
 }
 _EXAMPLE = '{"prompt": "slow push-in, soft light"}'
@@ -98,7 +101,11 @@ def parse_sidecar(data: bytes | None, base: Mapping[str, Any] | None = None) -> 
 
     Raises RejectedError with all problems. `data` is None when there is no sidecar file.
     """
-    fields = {**(base or {}), **(_load_object(data) if data is not None else {})}
+    return check_fields({**(base or {}), **(read_fields(data) if data is not None else {})})
+
+
+def check_fields(fields: Mapping[str, Any]) -> Sidecar:
+    """The sidecar of these fields. Raises RejectedError with all problems."""
     problems: list[Problem] = []
     sidecar: Sidecar | None = None
     try:
@@ -112,7 +119,8 @@ def parse_sidecar(data: bytes | None, base: Mapping[str, Any] | None = None) -> 
     return sidecar
 
 
-def _load_object(data: bytes) -> dict[str, Any]:
+def read_fields(data: bytes) -> dict[str, Any]:
+    """The fields in a sidecar file, not checked yet. Raises RejectedError if it is no object."""
     if len(data) > MAX_SIDECAR_BYTES:
         raise _unreadable(f"{len(data):,} bytes or more", f"at most {MAX_SIDECAR_BYTES:,} bytes")
     if not data.strip():
@@ -132,7 +140,7 @@ def _load_object(data: bytes) -> dict[str, Any]:
     except ValueError as error:
         raise _unreadable(str(error), f"a JSON object such as {_EXAMPLE}") from None
     if not isinstance(loaded, dict):
-        raise _unreadable(_shown(loaded), f"a JSON object such as {_EXAMPLE}")
+        raise _unreadable(shown(loaded), f"a JSON object such as {_EXAMPLE}")
     return loaded
 
 
@@ -145,9 +153,9 @@ def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the field {_shown(twice)} twice")
+        raise ValueError(f"the field {shown(twice)} twice")
     if halves := [name for name in fields if any("\ud800" <= char <= "\udfff" for char in name)]:
-        raise ValueError(f"the field {_shown(halves[0])}, whose name holds half a character")
+        raise ValueError(f"the field {shown(halves[0])}, whose name holds half a character")
     return fields
 
 
@@ -165,11 +173,11 @@ def _problems(errors: Iterable[ErrorDetails], fields: Mapping[str, Any]) -> list
 
 def _problem(name: str, error: ErrorDetails, fields: Mapping[str, Any]) -> Problem:
     if error["type"] == "extra_forbidden":
-        return Problem(_shown(name), "an unknown field", ", ".join(_ALLOWED), _nearest(name))
+        return Problem(shown(name), "an unknown field", ", ".join(_ALLOWED), _nearest(name))
     if error["type"] == "missing":
         return Problem(name, "nothing", _ALLOWED[name])
     value = fields[name]
-    found = f"{len(value):,} characters" if _too_long(value) else _shown(value)
+    found = f"{len(value):,} characters" if _too_long(value) else shown(value)
     return Problem(name, found, _ALLOWED[name], _meant(name, value))
 
 
@@ -190,8 +198,8 @@ def _meant(name: str, value: Any) -> str:
     return f"Did you mean {near[0]}?" if near else ""
 
 
-def _shown(value: Any) -> str:
-    """The value as the dropper wrote it, short enough for a mail and on one line."""
+def shown(value: Any) -> str:
+    """A value as the dropper wrote it, short enough for a mail and on one line."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     text = "".join(char if char.isprintable() else "?" for char in text)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 MAX_KEY_BYTES = 1024  # of an S3 key, in UTF-8
@@ -28,6 +29,12 @@ def job_id(bucket: str, key: str, content: str, asked: dict[str, Any]) -> str:
     operator's defaults does not turn an old event into a new job.
     """
     identity = json.dumps([bucket, key, content, asked], sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(identity.encode()).hexdigest()[:24]
+
+
+def group_id(bucket: str, key: str, dropped_at: str, job_ids: Sequence[str]) -> str:
+    """24 hexadecimal digits: the same jobs of one drop are the same group."""
+    identity = json.dumps([bucket, key, dropped_at, sorted(job_ids)])
     return hashlib.sha256(identity.encode()).hexdigest()[:24]
 
 

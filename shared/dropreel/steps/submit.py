@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -18,15 +18,14 @@ from pydantic import Field, Json
 
 from dropreel.clips.bucket import ClipsBucket
 from dropreel.dashboard.thumbnails import ThumbnailRequests
-from dropreel.drops.image import inspect_image
 from dropreel.drops.inbox import Drop, Inbox
 from dropreel.drops.pairing import images_of, is_image, is_sidecar, sidecar_of
-from dropreel.drops.selection import choose
 from dropreel.drops.settling import Pair, Settling
-from dropreel.drops.sidecar import Sidecar, parse_sidecar
+from dropreel.drops.sidecar import MAX_TAKES
 from dropreel.errors import Problem, RejectedError
-from dropreel.jobs.job import ClipSettings, Job, Source, State, utc_iso, workflow_input
-from dropreel.jobs.naming import job_id, output_folder
+from dropreel.jobs.job import Job, State, utc_iso, workflow_input
+from dropreel.jobs.naming import output_folder
+from dropreel.ledger.groups import Groups
 from dropreel.ledger.jobs import SETTLED, Ledger
 from dropreel.ledger.newest import NewestDrop, NewestDrops
 from dropreel.ledger.slots import change_priority
@@ -42,6 +41,7 @@ from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.providers.catalog import ProviderName
 from dropreel.settings import LedgerSettings, Listed
 from dropreel.steps.outcomes import DigestEvent, DropEvent
+from dropreel.steps.reading import Reading
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -62,7 +62,6 @@ NO_IMAGE = Problem(
     "Drop it into the same folder as the sidecar.",
 )
 
-_NO_SETTINGS = {"max_cost_usd", "priority"}  # they change nothing in the clip
 _WAS = {
     State.DELIVERED: "made",
     State.FAILED: "ordered and may have been paid",
@@ -95,25 +94,35 @@ class Submit:
     now: Callable[[], datetime]
     table: Table
     ledger: Ledger
+    groups: Groups
     newest: NewestDrops
     settling: Settling
     send_once: SendOnce
-    prices: PriceList
+    reading: Reading
     links: Links
 
     @classmethod
     def build(cls, container: Container) -> Self:
         settings = container.settings(SubmitSettings)
+        inbox = Inbox(container.client("s3"), settings.inbox_bucket)
+        reading = Reading(
+            inbox=inbox,
+            ledger=container.ledger,
+            prices=PriceList(settings.price_overrides),
+            providers=settings.providers,
+            now=container.now,
+        )
         return cls(
             settings=settings,
-            inbox=Inbox(container.client("s3"), settings.inbox_bucket),
+            inbox=inbox,
             clips=container.clips,
             table=container.table,
             ledger=container.ledger,
+            groups=container.groups,
             newest=NewestDrops(container.table),
             settling=Settling(settings.settle_seconds, settings.sidecar_grace_seconds),
             send_once=container.send_once,
-            prices=PriceList(settings.price_overrides),
+            reading=reading,
             links=container.links,
             results=container.results,
             digests=container.digests,
@@ -193,112 +202,64 @@ class Submit:
 
     def _start_pair(self, pair: Pair, newest: NewestDrop) -> None:
         try:
-            job = self._job(pair)
+            jobs = self.reading.jobs_of(pair)
         except RejectedError as error:
-            if self._is_newest(pair, newest, None):
+            if self._is_newest(pair, newest, []):
                 self._reject(pair.image.key, pair.dropped_at, error.problems)
             return
-        logger.append_keys(job_id=job.job_id)
-        if self._is_newest(pair, newest, job):
-            self._start(pair.image, job)
+        if self._is_newest(pair, newest, jobs):
+            self._start(pair.image, jobs)
 
-    def _is_newest(self, pair: Pair, newest: NewestDrop, job: Job | None) -> bool:
+    def _is_newest(self, pair: Pair, newest: NewestDrop, jobs: Sequence[Job]) -> bool:
         """Note the decision on this pair, or look again: other files of it came meanwhile."""
-        noted = self.newest.note(newest, pair, job)
+        noted = self.newest.note(newest, pair, jobs)
         if not noted:
             self._recheck(DropEvent(pair.image.key).recheck(), 1)
         return noted
 
-    def _job(self, pair: Pair) -> Job:
-        """Check both files, reporting what is wrong with either of them at once."""
-        problems: list[Problem] = []
-        try:
-            sidecar = self._parsed(pair)
-        except RejectedError as error:
-            problems += error.problems
-        try:
-            info = inspect_image(self.inbox.reader(pair.image))
-        except RejectedError as error:
-            problems += error.problems
-        if problems:
-            raise RejectedError(problems)
-        choice = choose(sidecar, info.width, info.height, self.settings.providers)
-        # Defaults are left out, so that new fields leave the ids of old drops alone.
-        asked = sidecar.model_dump(mode="json", exclude=_NO_SETTINGS, exclude_defaults=True)
-        sha256 = self.inbox.sha256(pair.image)
-        name = self._job_id(pair.image, sha256, asked)
-        return Job(
-            job_id=name,
-            state=State.CLAIMED,
-            source=Source(
-                bucket=self.inbox.bucket,
-                key=pair.image.key,
-                etag=pair.image.etag,
-                media_type=info.media_type,
-                width=info.width,
-                height=info.height,
-                pinned_key=f"sources/{name}{info.extension}",
-                sha256=sha256,
-            ),
-            settings=_clip_settings(sidecar, choice.aspect_ratio),
-            provider=choice.provider,
-            unconfirmed=choice.unconfirmed,
-            dropped_at=pair.dropped_at,
-            created_at=utc_iso(self.now()),
-            estimate_usd=self.prices.estimate(
-                choice.provider, sidecar.resolution, sidecar.duration
-            ),
-            max_cost_usd=sidecar.max_cost_usd,
-            priority=sidecar.priority,
-        )
-
-    def _job_id(self, image: Drop, sha256: str, asked: dict[str, Any]) -> str:
-        """The job of this image and these settings: the one of an older version, if there is."""
-        older = job_id(self.inbox.bucket, image.key, image.etag, asked)
-        if self.ledger.get(older):
-            return older
-        return job_id(self.inbox.bucket, image.key, sha256, asked)
-
-    def _parsed(self, pair: Pair) -> Sidecar:
-        own = {"prompt": pair.image.prompt} if pair.image.prompt else {}
-        data = self.inbox.read_sidecar(pair.sidecar) if pair.sidecar else None
-        return parse_sidecar(data, own)
-
-    def _start(self, image: Drop, job: Job) -> None:
+    def _start(self, image: Drop, jobs: Sequence[Job]) -> None:
         """Pin, claim, start: each step may be repeated, and only the claim's owner starts."""
-        self.clips.pin(self.inbox.bucket, image, job.source.pinned_key, job.source.media_type)
-        held = self._claim(job)
-        if held.state is not State.CLAIMED:
-            self._already(held, job)
-            return
+        for job in jobs:
+            self.clips.pin(self.inbox.bucket, image, job.source.pinned_key, job.source.media_type)
+        held = self._claim(jobs)
+        for one, job in zip(held, jobs, strict=True):
+            if one.state is State.CLAIMED:
+                self._run(one, is_new=one.created_at == job.created_at)
+        if all(one.state is not State.CLAIMED for one in held):
+            self._already(held, jobs)
+
+    def _run(self, job: Job, *, is_new: bool) -> None:
+        logger.append_keys(job_id=job.job_id)
         try:
             self.workflow.start_execution(
                 stateMachineArn=self.settings.state_machine_arn,
-                name=held.execution_name,
-                input=json.dumps(workflow_input(held)),
+                name=job.execution_name,
+                input=json.dumps(workflow_input(job)),
             )
         except self.workflow.exceptions.ExecutionAlreadyExists:
             logger.info("this job is already under way: nothing to do")
             return
-        if held.created_at == job.created_at:
+        if is_new:
             metrics.add_metric("JobStarted", MetricUnit.Count, 1)
-            self.thumbnails.send(held.job_id, held.source.pinned_key)
-        logger.info("job started with %s", held.provider)
+            self.thumbnails.send(job.job_id, job.source.pinned_key)
+        logger.info("job started with %s", job.provider)
 
-    def _claim(self, job: Job) -> Job:
-        before = self.ledger.get(job.job_id)
-        if before and before.state is State.CLAIMED:
-            change_priority(self.table, before, job.priority)
-        return self.ledger.claim(job)
+    def _claim(self, jobs: Sequence[Job]) -> list[Job]:
+        for job in jobs:
+            before = self.ledger.get(job.job_id)
+            if before and before.state is State.CLAIMED:
+                change_priority(self.table, before, job.priority)
+        return self.groups.claim(jobs) if jobs[0].group else [self.ledger.claim(jobs[0])]
 
-    def _already(self, held: Job, job: Job) -> None:
+    def _already(self, held: Sequence[Job], jobs: Sequence[Job]) -> None:
         """Tell those who dropped the files again after an end why nothing comes of it."""
-        logger.info("this job is already %s: nothing to do", held.state)
-        if held.state not in SETTLED or held.may_start_again:
-            return
-        ended_at = max((attempt.ended_at for attempt in held.attempts), default="")
-        if job.dropped_at > ended_at:  # an event of an earlier drop may come late
-            self._reject(job.source.key, job.dropped_at, [made_before(held)])
+        logger.info("nothing to do", extra={"states": [job.state.value for job in held]})
+        over = [job for job in held if job.state in SETTLED and not job.may_start_again]
+        ended_at = max((one.ended_at for job in over for one in job.attempts), default="")
+        # An event of an earlier drop may come late.
+        if len(over) == len(held) and jobs[0].dropped_at > ended_at:
+            problem = made_before(held[0]) if len(held) == 1 else all_made_before(held)
+            self._reject(jobs[0].source.key, jobs[0].dropped_at, [problem])
 
     def _reject(self, key: str, dropped_at: str, problems: Any) -> None:
         """Record and mail once what is wrong with the file at `key`, uploaded at `dropped_at`."""
@@ -330,6 +291,11 @@ def made_before(held: Job) -> Problem:
     )
 
 
-def _clip_settings(sidecar: Sidecar, aspect_ratio: str) -> ClipSettings:
-    fields = sidecar.model_dump(exclude={"provider", "aspect_ratio", *_NO_SETTINGS})
-    return ClipSettings(aspect_ratio=aspect_ratio, **fields)
+def all_made_before(held: Sequence[Job]) -> Problem:
+    """The same of all takes that one sidecar asks for."""
+    return Problem(
+        "takes",
+        f"{len(held)} clips that were all made before, or ordered and may have been paid",
+        f"more takes, up to {MAX_TAKES}, or other settings: dropreel then orders what is new",
+        "Raise the number of takes in the sidecar, or change the prompt.",
+    )

@@ -20,6 +20,7 @@ from dropreel.jobs.job import ENDS, Job, Reservation, State, from_iso, workflow_
 from dropreel.ledger.jobs import SETTLED, Ledger
 from dropreel.ledger.slots import Slots, SlotSettings
 from dropreel.mail.alerts import report_spending
+from dropreel.mail.group import GroupMails
 from dropreel.mail.once import SendOnce
 from dropreel.mail.operators import needs_operator
 from dropreel.mail.publisher import OperatorsSettings, ResultsSettings
@@ -81,6 +82,14 @@ class Sweep:
         settings = container.settings(SweepSettings)
         topics = {RESULTS: settings.results_topic_arn, "operators": settings.operators_topic_arn}
         subscribers = Subscribers(container.client("sns"), topics, container.alerts)
+        # Not by way of a digest: what is overdue is rare.
+        group_mails = GroupMails(
+            container.groups,
+            container.send_once,
+            container.topic,
+            container.links,
+            container.now,
+        )
         return cls(
             ledger=container.ledger,
             send_once=container.send_once,
@@ -92,7 +101,7 @@ class Sweep:
             deadline=container.deadline,
             cancel_stalled=settings.cancel_stalled_orders,
             caps=settings.caps(),
-            chores=[container.digests.send_overdue, subscribers.check],
+            chores=[container.digests.send_overdue, group_mails.send_overdue, subscribers.check],
             now=container.now,
         )
 
