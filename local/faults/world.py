@@ -275,15 +275,17 @@ class World:
         self._receive("message-again", _created(IMAGE), 1)
 
     def drop_again(self) -> None:
-        jobs = map(plain, self.dynamo.items("JOB#").values())
         again = {image for image, sidecar in self._pairs if sidecar == SIDECAR}
-        self.story.dropped_again = {
-            job["job_id"]: job["state"] for job in jobs if job["source"]["key"] in again
-        }
         for key in (SIDECAR, IMAGE):
             if key in self._files:
+                # The later file counts; other faults may let time pass between the two.
+                self.story.dropped_again = self._states_of(again)
                 self._upload(key, more_parts=self._parts > 1)
                 self._receive(f"dropped again: {key}", _created(key), 1)
+
+    def _states_of(self, images: set[str]) -> dict[str, str]:
+        jobs = map(plain, self.dynamo.items("JOB#").values())
+        return {job["job_id"]: job["state"] for job in jobs if job["source"]["key"] in images}
 
     def sweep_now(self) -> None:
         reply = self._functions.invoke(Invocation("sweep", {}))

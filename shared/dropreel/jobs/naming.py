@@ -38,6 +38,12 @@ def group_id(bucket: str, key: str, dropped_at: str, job_ids: Sequence[str]) -> 
     return hashlib.sha256(identity.encode()).hexdigest()[:24]
 
 
+def rejection_id(bucket: str, key: str, dropped_at: str, problems: Sequence[str]) -> str:
+    """Of the mail that tells, once, what is wrong with a file that was dropped then."""
+    facts = json.dumps([bucket, key, dropped_at, list(problems)])
+    return f"rejected-{hashlib.sha256(facts.encode()).hexdigest()[:24]}"
+
+
 def execution_name(key: str, job: str, run: int) -> str:
     """A legal name (0-9 A-Z a-z - _, at most 80) in which people recognise their file."""
     name = stem(key).rpartition("/")[2]
