@@ -28,7 +28,7 @@ def job_id(bucket: str, key: str, content: str, asked: dict[str, Any]) -> str:
     operator's defaults does not turn an old event into a new job.
     """
     identity = json.dumps([bucket, key, content, asked], sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(identity.encode()).hexdigest()[:24]
+    return _digits(identity)
 
 
 def execution_name(key: str, job: str, run: int) -> str:
@@ -54,6 +54,25 @@ def output_folder(image_key: str) -> str:
         return folder
     mark = hashlib.sha256(image_key.encode()).hexdigest()[:16]
     return encoded[: room - len(mark) - 1].decode(errors="ignore").rstrip("/") + f"~{mark}"
+
+
+def folder_of(key: str) -> str:
+    """The folder of a file, with its last slash: `a/photo.jpg` gives `a/`, `photo.jpg` nothing."""
+    return "".join(key.rpartition("/")[:2])
+
+
+def folder_id(folder: str) -> str:
+    """24 hexadecimal digits: the folder, as links and the ledger's index of folders name it."""
+    return _digits(f"folder {folder}")
+
+
+def image_id(key: str) -> str:
+    """24 hexadecimal digits: the image, whatever its content, as links and that index name it."""
+    return _digits(f"image {key}")
+
+
+def _digits(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def split_ending(key: str) -> tuple[str, str]:
