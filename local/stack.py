@@ -33,6 +33,8 @@ _SAM = {"SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.1"}  # nothing here i
 PROVIDERS = tuple(CATALOG)
 # The embedded AWS refuses a template with these. They do nothing until somebody clicks on them.
 UNKNOWN = ("AWS::Logs::QueryDefinition",)
+# The id of the pages' API, which a tag of the embedded AWS sets: their address is known before.
+PAGES = "pages"
 KEYS = {name: f"{name}-local-key" for name in PROVIDERS}
 
 
@@ -91,15 +93,16 @@ def _target() -> dict[str, str]:
 def _build(folder: Path) -> Path:
     _sam(["build", "--build-dir", str(folder)], _target())
     template = folder / "template.yaml"
-    _leave_out(template, UNKNOWN)
+    _fit(template, UNKNOWN)
     return template
 
 
-def _leave_out(template: Path, kinds: Collection[str]) -> None:
-    """Nothing in the template may refer to resources of these kinds."""
+def _fit(template: Path, unknown: Collection[str]) -> None:
+    """Leave out resources of `unknown` kinds, to which nothing may refer; fix the API's id."""
     document = yaml_parse(template.read_text(encoding="utf-8"))
     resources = document["Resources"]
-    document["Resources"] = {n: r for n, r in resources.items() if r["Type"] not in kinds}
+    document["Resources"] = {n: r for n, r in resources.items() if r["Type"] not in unknown}
+    resources["PagesApi"]["Properties"]["Tags"]["ms-custom-id"] = PAGES
     template.write_text(json.dumps(document, indent=2), encoding="utf-8")  # YAML, too
 
 
@@ -131,6 +134,7 @@ def launch(
     defaults = {
         "Providers": ",".join(PROVIDERS),
         "ProviderOptions": json.dumps(options, separators=(",", ":")),
+        "PagesUrl": f"{aws.endpoint}/_aws/execute-api/{PAGES}",
         "RequireHttps": "false",
         "TrustedResultOrigins": f"{simulators.origin},http://localhost:{simulators.port}",
     }

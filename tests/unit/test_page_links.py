@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
-from botocore.exceptions import ClientError
 
 from dropreel.errors import LinkExpiredError, PageKeyError
 from dropreel.jobs.naming import folder_id, image_id
 from dropreel.pages.links import PageKey, PageLinks
-from dropreel.pages.tokens import Kind, Target, read
+from dropreel.pages.tokens import Kind, Token
+from tests.support.aws import FakeSecrets
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 VALUE = "s" * 64
 JOB = "0123456789abcdef01234567"
 
 
-class _Secrets:
-    """One secret as boto3's client reads it."""
-
-    def __init__(self, value: str | None) -> None:
-        self._value = value
-        self.reads = 0
-
-    def get_secret_value(self, *, SecretId: str) -> Mapping[str, Any]:  # noqa: N803
-        self.reads += 1
-        if self._value is None:
-            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetSecretValue")
-        return {"SecretString": self._value}
-
-
-def links(value: str | None = VALUE, days: int = 7, secrets: _Secrets | None = None) -> PageLinks:
-    provider = SecretsProvider(boto3_client=secrets or _Secrets(value))  # type: ignore[arg-type]
+def links(
+    value: str | None = VALUE, days: int = 7, secrets: FakeSecrets | None = None
+) -> PageLinks:
+    provider = SecretsProvider(boto3_client=secrets or FakeSecrets(value))  # type: ignore[arg-type]
     return PageLinks(
         key=PageKey(provider, "page-key"),
         base_url="https://pages.example/",
@@ -44,19 +30,21 @@ def links(value: str | None = VALUE, days: int = 7, secrets: _Secrets | None = N
     )
 
 
-def opened(link: str | None, after: timedelta = timedelta()) -> Target:
+def opened(link: str | None, after: timedelta = timedelta()) -> tuple[Kind, tuple[str, ...]]:
+    """Kind and ids of what it opens."""
     assert link is not None
     base, _, token = link.rpartition("/")
     assert base == "https://pages.example"
-    return read(token, (NOW + after).timestamp(), VALUE.encode())
+    found = Token.read(token, (NOW + after).timestamp(), VALUE.encode())
+    return found.kind, found.ids
 
 
 def test_a_link_opens_the_page_of_one_job() -> None:
-    assert opened(links().job(JOB)) == Target(Kind.JOB, (JOB,))
+    assert opened(links().job(JOB)) == (Kind.JOB, (JOB,))
 
 
 def test_a_link_opens_the_page_of_one_image() -> None:
-    expected = Target(Kind.IMAGE, (folder_id("a/b/"), image_id("a/b/photo.jpg")))
+    expected = (Kind.IMAGE, (folder_id("a/b/"), image_id("a/b/photo.jpg")))
 
     assert opened(links().image("a/b/photo.jpg")) == expected
 
@@ -65,19 +53,19 @@ def test_a_link_opens_the_page_of_one_image() -> None:
     ("folder", "whole"), [("", ""), ("a", "a/"), ("a/b/", "a/b/"), ("a//", "a//"), ("/", "/")]
 )
 def test_a_link_opens_the_page_of_one_folder(folder: str, whole: str) -> None:
-    assert opened(links().folder(folder)) == Target(Kind.FOLDER, (folder_id(whole),))
+    assert opened(links().folder(folder)) == (Kind.FOLDER, (folder_id(whole),))
 
 
 def test_a_link_ends_after_as_many_days_as_were_set() -> None:
     link = links(days=3).job(JOB)
 
-    assert opened(link, timedelta(days=3, seconds=-1)).ids == (JOB,)
+    assert opened(link, timedelta(days=3, seconds=-1)) == (Kind.JOB, (JOB,))
     with pytest.raises(LinkExpiredError):
         opened(link, timedelta(days=3))
 
 
 def test_there_are_no_links_without_days_and_no_key_is_read() -> None:
-    secrets = _Secrets(VALUE)
+    secrets = FakeSecrets(VALUE)
     made = links(days=0, secrets=secrets)
 
     assert [made.job(JOB), made.image("a.jpg"), made.folder("")] == [None, None, None]
@@ -92,7 +80,7 @@ def test_a_mail_goes_without_a_link_while_there_is_no_good_key(value: str | None
 
 
 def test_many_links_read_the_key_once() -> None:
-    secrets = _Secrets(VALUE)
+    secrets = FakeSecrets(VALUE)
     made = links(secrets=secrets)
     for number in range(5):
         made.job(f"{number:024x}")

@@ -7,8 +7,10 @@ import json
 import re
 import unicodedata
 from typing import Any
+from urllib.parse import quote
 
 MAX_KEY_BYTES = 1024  # of an S3 key, in UTF-8
+_MAX_NAME_BYTES = 180  # with number and ending a legal name on every desktop
 
 
 def stem(key: str) -> str:
@@ -18,6 +20,25 @@ def stem(key: str) -> str:
 
 def clip_key(image_key: str, job: str) -> str:
     return f"{output_folder(image_key)}/{job}.mp4"
+
+
+def clip_name(image_key: str, take: int) -> str:
+    """What a downloaded clip is called: `lighthouse-take2.mp4`, of at most 200 bytes."""
+    name = stem(image_key).rpartition("/")[2]
+    shown = "".join(char if char.isprintable() else "_" for char in name)
+    cut = shown.encode(errors="replace")[:_MAX_NAME_BYTES].decode(errors="ignore").strip()
+    number = f"-take{take}" if take > 1 else ""
+    return f"{cut or 'clip'}{number}.mp4"
+
+
+def content_disposition(kind: str, name: str) -> str:
+    """The header that names a download (`inline` or `attachment`): RFC 6266, RFC 8187.
+
+    Old programs take the plain name, all others the one in UTF-8.
+    """
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    legal = re.sub(r'[\x00-\x1f"\\%\x7f]', "_", ascii_name)
+    return f"{kind}; filename=\"{legal}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def job_id(bucket: str, key: str, content: str, asked: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64Error
 from dataclasses import dataclass
 from enum import Enum
+from typing import Self
 
 from dropreel.errors import LinkExpiredError, LinkInvalidError
 
@@ -33,54 +34,57 @@ _PART = 12  # bytes: the ids in `jobs.naming` have 24 hexadecimal digits
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """The page that a token names: a job id, the ids of a folder and an image, or a folder's."""
+class Token:
+    """What a link opens: a job's id, the ids of a folder and an image in it, or a folder's.
+
+    It ends at `until`, in unix seconds.
+    """
 
     kind: Kind
     ids: tuple[str, ...]
+    until: int
 
+    def sign(self, key: bytes) -> str:
+        """As it stands in a link, in characters of URLs."""
+        ids = bytes.fromhex("".join(self.ids))
+        said = _HEAD.pack(_VERSION, self.kind.value, self.until) + ids
+        return urlsafe_b64encode(said + _signature(said, key)).rstrip(b"=").decode()
 
-def sign(target: Target, until: int, key: bytes) -> str:
-    """A token for `target` that ends at `until` (unix seconds), in characters of URLs."""
-    ids = bytes.fromhex("".join(target.ids))
-    said = _HEAD.pack(_VERSION, target.kind.value, until) + ids
-    return urlsafe_b64encode(said + _signature(said, key)).rstrip(b"=").decode()
+    @classmethod
+    def read(cls, text: str, now: float, key: bytes) -> Self:
+        """Raises LinkInvalidError, and LinkExpiredError after the token's end."""
+        whole = _decoded(text)
+        said, signature = whole[:-_SIGNATURE], whole[-_SIGNATURE:]
+        if not hmac.compare_digest(signature, _signature(said, key)):
+            raise LinkInvalidError("not signed by this stack")
+        token = cls._of(said)
+        if now >= token.until:
+            raise LinkExpiredError("this link has ended")
+        return token
 
-
-def read(token: str, now: float, key: bytes) -> Target:
-    """What `token` names. Raises LinkInvalidError, and LinkExpiredError after its end."""
-    whole = _decoded(token)
-    said, signature = whole[:-_SIGNATURE], whole[-_SIGNATURE:]
-    if not hmac.compare_digest(signature, _signature(said, key)):
-        raise LinkInvalidError("not signed by this stack")
-    target, until = _parsed(said)
-    if now >= until:
-        raise LinkExpiredError("this link has ended")
-    return target
+    @classmethod
+    def _of(cls, said: bytes) -> Self:
+        """Of what this stack has signed, perhaps in another version."""
+        try:
+            version, letter, until = _HEAD.unpack_from(said)
+            kind = Kind(letter)
+        except (struct.error, ValueError):
+            raise LinkInvalidError("of another version") from None
+        ids = said[_HEAD.size :]
+        if version != _VERSION or len(ids) != _PART * _PARTS[kind]:
+            raise LinkInvalidError("of another version")
+        parts = (ids[place : place + _PART].hex() for place in range(0, len(ids), _PART))
+        return cls(kind, tuple(parts), until)
 
 
 def _signature(said: bytes, key: bytes) -> bytes:
     return hmac.new(key, said, hashlib.sha256).digest()
 
 
-def _decoded(token: str) -> bytes:
+def _decoded(text: str) -> bytes:
     """The bytes of a token; nothing for what is none. One token has one way to be written."""
     try:
-        whole = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
+        whole = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
     except (NotBase64Error, UnicodeEncodeError):
         return b""
-    return whole if urlsafe_b64encode(whole).rstrip(b"=").decode() == token else b""
-
-
-def _parsed(said: bytes) -> tuple[Target, int]:
-    """Of what this stack has signed, perhaps in another version."""
-    try:
-        version, letter, until = _HEAD.unpack_from(said)
-        kind = Kind(letter)
-    except (struct.error, ValueError):
-        raise LinkInvalidError("of another version") from None
-    ids = said[_HEAD.size :]
-    if version != _VERSION or len(ids) != _PART * _PARTS[kind]:
-        raise LinkInvalidError("of another version")
-    parts = tuple(ids[place : place + _PART].hex() for place in range(0, len(ids), _PART))
-    return Target(kind, parts), until
+    return whole if urlsafe_b64encode(whole).rstrip(b"=").decode() == text else b""
