@@ -13,8 +13,6 @@ import select
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -49,29 +47,26 @@ class BrowserError(Exception):
     """The browser did not do what it was told; the message is for people."""
 
 
-@contextmanager
-def open_page(address: str, screen: Screen) -> Iterator[Tab]:
-    """A tab of a browser of its own that shows `address`. Raises BrowserError."""
-    program = browser()
-    if program is None:
-        raise BrowserError("no chromium here")
-    with (
-        tempfile.TemporaryDirectory(prefix="dropreel-browser-", ignore_cleanup_errors=True) as own,
-        _Pipes(program, Path(own)) as pipes,
-    ):
-        yield Tab.showing(pipes, address, screen)
+class Browser:
+    """A running browser, with a profile of its own that goes with it.
 
+    `events` is what it has told without being asked.
+    """
 
-class _Pipes:
-    """The running browser, and what it has told without being asked (`events`)."""
-
-    def __init__(self, program: str, folder: Path) -> None:
+    def __init__(self) -> None:
+        """Raises BrowserError where none is installed."""
+        program = browser()
+        if program is None:
+            raise BrowserError("no chromium here")
+        self._profile = tempfile.TemporaryDirectory(
+            prefix="dropreel-browser-", ignore_cleanup_errors=True
+        )
         theirs_in, self._to = os.pipe()
         self._from, theirs_out = os.pipe()
         sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # it refuses to be root with one
-        command = [program, *_ARGUMENTS, *sandbox, f"--user-data-dir={folder}", "about:blank"]
+        command = [program, *_ARGUMENTS, *sandbox, f"--user-data-dir={self._profile.name}"]
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", _ON_PIPES, "sh", str(theirs_in), str(theirs_out), *command],
+            ["/bin/bash", "-c", _ON_PIPES, "bash", str(theirs_in), str(theirs_out), *command],
             pass_fds=(theirs_in, theirs_out),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -95,6 +90,15 @@ class _Pipes:
             self._process.wait()
         os.close(self._to)
         os.close(self._from)
+        self._profile.cleanup()
+
+    def open(self, address: str, screen: Screen) -> Tab:
+        """A new tab that shows `address`."""
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
+        tab = Tab(self, attached["sessionId"])
+        tab.show(address, screen)
+        return tab
 
     def call(self, method: str, session: str = "", **parameters: Any) -> dict[str, Any]:
         """Tell the browser to do something, and return its answer."""
@@ -127,29 +131,24 @@ class _Pipes:
 class Tab:
     """One open page."""
 
-    pipes: _Pipes
+    browser: Browser
     session: str
 
-    @classmethod
-    def showing(cls, pipes: _Pipes, address: str, screen: Screen) -> Self:
-        target = pipes.call("Target.createTarget", url="about:blank")["targetId"]
-        attached = pipes.call("Target.attachToTarget", targetId=target, flatten=True)
-        tab = cls(pipes, attached["sessionId"])
-        tab.call(
+    def show(self, address: str, screen: Screen) -> None:
+        self.call(
             "Emulation.setDeviceMetricsOverride",
             width=screen.width,
             height=screen.height,
             deviceScaleFactor=screen.scale,
             mobile=screen.mobile,
         )
-        tab.call("Log.enable")  # what the page's policy forbids is told there
-        tab.call("Page.enable")
-        tab.call("Page.navigate", url=address)
-        tab.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
-        return tab
+        self.call("Log.enable")  # what the page's policy forbids is told there
+        self.call("Page.enable")
+        self.call("Page.navigate", url=address)
+        self.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        return self.pipes.call(method, self.session, **parameters)
+        return self.browser.call(method, self.session, **parameters)
 
     def value(self, expression: str) -> Any:
         """What an expression comes to in the page."""
@@ -175,16 +174,17 @@ class Tab:
 
     def complaints(self) -> list[str]:
         """What the browser has logged about the page: refused by its policy, not found, ..."""
-        told = (event for event in self.pipes.events if event["method"] == "Log.entryAdded")
+        events = [one for one in self.browser.events if one.get("sessionId") == self.session]
+        told = (event for event in events if event["method"] == "Log.entryAdded")
         return [str(event["params"]["entry"]["text"]) for event in told]
 
     def click_download(self, expression: str) -> str:
         """Click what `expression` names; returns the name under which a file would be saved."""
-        self.pipes.call("Browser.setDownloadBehavior", behavior="deny", eventsEnabled=True)
+        self.browser.call("Browser.setDownloadBehavior", behavior="deny", eventsEnabled=True)
         self.value(f"({expression}).click()")
         begun = "Browser.downloadWillBegin"
         deadline = time.monotonic() + _TIME_S
-        while not (found := [e for e in self.pipes.events if e["method"] == begun]):
+        while not (found := [e for e in self.browser.events if e["method"] == begun]):
             if time.monotonic() > deadline:
                 raise BrowserError("no download began")
             self.value("1")
