@@ -1,21 +1,61 @@
-"""Writes the sidecar's JSON Schema for editors: `docs/sidecar.schema.json`."""
+"""Writes the sidecar's JSON Schema for editors: `docs/sidecar.schema.json`.
+
+It accepts what the parser accepts, but for one thing that JSON Schema cannot say: that no field may
+be there twice in two spellings (`Prompt` and `prompt`).
+"""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
+from dropreel.drops.kinds import any_case, whole
 from dropreel.drops.sidecar import Sidecar
 from local.embedded_aws import ROOT
 
 PATH = ROOT / "docs" / "sidecar.schema.json"
+_EXAMPLES: list[dict[str, Any]] = [
+    {"prompt": "slow push-in, soft light"},
+    {
+        "prompt": "Orbiting camera around the product, shimmering reflections",
+        "aspect_ratio": "16:9",
+        "resolution": "720p",
+        "loop": True,
+        "labels": {"campaign": "spring"},
+    },
+    {"resolution": "1080p", "max_cost_usd": 2},
+]
+_TRUE = {"anyOf": [{"const": True}, {"type": "string", "pattern": whole(any_case("true"))}]}
+_TEN = {"anyOf": [{"const": 10}, {"type": "string", "pattern": whole("10[Ss]?")}]}
 
 
 def schema() -> str:
+    model = Sidecar.model_json_schema()
+    fields = model["properties"]
     body = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Sidecar.model_json_schema(),
+        "$id": "urn:dropreel:sidecar",
+        "title": "Sidecar of dropreel",
+        "description": "What to make of an image. `prompt` may also come from another file: "
+        "defaults.json, a text file beside the image, or the image's metadata.",
+        "examples": _EXAMPLES,
+        "type": "object",
+        "properties": {"$schema": {"type": "string"}, **fields},
+        "patternProperties": {_spelt(name): {"$ref": f"#/properties/{name}"} for name in fields},
+        "additionalProperties": False,
+        # A clip of ten seconds cannot be a loop.
+        "anyOf": [_never("loop", _TRUE), _never("duration", _TEN)],
     }
     return json.dumps(body, indent=2) + "\n"
+
+
+def _spelt(name: str) -> str:
+    """`max_cost_usd` in any case, with dashes or blanks."""
+    return whole("[-_ ]".join(any_case(word) for word in name.split("_")))
+
+
+def _never(name: str, value: dict[str, Any]) -> dict[str, Any]:
+    return {"patternProperties": {_spelt(name): {"not": value}}}
 
 
 if __name__ == "__main__":

@@ -109,11 +109,16 @@ class S3:
         found = self._find(Bucket, Key, "GetObject", "NoSuchKey")
         if IfMatch:
             _match(found, IfMatch, "GetObject")
-        return {"Body": io.BytesIO(_part(found.body, Range)), "ETag": found.etag}
+        return {
+            "Body": io.BytesIO(_part(found.body, Range)),
+            "ETag": found.etag,
+            "LastModified": found.modified.replace(microsecond=0),
+            "Metadata": dict(found.metadata),
+        }
 
     def list_objects_v2(self, *, Bucket: str, Prefix: str = "") -> dict[str, Any]:
         keys = self.keys(Bucket, Prefix)
-        listed = [{"Key": key, "Size": len(self.objects[Bucket, key].body)} for key in keys]
+        listed = [_entry(key, self.objects[Bucket, key]) for key in keys]
         return {"Contents": listed, "KeyCount": len(listed)} if listed else {"KeyCount": 0}
 
     def generate_presigned_url(
@@ -154,6 +159,11 @@ class S3:
         if found is None:
             raise _error(code, 404, operation)
         return found
+
+
+def _entry(key: str, stored: Stored) -> dict[str, Any]:
+    modified = stored.modified.replace(microsecond=0)
+    return {"Key": key, "Size": len(stored.body), "LastModified": modified}
 
 
 def _md5(data: bytes) -> bytes:

@@ -35,13 +35,15 @@ class Problem:
     """One thing wrong with a drop, in words for the person who dropped it.
 
     `field` is a sidecar field or a file's role (`image`, `sidecar`), `found` what was there,
-    `allowed` what may be there; `hint` names the nearest correction where one is known.
+    `allowed` what may be there; `hint` names the nearest correction where one is known, and
+    `corrected` is a whole file that would be right, ready to paste.
     """
 
     field: str
     found: str
     allowed: str
     hint: str = ""
+    corrected: str = ""
 
     def __str__(self) -> str:
         text = f"{self.field}: found {self.found}; allowed: {self.allowed}"

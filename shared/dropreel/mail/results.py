@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import PurePosixPath
 
+from dropreel.drops.pairing import BATCHES, DEFAULTS
 from dropreel.errors import Problem
 from dropreel.jobs.failure import ROWS, FailureKind, FailureRow
 from dropreel.jobs.job import ClipInfo, Job, State, from_iso
@@ -29,6 +30,15 @@ from dropreel.mail.message import (
 )
 
 _MAX_PROBLEMS = 12  # a sidecar may hold thousands of unknown fields
+_MAX_ROWS = 100  # problems of a batch
+
+_NO_CLIP = "No clip was started for {name}. Nothing was paid for this drop."
+_REJECTED = {
+    DEFAULTS: "{name} cannot be used. Images that need it wait for the corrected file.",
+    **dict.fromkeys(
+        BATCHES, "Some rows of {name} cannot be used. Nothing was paid for them; the others go on."
+    ),
+}
 
 
 _SUBJECTS = {
@@ -106,13 +116,14 @@ def clip_not_delivered(job: Job, links: Links) -> Mail:
 def drop_rejected(key: str, problems: Sequence[Problem], record_key: str, links: Links) -> Mail:
     """What was dropped cannot become a clip: all problems at once."""
     name = file_name(key)
-    listed = list(problems[:_MAX_PROBLEMS])
+    is_batch = name in BATCHES
+    listed = list(problems[: _MAX_ROWS if is_batch else _MAX_PROBLEMS])
     more = len(problems) - len(listed)
     parts = [
-        f"No clip was started for {name}. Nothing was paid for this drop.",
+        _REJECTED.get(name, _NO_CLIP).format(name=name),
         *(_problem_text(problem) for problem in listed),
         *([f"And {more:,} more problems."] if more else []),
-        f"What to do: {_correction(problems)} dropreel then starts the clip.",
+        f"What to do: {_correction(problems)} dropreel then goes on with it.",
         rows({"File": key, "Record": links.uri(record_key)}),
     ]
     document = {
@@ -171,7 +182,8 @@ def _correction(problems: Sequence[Problem]) -> str:
 def _problem_text(problem: Problem) -> str:
     facts = rows({"  Found": problem.found, "  Allowed": problem.allowed})
     hint = f"\n  {problem.hint}" if problem.hint else ""
-    return f"{problem.field}\n{facts}{hint}"
+    right = f"\n\nThis would be right:\n{problem.corrected}" if problem.corrected else ""
+    return f"{problem.field}\n{facts}{hint}{right}"
 
 
 def _settings(job: Job) -> str:
