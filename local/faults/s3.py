@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 from botocore.exceptions import ClientError
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d+)")
+_PAGE = 1000  # keys
 _HOST = ".s3.us-east-1.amazonaws.com"
 
 
@@ -116,10 +117,18 @@ class S3:
             "Metadata": dict(found.metadata),
         }
 
-    def list_objects_v2(self, *, Bucket: str, Prefix: str = "") -> dict[str, Any]:
-        keys = self.keys(Bucket, Prefix)
-        listed = [_entry(key, self.objects[Bucket, key]) for key in keys]
+    def list_objects_v2(
+        self, *, Bucket: str, Prefix: str = "", StartAfter: str = ""
+    ) -> dict[str, Any]:
+        keys = [key for key in self.keys(Bucket, Prefix) if key > StartAfter]
+        listed = [self._listed(Bucket, key) for key in keys[:_PAGE]]
         return {"Contents": listed, "KeyCount": len(listed)} if listed else {"KeyCount": 0}
+
+    def _listed(self, bucket: str, key: str) -> dict[str, Any]:
+        found = self.objects[bucket, key]
+        modified = found.modified.replace(microsecond=0)
+        size = len(found.body)
+        return {"Key": key, "Size": size, "ETag": found.etag, "LastModified": modified}
 
     def generate_presigned_url(
         self,
@@ -159,11 +168,6 @@ class S3:
         if found is None:
             raise _error(code, 404, operation)
         return found
-
-
-def _entry(key: str, stored: Stored) -> dict[str, Any]:
-    modified = stored.modified.replace(microsecond=0)
-    return {"Key": key, "Size": len(stored.body), "LastModified": modified}
 
 
 def _md5(data: bytes) -> bytes:

@@ -23,6 +23,7 @@ from dropreel.drops.settling import Pair
 from dropreel.jobs.job import State
 from dropreel.jobs.naming import job_id
 from dropreel.ledger.newest import NewestDrop, NewestDrops
+from dropreel.steps.folders import IngestQueue
 from dropreel.steps.submit import Submit
 from tests.support.aws import NOW, Aws, Clock, make_job
 from tests.support.pictures import picture
@@ -111,7 +112,8 @@ def test_an_event_that_is_overtaken_decides_nothing_and_looks_again(
     event = put(aws, IMAGE, picture())
     again = {"recheck": {"key": IMAGE, "since": "", "settled": []}}
     sent: list[dict[str, Any]] = []
-    queue: Any = SimpleNamespace(send_message=lambda **message: sent.append(message))
+    client: Any = SimpleNamespace(send_message=lambda **message: sent.append(message))
+    queue = IngestQueue(client, "queue")
     replace(submit, newest=Overtaken(aws.table), queue=queue).handle(event)
     assert (aws.executions(), aws.results.take()) == ([], [])
     (message,) = sent

@@ -48,6 +48,17 @@ class Inbox:
             raise
         return _drop(key, head, head["ContentLength"])
 
+    def page(self, after: str) -> list[Drop]:
+        """Up to 1,000 objects in the order of their keys, from behind `after`; without prompts."""
+        behind: dict[str, Any] = {"StartAfter": after} if after else {}
+        answer = self._client.list_objects_v2(Bucket=self.bucket, **behind)
+        return [
+            Drop(
+                item["Key"], item["ETag"], item["Size"], item["LastModified"].replace(microsecond=0)
+            )
+            for item in answer.get("Contents", [])
+        ]
+
     def partners(self, key: str) -> list[str]:
         """The keys around `key` among which its partner would be."""
         pages = self._client.get_paginator("list_objects_v2").paginate(

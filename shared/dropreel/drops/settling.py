@@ -38,7 +38,7 @@ class Pair:
 
     @property
     def versions(self) -> Versions:
-        return _version(self.image), _NEXT.join(map(_version, self.sidecars))
+        return version(self.image), _NEXT.join(map(version, self.sidecars))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Settling:
         """
         if not self.settle_s or pair.versions == decided:
             return False
-        if not pair.sidecars or _files(pair.versions) & _files(decided):
+        if not pair.sidecars or files_of(pair.versions) & files_of(decided):
             return True
         return not all(self._came_with(pair.image, sidecar) for sidecar in pair.sidecars)
 
@@ -64,10 +64,12 @@ class Settling:
         return -self.settle_s <= waited <= max(self.grace_s, self.settle_s)
 
 
-def _version(file: Drop) -> str:
+def version(file: Drop) -> str:
+    """Names these bytes of this upload."""
     return f"{file.key} {file.etag} {utc_iso(file.dropped_at)}"
 
 
-def _files(versions: Versions) -> set[str]:
+def files_of(versions: Versions) -> set[str]:
+    """Image and sidecars, one by one."""
     image, sidecars = versions
     return {image, *sidecars.split(_NEXT)} - {""}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,8 +11,8 @@ from dropreel.drops.inbox import Inbox
 from dropreel.drops.pairing import file_of, is_image, near_misses
 from dropreel.errors import Problem
 from dropreel.jobs.job import Job, State, utc_iso
-from dropreel.jobs.naming import output_folder, split_ending, stem
-from dropreel.mail.message import Links, Mail
+from dropreel.jobs.naming import output_folder, rejection_id, split_ending, stem
+from dropreel.mail.message import Links
 from dropreel.mail.once import SendOnce, Turn
 from dropreel.mail.publisher import Mailer
 from dropreel.mail.results import drop_rejected
@@ -49,9 +47,20 @@ class Rejections:
 
     def reject(self, key: str, dropped_at: str, problems: Sequence[Problem]) -> None:
         """Tell what is wrong with the file at `key`, uploaded at `dropped_at`."""
-        mail_id = self._mail_id(key, dropped_at, problems)
+        texts = [str(problem) for problem in problems]
+        mail_id = rejection_id(self.inbox.bucket, key, dropped_at, texts)
         record_key = f"{output_folder(key)}/{mail_id}.json"
-        self.send(mail_id, dropped_at, drop_rejected(key, problems, record_key, self.links))
+        turn = self.send_once.begin(mail_id, self.now().timestamp())
+        if turn is not Turn.OURS:
+            logger.info("this rejection was mailed before")
+            return
+        mail = drop_rejected(key, problems, record_key, self.links)
+        record = {**mail.document, "dropped_at": dropped_at, "rejected_at": utc_iso(self.now())}
+        self.clips.put_record(record_key, record)
+        self.results.send(mail)
+        self.send_once.end(mail_id, utc_iso(self.now()))
+        metrics.add_metric("DropRejected", MetricUnit.Count, 1)
+        logger.warning("drop rejected", fields=[problem.field for problem in problems])
 
     def reject_alone(self, key: str, dropped_at: str, problems: Sequence[Problem]) -> None:
         """The same for a file without its partner, naming one that was probably meant."""
@@ -64,24 +73,6 @@ class Rejections:
         # Both files lead to this one mail, whichever is looked at first.
         newest = max(dropped_at, utc_iso(folder[near[0]]))
         self.reject(image, newest, [near_miss(image, sidecar)])
-
-    def send(self, mail_id: str, dropped_at: str, mail: Mail) -> None:
-        turn = self.send_once.begin(mail_id, self.now().timestamp())
-        if turn is not Turn.OURS:
-            logger.info("this rejection was mailed before")
-            return
-        record = {**mail.document, "dropped_at": dropped_at, "rejected_at": utc_iso(self.now())}
-        self.clips.put_record(str(mail.document["record"]).partition("//")[2], record)
-        self.results.send(mail)
-        self.send_once.end(mail_id, utc_iso(self.now()))
-        metrics.add_metric("DropRejected", MetricUnit.Count, 1)
-        fields = [problem["field"] for problem in mail.document["problems"]]
-        logger.warning("drop rejected", fields=fields)
-
-    def _mail_id(self, key: str, dropped_at: str, problems: Sequence[Problem]) -> str:
-        texts = [str(problem) for problem in problems]
-        facts = json.dumps([self.inbox.bucket, key, dropped_at, texts])
-        return f"rejected-{hashlib.sha256(facts.encode()).hexdigest()[:24]}"
 
 
 def near_miss(image: str, sidecar: str) -> Problem:
