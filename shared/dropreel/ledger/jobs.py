@@ -121,7 +121,11 @@ class Ledger:
 
     def _change_terms(self, existing: Job, job: Job) -> None:
         """What changes nothing in the clip may still change while the job waits to be ordered."""
-        terms = {"max_cost_usd": job.max_cost_usd, "priority": job.priority}
+        terms = {
+            "max_cost_usd": job.max_cost_usd,
+            "priority": job.priority,
+            "labels": job.labels,
+        }
         same = all(getattr(existing, name) == value for name, value in terms.items())
         if existing.state is State.CLAIMED and not same:
             update = Update(_key(job.job_id), sets=terms, condition=_as_read(existing))

@@ -67,6 +67,7 @@ def clip_delivered(job: Job, clip: ClipInfo, links: Links) -> Mail:
         "Video": f"{clip.width}x{clip.height}, {clip.duration_s:.1f} s, {_size(clip.size)}",
         "Took": _time(seconds),
         "Cost": _cost(job),
+        **labels_row(job),
     }
     parts = [
         f"The clip of {name} is ready.",
@@ -97,6 +98,7 @@ def clip_not_delivered(job: Job, links: Links) -> Mail:
         "Provider": _maker(job),
         "Provider's job": job.provider_job_id or "none",
         "Record": links.uri(job.record_key),
+        **labels_row(job),
     }
     parts = [
         f"There is no clip of {name}.",
@@ -197,6 +199,10 @@ def _maker(job: Job) -> str:
     return (
         f"{job.provider} (instead of {job.first_provider})" if job.first_provider else job.provider
     )
+
+
+def labels_row(job: Job) -> dict[str, str]:
+    return {"Labels": ", ".join(job.labels)} if job.labels else {}
 
 
 def _size(size: int) -> str:

@@ -235,6 +235,8 @@ class Finalize:
             "provider": job.provider,
             "provider_job_id": job.provider_job_id,
             "attempts": facts["attempts"],
+            "labels": job.labels,
+            "origins": job.origins,
             "unconfirmed": job.unconfirmed,
             "remark": job.remark,
             "estimate_usd": facts["estimate_usd"],
