@@ -98,7 +98,7 @@ class Overtaken(NewestDrops):
     def read(self, bucket: str, image_key: str) -> NewestDrop:
         before = super().read(bucket, image_key)
         image = Drop(image_key, '"older"', 1, NOW)
-        assert self.note(before, Pair(image), None)
+        assert self.note(before, Pair(image), [])
         return before
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from dropreel.drops.fields import Fields, Merged, field_name, json_fields
-from dropreel.drops.sidecar import Sidecar, problems_in
+from dropreel.drops.sidecar import Sidecar
+from dropreel.drops.takes import problems_in
 from local.schema import PATH, schema
 
 VALIDATOR = Draft202012Validator(json.loads(schema()))
@@ -74,6 +75,10 @@ def parser_accepts(document: dict[str, Any]) -> bool:
 
 
 def assert_agreement(document: dict[str, Any]) -> None:
+    """On lists of takes they need not agree: see `local/schema.py`."""
+    takes = (value for name, value in document.items() if field_name(name) == "takes")
+    if any(isinstance(value, list) for value in takes):
+        return
     assert parser_accepts(document) is VALIDATOR.is_valid(document), document
 
 
@@ -92,6 +97,9 @@ def assert_agreement(document: dict[str, Any]) -> None:
 @example({"reference_image_urls": ["https://e.com/a\n"]})
 @example({"$schema": "sidecar.schema.json"})
 @example({"$schema": 5})
+@example({"take": 1, "Takes": 3})
+@example({"takes": "16"})
+@example({"takes": 17})
 def test_parser_and_schema_agree(document: dict[str, Any]) -> None:
     assert_agreement(document)
 
@@ -107,7 +115,7 @@ def test_the_schema_is_a_right_one_and_its_examples_are_right() -> None:
     Draft202012Validator.check_schema(VALIDATOR.schema)
     assert VALIDATOR.schema["$id"]
     for document in VALIDATOR.schema["examples"]:
-        assert_agreement(document)
+        assert VALIDATOR.is_valid(document)
         assert parser_accepts(document)
 
 

@@ -24,7 +24,8 @@ from dropreel.drops.fields import (
     shown,
 )
 from dropreel.drops.pairing import folder_of, is_image
-from dropreel.drops.sidecar import checked, unknown_names
+from dropreel.drops.sidecar import unknown_names
+from dropreel.drops.takes import takes_of
 from dropreel.errors import Problem, RejectedError
 
 MAX_BATCH_BYTES = 1024 * 1024
@@ -95,7 +96,7 @@ def _checked(row: Row, times: int, defaults: Sequence[Fields]) -> Row:
     problems = row.problems
     if not problems:
         try:
-            checked(Merged.of([*defaults, row.said]))
+            takes_of(Merged.of([*defaults, row.said]))
         except RejectedError as error:
             problems = error.problems
     if times > 1:

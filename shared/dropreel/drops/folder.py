@@ -22,7 +22,7 @@ from dropreel.drops.pairing import (
     sidecars_of,
 )
 from dropreel.drops.settling import Pair
-from dropreel.drops.sidecar import problems_in
+from dropreel.drops.takes import problems_in
 from dropreel.errors import Problem
 from dropreel.jobs.job import utc_iso
 from dropreel.jobs.naming import split_ending
@@ -60,7 +60,8 @@ class Found:
         """What the image has to wait for; empty if it has all that a clip needs."""
         wrong = tuple(problem for one in self.defaults for problem in one.problems)
         said = self.pair.said
-        silent = not self.pair.sidecars and "prompt" not in said.values and not said.problems
+        has_prompt = "prompt" in said.values or "takes" in said.values
+        silent = not (self.pair.sidecars or has_prompt or said.problems)
         return wrong or ((NO_SIDECAR,) if silent else ())
 
 

@@ -102,7 +102,8 @@ def _switch(value: Any) -> Any:
     return {"true": True, "false": False}.get(text, value)
 
 
-def _take(value: Any) -> Any:
+def whole_number(value: Any) -> Any:
+    """`"5"` and `5.0` mean 5; every other value stays what it is."""
     if isinstance(value, str) and _fits(_TAKE, value):
         return int(value)
     number = _integral(value)
@@ -131,7 +132,7 @@ Switch = Annotated[
 Take = Annotated[
     int,
     Field(strict=True, ge=1, le=999),
-    BeforeValidator(_take),
+    BeforeValidator(whole_number),
     _schema({"type": "integer", "minimum": 1, "maximum": 999}, _written(_TAKE)),
 ]
 Amount = Annotated[

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from dropreel.drops.fields import Fields, Merged, json_fields, shown
+from dropreel.drops.fields import Merged, json_fields, shown
 from dropreel.drops.kinds import (
     MAX_LABELS,
     MAX_PROMPT,
@@ -35,6 +35,8 @@ from dropreel.providers.catalog import CATALOG, ProviderName
 _RATIOS = (*get_args(AspectRatio), "auto")
 _PROVIDERS = (*CATALOG, "auto")
 _PRIORITIES = ("high", "normal", "low")
+MAX_TAKES = 16
+TAKES_ALLOWED = f"a whole number from 1 to {MAX_TAKES}, or a list of up to {MAX_TAKES} takes"
 
 
 class Sidecar(BaseModel):
@@ -86,6 +88,7 @@ _ALLOWED = {
     "provider": ", ".join(_PROVIDERS),
     "max_cost_usd": "a number of US dollars above 0, such as 0.50",
     "take": "a whole number from 1 to 999",
+    "takes": TAKES_ALLOWED,
     "priority": ", ".join(_PRIORITIES),
     "labels": f"up to {MAX_LABELS} short texts, or names with short texts",
 }
@@ -110,16 +113,6 @@ def checked(said: Merged) -> Sidecar:
 def parse_sidecar(data: bytes, origin: str = "sidecar") -> Sidecar:
     """The sidecar that one JSON file makes alone. Raises RejectedError with all problems."""
     return checked(Merged.of([json_fields(origin, data)]))
-
-
-def problems_in(said: Fields) -> tuple[Problem, ...]:
-    """What is wrong with a file that need not be enough for a clip."""
-    prompt = {} if "prompt" in said.values else {"prompt": "none yet"}
-    try:
-        checked(Merged.of([Fields(said.origin, prompt), said]))
-    except RejectedError as error:
-        return error.problems
-    return ()
 
 
 def unknown_names(names: Iterable[str]) -> list[Problem]:

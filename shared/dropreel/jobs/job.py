@@ -126,8 +126,10 @@ class Job:
     to another one. `reservation` is what the job holds of the budget; amount 0 when it cannot cost
     anything any more. `execution` is the one that has taken charge of the job last. `priority`
     orders those who wait for the same provider. `remark` says how a delivered clip differs from
-    its order. `labels` are the dropper's own words; `origins` tells by field from which file
-    its value came; `batch` names the version of a batch file in which the job has its row.
+    its order. `group` is the one that claimed this run, empty for a job of its own. `waits_until`
+    is the beginning of the day for which the job waits, or has waited, because of the day's cap.
+    `labels` are the dropper's own words; `origins` tells by field from which file its value came;
+    `batch` names the version of a batch file in which the job has its row.
     """
 
     job_id: str
@@ -157,6 +159,8 @@ class Job:
     clip: ClipInfo | None = None
     remark: str = ""
     delivered_at: str = ""
+    group: str = ""
+    waits_until: str = ""
     labels: tuple[str, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict)
     batch: str = ""
@@ -182,6 +186,13 @@ class Job:
         if self.reservation is None or self.ready_at:
             return {}
         return {"reservation": self.reservation.of(0 * self.reservation.amount_usd)}
+
+    def kept(self) -> dict[str, Any]:
+        """Facts of a job that made nothing and is to be ordered again.
+
+        One of a group keeps its money, which was set aside for all or none.
+        """
+        return {} if self.group else self.released()
 
     @property
     def is_unbilled(self) -> bool:

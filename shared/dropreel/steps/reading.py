@@ -1,21 +1,22 @@
-"""What a pair asks for: all files are checked, and become a job."""
+"""What a pair asks for: both files are checked, and become one job for each clip."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from dropreel.drops.image import ImageInfo, inspect_image
 from dropreel.drops.inbox import Drop, Inbox
 from dropreel.drops.references import Reference, addresses_in, find_references
-from dropreel.drops.selection import Choice, choose
+from dropreel.drops.selection import Choice
 from dropreel.drops.settling import Pair
-from dropreel.drops.sidecar import Sidecar, checked
+from dropreel.drops.sidecar import Sidecar
+from dropreel.drops.takes import choose_all, takes_of
 from dropreel.errors import Problem, RejectedError
 from dropreel.jobs.job import ClipSettings, Job, Source, State, utc_iso
-from dropreel.jobs.naming import job_id
+from dropreel.jobs.naming import group_id, job_id
 from dropreel.ledger.jobs import Ledger
 from dropreel.money.pricing import PriceList
 
@@ -33,16 +34,15 @@ class Reading:
     providers: Sequence[str]
     now: Callable[[], datetime]
 
-    def job_of(self, pair: Pair) -> tuple[Job, tuple[Reference, ...]]:
-        """The job, and the images in the inbox that guide its look.
+    def jobs_of(self, pair: Pair) -> tuple[list[Job], list[Reference]]:
+        """The jobs that a pair asks for, and the images in the inbox that guide their look.
 
-        Raises RejectedError with what is wrong with any of the files.
+        Raises RejectedError with all that is wrong with any of the files.
         """
         problems: list[Problem] = []
-        references: tuple[Reference, ...] = ()
         try:
-            sidecar = checked(pair.said)
-            references = find_references(self.inbox, pair.image.key, sidecar)
+            takes = takes_of(pair.said)
+            references = [find_references(self.inbox, pair.image.key, one) for one in takes]
         except RejectedError as error:
             problems += error.problems
         try:
@@ -51,24 +51,26 @@ class Reading:
             problems += error.problems
         if problems:
             raise RejectedError(problems)
-        choice = choose(sidecar, info.width, info.height, self.providers)
-        return self._job(pair, info, sidecar, choice, references), references
+        choices = choose_all(takes, info.width, info.height, self.providers)
+        image = _Image(pair, info, self.inbox.sha256(pair.image), utc_iso(self.now()))
+        jobs = [self._job(image, *one) for one in zip(takes, choices, references, strict=True)]
+        several = jobs if len(jobs) == 1 else self._grouped(pair, jobs)
+        return several, [one for each in references for one in each]
+
+    def _grouped(self, pair: Pair, jobs: Sequence[Job]) -> list[Job]:
+        names = [job.job_id for job in jobs]
+        group = group_id(self.inbox.bucket, pair.image.key, pair.dropped_at, names)
+        return [replace(job, group=group) for job in jobs]
 
     def _job(
-        self,
-        pair: Pair,
-        info: ImageInfo,
-        sidecar: Sidecar,
-        choice: Choice,
-        references: Sequence[Reference],
+        self, image: _Image, sidecar: Sidecar, choice: Choice, references: Sequence[Reference]
     ) -> Job:
-        dropped = pair.image
+        dropped, info = image.pair.image, image.info
         # Defaults are left out, so that new fields leave the ids of old drops alone.
         asked = sidecar.model_dump(mode="json", exclude=_NO_SETTINGS, exclude_defaults=True)
         if sidecar.reference_images:
             asked["references"] = [*addresses_in(sidecar), *(one.sha256 for one in references)]
-        sha256 = self.inbox.sha256(dropped)
-        name = self._job_id(dropped, sha256, asked)
+        name = self._job_id(dropped, image.sha256, asked)
         return Job(
             job_id=name,
             state=State.CLAIMED,
@@ -80,21 +82,21 @@ class Reading:
                 width=info.width,
                 height=info.height,
                 pinned_key=f"sources/{name}{info.extension}",
-                sha256=sha256,
+                sha256=image.sha256,
             ),
             settings=_clip_settings(sidecar, choice.aspect_ratio, references),
             provider=choice.provider,
             unconfirmed=choice.unconfirmed,
-            dropped_at=pair.dropped_at,
-            created_at=utc_iso(self.now()),
+            dropped_at=image.pair.dropped_at,
+            created_at=image.seen_at,
             estimate_usd=self.prices.estimate(
                 choice.provider, sidecar.resolution, sidecar.duration
             ),
             max_cost_usd=sidecar.max_cost_usd,
             priority=sidecar.priority,
             labels=sidecar.labels,
-            origins=pair.said.origins,
-            batch=pair.batch,
+            origins=image.pair.said.origins,
+            batch=image.pair.batch,
         )
 
     def _job_id(self, image: Drop, sha256: str, asked: dict[str, Any]) -> str:
@@ -103,6 +105,16 @@ class Reading:
         if self.ledger.get(older):
             return older
         return job_id(self.inbox.bucket, image.key, sha256, asked)
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """What all jobs of one drop have in common."""
+
+    pair: Pair
+    info: ImageInfo
+    sha256: str
+    seen_at: str
 
 
 def _clip_settings(

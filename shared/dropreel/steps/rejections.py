@@ -9,6 +9,7 @@ from datetime import datetime
 from dropreel.clips.bucket import ClipsBucket
 from dropreel.drops.inbox import Inbox
 from dropreel.drops.pairing import file_of, is_image, near_misses
+from dropreel.drops.sidecar import MAX_TAKES
 from dropreel.errors import Problem
 from dropreel.jobs.job import Job, State, utc_iso
 from dropreel.jobs.naming import output_folder, rejection_id, split_ending, stem
@@ -97,4 +98,14 @@ def made_before(held: Job) -> Problem:
         "Please wait, and do not upload it again: a mail comes as soon as it is known."
         if wait
         else f'Put "take": {take + 1} into the sidecar, or change the prompt.',
+    )
+
+
+def all_made_before(held: Sequence[Job]) -> Problem:
+    """The same of all takes that one sidecar asks for."""
+    return Problem(
+        "takes",
+        f"{len(held)} clips that were all made before, or ordered and may have been paid",
+        f"more takes, up to {MAX_TAKES}, or other settings: dropreel then orders what is new",
+        "Raise the number of takes in the sidecar, or change the prompt.",
     )

@@ -33,6 +33,7 @@ from dropreel.drops.settling import Pair, Settling
 from dropreel.errors import Problem, RejectedError
 from dropreel.jobs.job import Job, State, utc_iso, workflow_input
 from dropreel.jobs.naming import split_ending
+from dropreel.ledger.groups import Groups
 from dropreel.ledger.jobs import SETTLED, Ledger
 from dropreel.ledger.newest import NewestDrop, NewestDrops
 from dropreel.ledger.slots import change_priority
@@ -46,7 +47,7 @@ from dropreel.settings import LedgerSettings, Listed
 from dropreel.steps.folders import Folders, IngestQueue
 from dropreel.steps.outcomes import DigestEvent, DropEvent
 from dropreel.steps.reading import Reading
-from dropreel.steps.rejections import NO_IMAGE, Rejections, made_before
+from dropreel.steps.rejections import NO_IMAGE, Rejections, all_made_before, made_before
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -80,6 +81,7 @@ class Submit:
     now: Callable[[], datetime]
     table: Table
     ledger: Ledger
+    groups: Groups
     newest: NewestDrops
     settling: Settling
     reading: Reading
@@ -114,6 +116,7 @@ class Submit:
             clips=container.clips,
             table=container.table,
             ledger=container.ledger,
+            groups=container.groups,
             newest=newest,
             settling=Settling(settings.settle_seconds, settings.sidecar_grace_seconds),
             reading=reading,
@@ -199,57 +202,64 @@ class Submit:
 
     def _start_pair(self, pair: Pair, newest: NewestDrop) -> None:
         try:
-            job, references = self.reading.job_of(pair)
+            jobs, references = self.reading.jobs_of(pair)
         except RejectedError as error:
-            if self._is_newest(pair, newest, None):
+            if self._is_newest(pair, newest, []):
                 self.rejections.reject(pair.image.key, pair.dropped_at, error.problems)
             return
-        logger.append_keys(job_id=job.job_id)
-        if self._is_newest(pair, newest, job):
-            self._start(pair.image, job, references)
+        if self._is_newest(pair, newest, jobs):
+            self._start(pair.image, jobs, references)
 
-    def _is_newest(self, pair: Pair, newest: NewestDrop, job: Job | None) -> bool:
+    def _is_newest(self, pair: Pair, newest: NewestDrop, jobs: Sequence[Job]) -> bool:
         """Note the decision on this pair, or look again: other files of it came meanwhile."""
-        noted = self.newest.note(newest, pair, job)
+        noted = self.newest.note(newest, pair, jobs)
         if not noted:
             self.queue.send(DropEvent(pair.image.key).recheck(), 1)
         return noted
 
-    def _start(self, image: Drop, job: Job, references: Sequence[Reference]) -> None:
+    def _start(self, image: Drop, jobs: Sequence[Job], references: Sequence[Reference]) -> None:
         """Pin, claim, start: each step may be repeated, and only the claim's owner starts."""
-        bucket, source = self.inbox.bucket, job.source
-        self.clips.pin(bucket, image, source.pinned_key, source.media_type)
-        for one in references:
-            self.clips.pin(bucket, one.drop, one.pinned_key, one.info.media_type)
-        held = self._claim(job)
-        if held.state is not State.CLAIMED:
-            self._already(held, job)
-            return
+        bucket = self.inbox.bucket
+        for job in jobs:
+            self.clips.pin(bucket, image, job.source.pinned_key, job.source.media_type)
+        for guide in references:
+            self.clips.pin(bucket, guide.drop, guide.pinned_key, guide.info.media_type)
+        held = self._claim(jobs)
+        for one, job in zip(held, jobs, strict=True):
+            if one.state is State.CLAIMED:
+                self._run(one, is_new=one.created_at == job.created_at)
+        if all(one.state is not State.CLAIMED for one in held):
+            self._already(held, jobs)
+
+    def _run(self, job: Job, *, is_new: bool) -> None:
+        logger.append_keys(job_id=job.job_id)
         try:
             self.workflow.start_execution(
                 stateMachineArn=self.settings.state_machine_arn,
-                name=held.execution_name,
-                input=json.dumps(workflow_input(held)),
+                name=job.execution_name,
+                input=json.dumps(workflow_input(job)),
             )
         except self.workflow.exceptions.ExecutionAlreadyExists:
             logger.info("this job is already under way: nothing to do")
             return
-        if held.created_at == job.created_at:
+        if is_new:
             metrics.add_metric("JobStarted", MetricUnit.Count, 1)
-            self.thumbnails.send(held.job_id, held.source.pinned_key)
-        logger.info("job started with %s", held.provider)
+            self.thumbnails.send(job.job_id, job.source.pinned_key)
+        logger.info("job started with %s", job.provider)
 
-    def _claim(self, job: Job) -> Job:
-        before = self.ledger.get(job.job_id)
-        if before and before.state is State.CLAIMED:
-            change_priority(self.table, before, job.priority)
-        return self.ledger.claim(job)
+    def _claim(self, jobs: Sequence[Job]) -> list[Job]:
+        for job in jobs:
+            before = self.ledger.get(job.job_id)
+            if before and before.state is State.CLAIMED:
+                change_priority(self.table, before, job.priority)
+        return self.groups.claim(jobs) if jobs[0].group else [self.ledger.claim(jobs[0])]
 
-    def _already(self, held: Job, job: Job) -> None:
+    def _already(self, held: Sequence[Job], jobs: Sequence[Job]) -> None:
         """Tell those who dropped the files again after an end why nothing comes of it."""
-        logger.info("this job is already %s: nothing to do", held.state)
-        if held.state not in _OVER or held.may_start_again or job.batch:
-            return
-        ended_at = max((attempt.ended_at for attempt in held.attempts), default="")
-        if job.dropped_at > ended_at:  # an event of an earlier drop may come late
-            self.rejections.reject(job.source.key, job.dropped_at, [made_before(held)])
+        logger.info("nothing to do", extra={"states": [job.state.value for job in held]})
+        over = [job for job in held if job.state in _OVER and not job.may_start_again]
+        ended_at = max((one.ended_at for job in over for one in job.attempts), default="")
+        # An event of an earlier drop may come late.
+        if not jobs[0].batch and len(over) == len(held) and jobs[0].dropped_at > ended_at:
+            problem = made_before(held[0]) if len(held) == 1 else all_made_before(held)
+            self.rejections.reject(jobs[0].source.key, jobs[0].dropped_at, [problem])
