@@ -36,7 +36,8 @@ class UnpaidSettings(Settings):
 
 
 def unpaid_until(job: Job, wait: timedelta) -> datetime:
-    return from_iso(job.created_at) + wait
+    """Until when an unpaid job waits out trouble. Waiting for the next day's money is none."""
+    return from_iso(max(job.created_at, job.waits_until)) + wait
 
 
 def kind_of(job: Job) -> Kind:
