@@ -88,6 +88,12 @@ class Dynamo:
         with self._lock:
             return [dict(item) for (pk, _), item in self._items.items() if pk.startswith(prefix)]
 
+    def delete_all(self, prefix: str) -> None:
+        """As an operator might, by hand."""
+        with self._lock:
+            for key in [key for key in self._items if key[0].startswith(prefix)]:
+                del self._items[key]
+
     # --- the client's calls ---------------------------------------------------------------------
 
     def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool = False) -> Item:
