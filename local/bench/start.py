@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local import stack
+from local import builds
 
 # The clients that every call uses which comes to something; they are made when first used.
 CLIENTS = {
@@ -36,6 +36,7 @@ CLIENTS = {
     "sweep": ("dynamodb", "sns"),
     "thumbnail": ("s3",),
     "widget": ("dynamodb", "s3"),
+    "view": ("dynamodb", "s3", "secretsmanager"),
 }
 PACKAGES = ("boto3", "httpx", "pydantic", "aws_lambda_powertools")
 # What Lambda's Python runtimes bring along besides Python.
@@ -52,7 +53,7 @@ BROUGHT_BY = {
 _ALL = tuple(BROUGHT_BY)
 _WITHOUT_HTTP = ("pydantic", "aws_lambda_powertools")
 USED_BY = dict.fromkeys(CLIENTS, _ALL) | dict.fromkeys(
-    ("submit", "slot", "thumbnail", "widget"), _WITHOUT_HTTP
+    ("submit", "slot", "thumbnail", "widget", "view"), _WITHOUT_HTTP
 )
 _ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "none",
@@ -82,6 +83,8 @@ _ENVIRONMENT = {
     "PROVIDER_KEYS_SECRET": "keys",
     "PROVIDER_LIMITS": "{}",
     "PROVIDER_OPTIONS": "{}",
+    "OPERATOR_EMAIL_GIVEN": "true",
+    "RESULTS_EMAIL_GIVEN": "true",
     "RESULTS_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:results",
     "SIDECAR_GRACE_SECONDS": "900",
     "SETTLE_SECONDS": "20",
@@ -121,7 +124,7 @@ class Start:
 def rows(repeats: int = 9) -> list[Row]:
     """One row per function; times in milliseconds."""
     with tempfile.TemporaryDirectory(prefix="dropreel-start-") as folder:
-        build = stack.build(Path(folder) / "build").parent
+        build = builds.build(folder=Path(folder) / "build").parent
         return measure(build, repeats)
 
 
@@ -208,7 +211,7 @@ def _run(start: Start, runtime: Path) -> None:
 def layer_megabytes() -> float:
     """The size of the layer's zip as it is built for Lambda."""
     with tempfile.TemporaryDirectory(prefix="dropreel-layer-") as folder:
-        layer = stack.build_layer(Path(folder))
+        layer = builds.build_layer(Path(folder))
         return len(zipped(layer)) / 1024 / 1024
 
 

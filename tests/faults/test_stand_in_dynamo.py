@@ -66,12 +66,15 @@ class Dice:
         item: dict[str, Any] = {"state": "claimed", "run": self.random.randint(0, 2)}
         if self.random.random() < 0.5:
             item |= {"told": "now", "unsettled": "yes", "created_at": "2026-11-20"}
+        if self.random.random() < 0.7:
+            image = self.random.choice("xy")
+            item |= {"folder_id": "f", "listed_as": f"{image}#{self.random.randint(1, 99)}"}
         return item
 
 
 def both(dice: Dice, *tables: Table) -> list[Any]:
     """The same random request to all tables."""
-    kinds = ["update", "update", "write_all", "put", "get", "query", "query_index"]
+    kinds = ["update", "update", "write_all", "put", "get", "query", "query_index", "folder"]
     kind = dice.random.choice(kinds)
     if kind == "update":
         update = dice.update()
@@ -93,6 +96,11 @@ def both(dice: Dice, *tables: Table) -> list[Any]:
     if kind == "query":
         most = dice.random.choice([None, 1, 2])
         return [(table.query("LINE#a", most), table.count("LINE#a")) for table in tables]
+    if kind == "folder":
+        begins = dice.random.choice([None, ("listed_as", "x#")])
+        asked: dict[str, Any] = {"newest_first": dice.random.random() < 0.5, "begins": begins}
+        listed = [table.query_index("folders", "folder_id", "f", **asked) for table in tables]
+        return [[item["listed_as"] for item in items] for items in listed]
     found = [table.query_index("unsettled", "unsettled", "yes") for table in tables]
     # Items of the same time come in any order.
     return [sorted(item["created_at"] for item in items) for items in found]

@@ -31,7 +31,7 @@ OTHER_TAKE = replace(NEWER, settings=replace(JOB.settings, take=2))
 def pair(version: int) -> Pair:
     at = NOW + timedelta(seconds=version)
     image = Drop(JOB.source.key, f'"image {version}"', 10, at)
-    return Pair(image, Drop("campaign/photo.json", f'"sidecar {version}"', 10, at))
+    return Pair(image, (Drop("campaign/photo.json", f'"sidecar {version}"', 10, at),))
 
 
 @pytest.fixture

@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
+from dropreel.drops.fields import Merged, json_fields
 from dropreel.drops.sidecar import MAX_TAKES, Sidecar
-from dropreel.drops.takes import choose_all, parse_takes
+from dropreel.drops.takes import choose_all, takes_of
 from dropreel.errors import RejectedError
 
 
 def parsed(**fields: Any) -> tuple[Sidecar, ...]:
-    return parse_takes(json.dumps({"prompt": "push-in", **fields}).encode())
+    return takes_of(
+        Merged.of([json_fields("photo.json", json.dumps({"prompt": "push-in", **fields}).encode())])
+    )
 
 
 def problems(**fields: Any) -> list[str]:
@@ -42,7 +45,9 @@ def test_an_entry_overrides_any_field() -> None:
 
 def test_a_list_of_prompts_needs_none_in_the_file() -> None:
     data = json.dumps({"takes": [{"prompt": "orbit"}, {"prompt": "push-in"}]}).encode()
-    assert [sidecar.prompt for sidecar in parse_takes(data)] == ["orbit", "push-in"]
+    assert [
+        sidecar.prompt for sidecar in takes_of(Merged.of([json_fields("photo.json", data)]))
+    ] == ["orbit", "push-in"]
 
 
 def test_equal_settings_get_the_numbers_that_are_free() -> None:
@@ -50,7 +55,7 @@ def test_equal_settings_get_the_numbers_that_are_free() -> None:
     assert [sidecar.take for sidecar in parsed(takes=entries)] == [1, 3, 2, 1, 4]
 
 
-@pytest.mark.parametrize("takes", [0, MAX_TAKES + 1, True, "3", [], [{}] * (MAX_TAKES + 1), None])
+@pytest.mark.parametrize("takes", [0, MAX_TAKES + 1, True, "17", [], [{}] * (MAX_TAKES + 1), None])
 def test_takes_are_at_least_one_and_at_most_sixteen(takes: Any) -> None:
     (problem,) = problems(takes=takes)
     assert problem.startswith("takes: ")

@@ -52,13 +52,24 @@ class ClipsBucket:
             resolution=settings.resolution,
             duration=settings.duration,
             loop=settings.loop,
-            reference_image_urls=settings.reference_image_urls,
+            reference_image_urls=tuple(
+                place if place.startswith("https://") else self.source_url(place, url_seconds)
+                for place in settings.reference_image_urls
+            ),
         )
 
     def source_url(self, key: str, seconds: int) -> str:
         """A presigned address of a pinned source. Sign it as the last act before the POST."""
         return self.client.generate_presigned_url(
             "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
+        )
+
+    def page_url(self, key: str, seconds: int, disposition: str = "") -> str:
+        """A presigned address for a browser; `disposition` names the file that is downloaded."""
+        place = {"Bucket": self.bucket, "Key": key}
+        named = {"ResponseContentDisposition": disposition} if disposition else {}
+        return self.client.generate_presigned_url(
+            "get_object", Params={**place, **named}, ExpiresIn=seconds
         )
 
     def load(self, key: str) -> bytes:

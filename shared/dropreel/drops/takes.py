@@ -13,33 +13,39 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
+from dropreel.drops.fields import Fields, Merged, named, shown
+from dropreel.drops.kinds import whole_number
 from dropreel.drops.selection import Choice, choose
-from dropreel.drops.sidecar import (
-    MAX_TAKES,
-    TAKES_ALLOWED,
-    Sidecar,
-    check_fields,
-    read_fields,
-    shown,
-)
-from dropreel.errors import Problem, RejectedError
+from dropreel.drops.sidecar import MAX_TAKES, TAKES_ALLOWED, Sidecar, checked
+from dropreel.errors import Problem, RejectedError, UnreadableError
 
 _EXAMPLE = '{"prompt": "...", "takes": [{"duration": "10s"}, {"provider": "fal"}]}'
-_WITHOUT_PICTURE = {"take", "max_cost_usd", "priority"}  # they change nothing in the clip
+_WITHOUT_PICTURE = {"take", "max_cost_usd", "priority", "labels"}  # they change nothing in the clip
 
 
-def parse_takes(data: bytes | None, base: Mapping[str, Any] | None = None) -> tuple[Sidecar, ...]:
-    """The sidecar of each clip that `data` (over the fields of `base`) asks for, in its order.
+def takes_of(said: Merged) -> tuple[Sidecar, ...]:
+    """The sidecar of each clip that all files together ask for, in its order.
 
     Raises RejectedError with all problems of all of them.
     """
-    fields = {**(base or {}), **(read_fields(data) if data is not None else {})}
-    if "takes" not in fields:
-        return (check_fields(fields),)
+    fields = dict(said.values)
+    if "takes" not in fields or said.problems:
+        fields.pop("takes", None)
+        return (checked(replace(said, values=fields)),)
     entries = _entries(fields.pop("takes"))
     if "take" in fields:
         raise RejectedError([Problem("take", "beside takes", "only one of the two")])
     return _numbered(_checked(fields, entries), ["take" in entry for entry in entries])
+
+
+def problems_in(said: Fields) -> tuple[Problem, ...]:
+    """What is wrong with a file that need not be enough for a clip."""
+    prompt = {} if "prompt" in said.values else {"prompt": "none yet"}
+    try:
+        takes_of(Merged.of([Fields(said.origin, prompt), said]))
+    except RejectedError as error:
+        return error.problems
+    return ()
 
 
 def choose_all(
@@ -65,19 +71,29 @@ def of_take(number: int, problem: Problem) -> Problem:
 
 
 def _entries(given: Any) -> Sequence[Mapping[str, Any]]:
+    given = whole_number(given)
     if type(given) is int and 1 <= given <= MAX_TAKES:
         return [{}] * given
     if not isinstance(given, list) or not 1 <= len(given) <= MAX_TAKES:
         found = f"{len(given)} takes" if isinstance(given, list) else shown(given)
         raise RejectedError([Problem("takes", found, TAKES_ALLOWED)])
-    problems = [
-        of_take(number, Problem("takes", shown(entry), f"an object, as in {_EXAMPLE}"))
-        for number, entry in enumerate(given, 1)
-        if not isinstance(entry, dict) or "takes" in entry
-    ]
+    problems: list[Problem] = []
+    entries: list[Mapping[str, Any]] = []
+    for number, entry in enumerate(given, 1):
+        try:
+            entries.append(_entry(entry))
+        except UnreadableError as error:
+            problems.append(of_take(number, error.problem("takes")))
     if problems:
         raise RejectedError(problems)
-    return given
+    return entries
+
+
+def _entry(given: Any) -> Mapping[str, Any]:
+    entry = named(given.items()) if isinstance(given, dict) else {}
+    if "takes" in entry or not isinstance(given, dict):
+        raise UnreadableError(shown(given), f"an object, as in {_EXAMPLE}")
+    return entry
 
 
 def _checked(fields: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> list[Sidecar]:
@@ -85,7 +101,7 @@ def _checked(fields: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) ->
     problems: list[list[Problem]] = []
     for entry in entries:
         try:
-            sidecars.append(check_fields({**fields, **entry}))
+            sidecars.append(checked(Merged({**fields, **entry})))
             problems.append([])
         except RejectedError as error:
             problems.append(list(error.problems))

@@ -6,9 +6,10 @@ stands; (2) of two jobs with the same image's key and take, only the one that wa
 ordered, because `generate` asks here before it orders, and orders on condition of it.
 
 Item: NEWEST#<hash of bucket and key>. `image` and `sidecar` are the files as they were dropped,
-`job_<take>` is the newest job of a take; several, with blanks between them, if one drop asked for
-clips with several settings. Until `settling_until` (unix seconds) another drop is
-settling, and nothing of this image is ordered.
+`said` what they and the defaults said when they were decided on: an event that comes again decides
+on the same, whatever has become of the defaults. `job_<take>` is the newest job of a take; several,
+with blanks between them, if one drop asked for clips with several settings. Until `settling_until`
+(unix seconds) another drop is settling, and nothing of this image is ordered.
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ class NewestDrop:
     @property
     def versions(self) -> Versions:
         return self.item.get("image", ""), self.item.get("sidecar", "")
+
+    def said_of(self, pair: Pair) -> str:
+        """What `pair` said when it was decided on before (`Merged.text`); empty if it was not."""
+        return str(self.item.get("said", "")) if self.versions == pair.versions else ""
 
     @property
     def settling_until(self) -> float:
@@ -76,7 +81,8 @@ class NewestDrops:
         if before.has(pair, jobs):
             return True
         image, sidecar = pair.versions
-        sets = {"image": image, "sidecar": sidecar, **_by_take(jobs)}
+        said = pair.said.text if jobs else ""  # what was rejected may be put right
+        sets = {"image": image, "sidecar": sidecar, "said": said, **_by_take(jobs)}
         update = Update(
             before.key, sets=sets, removes=["settling_until"], condition=_still(before.versions)
         )
