@@ -173,5 +173,5 @@ def test_a_take_of_an_earlier_drop_is_listed_and_not_waited_for(
     assert not mails.leave_out(end(ledger, jobs[1], DELIVERED))
     (mail,) = outbox.sent
     assert "1. take 1: ordered by an earlier drop, which has its own mail." in mail.text
-    assert mail.subject == "photo.jpg: 1 of 1 clips ready"
+    assert mail.subject == "photo.jpg: your clip is ready"
     assert mails.leave_out(replace(end(ledger, earlier, DELIVERED), group=GROUP))
