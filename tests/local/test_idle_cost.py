@@ -32,7 +32,7 @@ def test_no_metric_is_published_when_nothing_happens() -> None:
 @pytest.mark.parametrize("page", ["README.md", "docs/aws.md"])
 def test_the_documents_say_what_is_counted(counted: list[Cost], page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
-    (said,) = re.findall(r"idle stack costs \$(\d\.\d\d) a month", text)
+    (said,) = re.findall(r"[Aa]n idle stack costs \$(\d\.\d\d) a month", text)
     assert said == f"{total(counted):.2f}"
 
 
