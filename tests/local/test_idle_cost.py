@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from local.idle_cost import Cost, costs, idle, template
+from local.idle_cost import Cost, costs, published_when_idle, template
 from tests.conftest import ROOT
 
 MOST_USD = 5
@@ -14,7 +14,7 @@ MOST_USD = 5
 
 @pytest.fixture(scope="module")
 def counted() -> list[Cost]:
-    return costs(template(), idle())
+    return costs(template(), published_when_idle())
 
 
 def total(counted: list[Cost]) -> float:
@@ -26,7 +26,7 @@ def test_an_idle_stack_costs_less_than_five_dollars_a_month(counted: list[Cost])
 
 
 def test_no_metric_is_published_when_nothing_happens() -> None:
-    assert idle().series == frozenset()
+    assert published_when_idle() == frozenset()
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/aws.md"])
@@ -40,5 +40,5 @@ def test_another_alarm_is_counted() -> None:
     document = template()
     alarms = [name for name in document["Resources"] if name.endswith("Alarm")]
     document["Resources"]["AnotherAlarm"] = document["Resources"][alarms[0]]
-    more = total(costs(document, idle())) - total(costs(template(), idle()))
+    more = total(costs(document, idle())) - total(costs(template(), published_when_idle()))
     assert more == pytest.approx(0.10)
