@@ -8,6 +8,7 @@ and DynamoDB. Run it with `python -m local.idle_cost`.
 from __future__ import annotations
 
 import io
+import logging
 import os
 import tempfile
 from collections import Counter
@@ -19,7 +20,7 @@ from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
 
-from dropreel.observability import metrics
+from dropreel.observability import logger, metrics
 from local.embedded_aws import ROOT
 from local.faults.asl import Machine
 from local.faults.world import World
@@ -99,14 +100,16 @@ def published_when_idle() -> frozenset[Series]:
 
 @contextmanager
 def _named_metrics() -> Iterator[None]:
-    """As the template's variables do it."""
-    before = metrics.provider.namespace, metrics.provider.service
+    """Metrics as the template's variables name them, and no log lines."""
+    before, level = (metrics.provider.namespace, metrics.provider.service), logger.log_level
+    logger.setLevel(logging.CRITICAL)
     metrics.provider.namespace, metrics.provider.service = "dropreel", "dropreel"
     os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "dropreel")
     try:
         yield
     finally:
         metrics.provider.namespace, metrics.provider.service = before
+        logger.setLevel(level)
 
 
 def main() -> None:
