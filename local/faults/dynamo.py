@@ -94,6 +94,12 @@ class Dynamo:
         with self._lock:
             return [dict(item) for (pk, _), item in self._items.items() if pk.startswith(prefix)]
 
+    def delete_all(self, prefix: str) -> None:
+        """As an operator might, by hand."""
+        with self._lock:
+            for key in [key for key in self._items if key[0].startswith(prefix)]:
+                del self._items[key]
+
     # --- the client's calls ---------------------------------------------------------------------
 
     def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool = False) -> Item:
@@ -124,7 +130,9 @@ class Dynamo:
     ) -> Item:
         """A token that was seen before changes nothing more: the first time has done it all."""
         parts = [_part(item) for item in TransactItems]
-        keys = [_key(request["Key"]) for _, request in parts]
+        keys = [
+            _key(request["Item"] if "Item" in request else request["Key"]) for _, request in parts
+        ]
         if len(set(keys)) < len(keys):
             raise _invalid("TransactWriteItems", "one item in two parts of a transaction")
         with self._lock, _validated("TransactWriteItems"):
@@ -218,12 +226,13 @@ class Dynamo:
             if verb == "Update":
                 return self._updated(request, "TransactWriteItems")
             self._check_table(request["TableName"])
-            old = self._items.get(_key(request["Key"]), {})
+            new = request.get("Item")
+            old = self._items.get(_key(new or request["Key"]), {})
             test = request.get("ConditionExpression", "")
             self._check(old, request, test, "TransactWriteItems")
         except ConditionNotMetError as failure:
             return failure
-        return None
+        return dict(new) if new else None
 
     def _updated(self, request: Mapping[str, Any], operation: str) -> Item:
         """The item as it would be after the update."""
@@ -267,7 +276,7 @@ def _key(item: Mapping[str, Any]) -> Key:
 def _part(item: Item) -> tuple[str, Item]:
     """What a part of a transaction does, and with what."""
     ((verb, request),) = item.items()
-    if verb not in ("Update", "Delete"):
+    if verb not in ("Update", "Put", "Delete"):
         raise _invalid("TransactWriteItems", f"no {verb} is expected")
     return verb, request
 

@@ -125,7 +125,7 @@ def test_the_table_does_what_moto_does(aws: Aws, seed: int) -> None:
 
 def test_a_refused_condition_returns_the_stored_item() -> None:
     table = Table(Dynamo(), "ledger")  # type: ignore[arg-type]
-    table.put_new("JOB#1", {"state": "claimed"})
+    table.put("JOB#1", {"state": "claimed"})
     moves = [
         Update("BUDGET#1", adds={"usd": 1}),
         Update("JOB#1", {"state": "x"}, condition=Attr("state").eq("ready")),
@@ -201,7 +201,7 @@ def test_a_line_can_only_be_queried_as_the_slots_query_it(change: dict[str, Any]
 
 def test_text_is_no_number_to_add_to() -> None:
     table = Table(Dynamo(), "ledger")  # type: ignore[arg-type]
-    table.put_new("BUDGET#1", {"usd": "one"})
+    table.put("BUDGET#1", {"usd": "one"})
     with pytest.raises(ClientError, match="not a number"):
         table.update(Update("BUDGET#1", adds={"usd": 1}))
 

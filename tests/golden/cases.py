@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dropreel.drops.folder import NO_SIDECAR
 from dropreel.drops.image import inspect_image
 from dropreel.drops.selection import choose
 from dropreel.drops.sidecar import Sidecar, parse_sidecar
@@ -33,7 +34,7 @@ from dropreel.mail.operators import (
 from dropreel.mail.results import clip_delivered, clip_not_delivered, drop_rejected
 from dropreel.mail.windows import Window
 from dropreel.money.budget import Spending
-from dropreel.steps.submit import NO_IMAGE, NO_SIDECAR, made_before
+from dropreel.steps.rejections import NO_IMAGE, made_before
 from tests.support.aws import make_job
 
 FOLDER = Path(__file__).parent
