@@ -66,6 +66,14 @@ def test_a_job_under_way_says_that_its_clip_will_come(state: State) -> None:
     assert sentence.endswith("Open this page again in a few minutes.")
 
 
+def test_a_job_that_waits_for_another_day_says_for_which() -> None:
+    job = shown_job(state=State.CLAIMED, waits_until="2026-12-01T00:00:00.000Z")
+
+    assert without_clip(job) == [
+        "This clip waits for the budget of 1 December. Open this page again then."
+    ]
+
+
 def test_a_failure_says_why_and_whether_it_was_paid() -> None:
     failure = JobFailure(FailureKind.MODERATED, "the image shows a logo", billed=False)
     said = without_clip(shown_job(state=State.FAILED, failure=failure))

@@ -103,6 +103,8 @@ def _facts(job: Job, differ: frozenset[str]) -> Markup:
         (label, tag("mark", value) if label in differ else value)
         for label, value in settings_of(job).items()
     ]
+    if job.labels:
+        rows.append(("Labels", ", ".join(job.labels)))
     if job.clip:
         video = job.clip
         rows.append(("Video", f"{video.width} x {video.height}, {video.duration_s:.1f} s"))

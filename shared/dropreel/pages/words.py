@@ -75,14 +75,21 @@ def seconds_to_clip(job: Job) -> str:
 def without_clip(job: Job) -> list[str]:
     """Why there is no clip to see: sentences in the order in which people ask."""
     if job.state not in ENDS:
-        waits = job.state is State.CLAIMED
-        word = "waiting to be ordered" if waits else "being made"
-        return [f"This clip is {word}. Open this page again in a few minutes."]
+        return [_under_way(job)]
     row = job.failure.row if job.failure else ROWS[FailureKind.ACCIDENT]
     helps = job.failure is not None and job.failure.kind in _REASON_HELPS
     reason = reason_of(job) if helps else ""
     what = row.what.format(provider=job.provider)
     return [what, *([f"Reason: {reason}"] if reason else []), money(job)]
+
+
+def _under_way(job: Job) -> str:
+    if job.state is not State.CLAIMED:
+        return "This clip is being made. Open this page again in a few minutes."
+    if job.waits_until:
+        day = f"{from_iso(job.waits_until):%d %B}".lstrip("0")
+        return f"This clip waits for the budget of {day}. Open this page again then."
+    return "This clip is waiting to be ordered. Open this page again in a few minutes."
 
 
 def sidecar_again(job: Job, jobs: Sequence[Job]) -> str:
