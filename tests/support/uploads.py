@@ -63,7 +63,7 @@ class Inboxes(S3):
 class Uploads:
     """The real steps on stand-ins. A job's turn at its provider comes `line_s` after its start."""
 
-    def __init__(self, line_s: float = 1, settle_s: int = SETTLE_S) -> None:
+    def __init__(self, line_s: float = 1, settle_s: int = SETTLE_S, **variables: str) -> None:
         self.line_s = line_s
         self.orders: list[Order] = []
         self._seconds = 0.0
@@ -91,6 +91,7 @@ class Uploads:
             "RESULTS_TOPIC_ARN": RESULTS,
             "OPERATORS_TOPIC_ARN": RESULTS,
             "STATE_MACHINE_ARN": MACHINE,
+            **variables,
         }
         self._container = Container(environment, self, now=self.moment)
         self._container.provider = lambda _: self.provider
