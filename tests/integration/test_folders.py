@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from dropreel.jobs.failure import FailureKind, JobFailure
+from dropreel.jobs.job import State
+from dropreel.mail.message import Links
+from dropreel.mail.results import clip_not_delivered
 from tests.support.uploads import BODIES, GRACE_S, SETTLE_S, Uploads
 
 PHOTO = BODIES[1]
@@ -169,7 +174,7 @@ def test_metadata_carries_every_field() -> None:
     uploads = Uploads()
     told = {"prompt": "push-in", "duration": "10", "loop": "FALSE", "Aspect-Ratio": "16:9"}
     more = {"labels": "spring | shop", "mtime": "1700000000", "x-amz-key": "abc", "take": "2"}
-    uploads.upload(0, "a/photo.jpg", PHOTO, 1, **told, **more)
+    uploads.upload(0, "a/photo.jpg", PHOTO, 1, metadata={**told, **more})
     uploads.run()
     (job,) = uploads.jobs
     settings = job.settings
@@ -346,7 +351,9 @@ def test_references_in_the_inbox_are_pinned_and_signed_for_the_order() -> None:
     (request,) = uploads.provider.requests
     address, signed = request.reference_image_urls
     assert address == "https://e.com/a.png"
-    assert uploads.s3.fetch(signed) == BODIES[2]
+    key = urlsplit(signed).path.lstrip("/")
+    assert uploads.s3.objects["clips", key].body == BODIES[2]
+    assert "X-Amz-Signature" in signed
 
 
 def test_another_picture_under_the_name_of_a_reference_is_another_clip() -> None:
@@ -365,3 +372,94 @@ def test_a_reference_that_is_no_image_in_the_inbox_is_told(place: str) -> None:
     assert prompts(uploads) == []
     (mail,) = uploads.sns.published
     assert mail.document["problems"][0]["field"] == "reference_images"
+
+
+# --- the mail about a batch ----------------------------------------------------------------------
+
+
+def end_all(uploads: Uploads) -> None:
+    """Every order fails a minute later, unbilled; people are mailed as `finalize` does it."""
+    for job in {job.job_id: job for job in uploads.jobs}.values():
+        if job.state is State.SUBMITTED:
+            failure = JobFailure(FailureKind.MODERATED, "no", billed=False)
+            uploads.ledger.move(job, State.FAILED, failure=failure)
+            ended = uploads.ledger.require(job.job_id)
+            uploads.results.send(clip_not_delivered(ended, LINKS))
+
+
+LINKS = Links("us-east-1", "clips")
+
+
+def to_mailboxes(uploads: Uploads) -> list[str]:
+    return [mail.document["subject"] for mail in uploads.sns.published if mail.to_mailboxes]
+
+
+def test_when_all_rows_of_a_batch_have_ended_one_mail_tells_of_all() -> None:
+    uploads = Uploads()
+    drop_batch(uploads, b"image,prompt\none.jpg,a\ntwo.jpg,b\nfour.jpg,c\n")
+    uploads.at(300, lambda: end_all(uploads))
+    uploads.run()
+    assert to_mailboxes(uploads) == [
+        "three.jpg: no clip, please correct the files",
+        "batch.csv: 0 clips ready, 2 without a clip",
+    ]
+    mail = uploads.sns.published[-1]
+    assert (mail.outcome, mail.document["waiting"]) == ("digest", 1)
+    assert "- one.jpg: failed." in mail.text
+    assert "- four.jpg" in mail.text
+    machines = [mail.document["job_id"] for mail in uploads.sns.published if not mail.to_mailboxes]
+    assert len(machines) == 2
+
+
+def test_what_ends_after_the_mail_about_its_batch_has_a_mail_of_its_own() -> None:
+    uploads = Uploads()
+    drop_batch(uploads, b"image,prompt\none.jpg,a\ntwo.jpg,b\nlate.jpg,c\n")
+    uploads.at(300, lambda: end_all(uploads))
+    uploads.upload(2 * HOUR, "a/late.jpg", PHOTO, 1)
+    uploads.at(3 * HOUR, lambda: end_all(uploads))
+    uploads.run()
+    assert to_mailboxes(uploads)[-1] == "late.jpg: no clip"
+
+
+def deliver_all(uploads: Uploads) -> None:
+    for job in uploads.jobs:
+        if job.state is State.SUBMITTED:
+            ready = uploads.ledger.move(job, State.READY)
+            uploads.ledger.move(ready, State.DELIVERED)
+
+
+def test_rows_whose_clips_are_made_say_nothing_when_the_batch_comes_again() -> None:
+    uploads = Uploads()
+    table = b"image,prompt\none.jpg,a\ntwo.jpg,b\nthree.jpg,c\n"
+    drop_batch(uploads, table)
+    uploads.at(300, lambda: deliver_all(uploads))
+    uploads.upload(2 * HOUR, "a/batch.csv", table.replace(b",c", b",new"), 1)
+    uploads.at(2 * HOUR + 300, lambda: end_all(uploads))
+    uploads.run()
+    assert len(uploads.orders) == 4
+    assert to_mailboxes(uploads)[-1] == "batch.csv: 0 clips ready, 1 without a clip"
+    assert uploads.sns.published[-1].document["made_before"] == 2
+
+
+def test_rows_that_ended_without_a_clip_and_unpaid_run_again_when_the_batch_comes_again() -> None:
+    uploads = Uploads()
+    table = b"image,prompt\none.jpg,a\ntwo.jpg,b\nthree.jpg,c\n"
+    drop_batch(uploads, table)
+    uploads.at(300, lambda: end_all(uploads))
+    uploads.upload(2 * HOUR, "a/batch.csv", table.replace(b",a", b", a "), 1)
+    uploads.at(3 * HOUR, lambda: end_all(uploads))
+    uploads.run()
+    assert len(uploads.orders) == 6  # they had ended without a clip, unpaid
+    assert to_mailboxes(uploads) == ["batch.csv: 0 clips ready, 3 without a clip"] * 2
+
+
+def test_the_sweep_looks_at_a_batch_whose_message_was_lost() -> None:
+    uploads = Uploads()
+    uploads.upload(0, "a/batch.csv", b"image,prompt\none.jpg,a\n", 1)
+    uploads.lose_messages("batch")
+    uploads.run()
+    assert to_mailboxes(uploads) == []
+    uploads.lose_messages("")
+    uploads.at(2 * HOUR, uploads.check_forgotten_batches)
+    uploads.run()
+    assert to_mailboxes(uploads) == ["batch.csv: 0 clips ready"]

@@ -44,8 +44,10 @@ from dropreel.money.pricing import PriceList, PriceOverrides
 from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.providers.catalog import ProviderName
 from dropreel.settings import LedgerSettings, Listed
-from dropreel.steps.folders import Folders, IngestQueue
-from dropreel.steps.outcomes import DigestEvent, DropEvent
+from dropreel.steps.batches import BatchMails
+from dropreel.steps.folders import Folders
+from dropreel.steps.outcomes import BatchEvent, DigestEvent, DropEvent
+from dropreel.steps.queue import IngestQueue
 from dropreel.steps.reading import Reading
 from dropreel.steps.rejections import NO_IMAGE, Rejections, all_made_before, made_before
 
@@ -87,6 +89,7 @@ class Submit:
     reading: Reading
     rejections: Rejections
     folders: Folders
+    batch_mails: BatchMails
 
     @classmethod
     def build(cls, container: Container) -> Self:
@@ -110,6 +113,16 @@ class Submit:
         queue = IngestQueue(container.client("sqs"), settings.ingest_queue_url)
         newest = NewestDrops(container.table)
         grace = timedelta(seconds=settings.sidecar_grace_seconds)
+        batch_mails = BatchMails(
+            batches=container.batches,
+            ledger=container.ledger,
+            send_once=container.send_once,
+            results=container.results,
+            queue=queue,
+            links=container.links,
+            grace=grace,
+            now=container.now,
+        )
         return cls(
             settings=settings,
             inbox=inbox,
@@ -121,7 +134,8 @@ class Submit:
             settling=Settling(settings.settle_seconds, settings.sidecar_grace_seconds),
             reading=reading,
             rejections=rejections,
-            folders=Folders(inbox, queue, rejections, grace, container.now),
+            folders=Folders(inbox, queue, rejections, batch_mails, grace, container.now),
+            batch_mails=batch_mails,
             digests=container.digests,
             queue=queue,
             workflow=container.client("stepfunctions"),
@@ -130,9 +144,12 @@ class Submit:
         )
 
     def handle(self, message: Mapping[str, Any]) -> None:
-        """Handle one message of the ingest queue: a drop, or a window whose digest is due."""
+        """Handle one message of the ingest queue: a drop, or a mail that is due."""
         if "digest" in message:
             self.digests.send(Window.named(DigestEvent.of(message).digest))
+            return
+        if "batch" in message:
+            self.batch_mails.check(BatchEvent.of(message))
             return
         drop = DropEvent.of(message)
         logger.append_keys(image_key=drop.key)
@@ -205,9 +222,11 @@ class Submit:
             jobs, references = self.reading.jobs_of(pair)
         except RejectedError as error:
             if self._is_newest(pair, newest, []):
+                self.batch_mails.note(pair.batch, pair.image.key, [])
                 self.rejections.reject(pair.image.key, pair.dropped_at, error.problems)
             return
         if self._is_newest(pair, newest, jobs):
+            self.batch_mails.note(pair.batch, pair.image.key, jobs)
             self._start(pair.image, jobs, references)
 
     def _is_newest(self, pair: Pair, newest: NewestDrop, jobs: Sequence[Job]) -> bool:
