@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from dropreel.jobs.failure import FailureKind, JobFailure
-from dropreel.jobs.job import State
+from dropreel.jobs.job import ClipInfo, State, utc_iso
 from dropreel.mail.message import Links
 from dropreel.mail.results import clip_not_delivered
 from tests.support.uploads import BODIES, GRACE_S, SETTLE_S, Uploads
@@ -421,11 +421,15 @@ def test_what_ends_after_the_mail_about_its_batch_has_a_mail_of_its_own() -> Non
     assert to_mailboxes(uploads)[-1] == "late.jpg: no clip"
 
 
+CLIP = ClipInfo(5.0, 960, 540, 1_000_000, "0" * 64)
+
+
 def deliver_all(uploads: Uploads) -> None:
     for job in uploads.jobs:
         if job.state is State.SUBMITTED:
             ready = uploads.ledger.move(job, State.READY)
-            uploads.ledger.move(ready, State.DELIVERED)
+            delivered_at = utc_iso(uploads.moment())
+            uploads.ledger.move(ready, State.DELIVERED, clip=CLIP, delivered_at=delivered_at)
 
 
 def test_rows_whose_clips_are_made_say_nothing_when_the_batch_comes_again() -> None:

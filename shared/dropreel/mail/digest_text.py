@@ -97,6 +97,7 @@ def _composed(
         *_listed("Clips ready:", [f"- {names[entry.file]}" for entry in made], _MOST_MADE),
         *more,
         f"What to do: {_next_step([*others, *groups])}",
+        *([f"All of them on one page:\n{links.page}"] if links.page else []),
         f"All clips and records:\n{links.uri(folder)}\n{links.folder_link(folder)}",
     ]
     document = {

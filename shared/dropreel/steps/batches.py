@@ -7,11 +7,12 @@ over, and the sweep sends it again if it was lost.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from dropreel.drops.pairing import file_of, folder_of
+from dropreel.drops.pairing import file_of
 from dropreel.jobs.job import ENDS, Job, State, from_iso, utc_iso
+from dropreel.jobs.naming import folder_of
 from dropreel.ledger.batches import Batches, OpenBatch
 from dropreel.ledger.jobs import Ledger
 from dropreel.mail.digest_text import batch_digest
@@ -20,6 +21,7 @@ from dropreel.mail.once import LEASE_S, SendOnce, Turn
 from dropreel.mail.publisher import Mailer
 from dropreel.mail.results import clip_delivered, clip_not_delivered
 from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.pages.links import PageLinks
 from dropreel.steps.outcomes import BatchEvent
 from dropreel.steps.queue import IngestQueue
 
@@ -39,6 +41,7 @@ class BatchMails:
     results: Mailer
     queue: IngestQueue
     links: Links
+    pages: PageLinks
     grace: timedelta
     now: Callable[[], datetime]
 
@@ -91,13 +94,14 @@ class BatchMails:
             bool(ids) and not self._own_jobs(batch, ids) for ids in batch.decided.values()
         )
         waiting = [image for image in batch.images if image not in batch.decided]
+        page = self.pages.folder(folder_of(batch.key)) or ""
         mail = batch_digest(
             batch.key,
             [entry for job in own if (entry := self._entry(job))],
             waiting=[folder_of(batch.key) + image for image in waiting],
             made_before=made_before,
             rejected=batch.wrong + sum(not ids for ids in batch.decided.values()),
-            links=self.links,
+            links=replace(self.links, page=page, page_days=self.pages.days),
         )
         self.results.send(mail)
         metrics.add_metric("DigestSent", MetricUnit.Count, 1)

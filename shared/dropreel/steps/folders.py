@@ -18,9 +18,10 @@ from dropreel.drops.folder import (
     read_defaults,
 )
 from dropreel.drops.inbox import Inbox
-from dropreel.drops.pairing import BATCHES, DEFAULTS, file_of, folder_of, is_image, meant_name
+from dropreel.drops.pairing import BATCHES, DEFAULTS, file_of, is_image, meant_name
 from dropreel.errors import Problem
 from dropreel.jobs.job import utc_iso
+from dropreel.jobs.naming import folder_of
 from dropreel.ledger.batches import OpenBatch
 from dropreel.observability import logger
 from dropreel.steps.batches import BatchMails

@@ -42,6 +42,7 @@ from dropreel.mail.digest import Digests, DigestSettings
 from dropreel.mail.windows import Window
 from dropreel.money.pricing import PriceList, PriceOverrides
 from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.pages.links import LinkSettings
 from dropreel.providers.catalog import ProviderName
 from dropreel.settings import LedgerSettings, Listed
 from dropreel.steps.batches import BatchMails
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
 _OVER = {*SETTLED, State.STALLED, State.UNKNOWN}  # a new drop of the same files changes nothing
 
 
-class SubmitSettings(LedgerSettings, DigestSettings):
+class SubmitSettings(LedgerSettings, DigestSettings, LinkSettings):
     inbox_bucket: str
     thumbnail_function: str
     state_machine_arn: str
@@ -120,6 +121,7 @@ class Submit:
             results=container.results,
             queue=queue,
             links=container.links,
+            pages=container.page_links,
             grace=grace,
             now=container.now,
         )
