@@ -20,8 +20,8 @@ from dropreel.observability import metrics
 from dropreel.providers.base import Accepted
 from dropreel.steps.batches import ForgottenBatches
 from dropreel.steps.generate import Generate
+from dropreel.steps.ingest import IngestQueue
 from dropreel.steps.outcomes import GenerateEvent
-from dropreel.steps.queue import IngestQueue
 from dropreel.steps.submit import Submit
 from local.faults.dynamo import Dynamo
 from local.faults.s3 import S3

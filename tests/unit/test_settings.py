@@ -177,6 +177,9 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         settle_seconds=20,
         digest_above=10,
         digest_minutes=10,
+        link_days=7,
+        pages_url="https://pages.example",
+        page_key_secret="arn:page-key",
     )
 
 

@@ -22,8 +22,8 @@ from dropreel.mail.publisher import Mailer
 from dropreel.mail.results import clip_delivered, clip_not_delivered
 from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.pages.links import PageLinks
+from dropreel.steps.ingest import IngestQueue
 from dropreel.steps.outcomes import BatchEvent
-from dropreel.steps.queue import IngestQueue
 
 SOON_S, LATER_S = 60, 600  # between two looks, in the first hour and after it
 LONGEST = timedelta(days=3)  # no job waits for its order for so long
@@ -54,6 +54,10 @@ class BatchMails:
         if name:
             job_ids = [job.job_id for job in jobs]
             self.batches.note(name, file_of(image_key), job_ids, self.now())
+
+    def tells(self, name: str) -> bool:
+        """Whether the mail about this batch is still to come."""
+        return self.batches.tells(name)
 
     def check(self, event: BatchEvent) -> None:
         """Send the mail if all is over; else come back."""

@@ -25,8 +25,8 @@ from dropreel.jobs.naming import folder_of
 from dropreel.ledger.batches import OpenBatch
 from dropreel.observability import logger
 from dropreel.steps.batches import BatchMails
+from dropreel.steps.ingest import IngestQueue
 from dropreel.steps.outcomes import DropEvent
-from dropreel.steps.queue import IngestQueue
 from dropreel.steps.rejections import Rejections
 
 

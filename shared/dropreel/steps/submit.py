@@ -47,8 +47,8 @@ from dropreel.providers.catalog import ProviderName
 from dropreel.settings import LedgerSettings, Listed
 from dropreel.steps.batches import BatchMails
 from dropreel.steps.folders import Folders
+from dropreel.steps.ingest import IngestQueue
 from dropreel.steps.outcomes import BatchEvent, DigestEvent, DropEvent
-from dropreel.steps.queue import IngestQueue
 from dropreel.steps.reading import Reading
 from dropreel.steps.rejections import NO_IMAGE, Rejections, all_made_before, made_before
 
@@ -280,7 +280,9 @@ class Submit:
         logger.info("nothing to do", extra={"states": [job.state.value for job in held]})
         over = [job for job in held if job.state in _OVER and not job.may_start_again]
         ended_at = max((one.ended_at for job in over for one in job.attempts), default="")
+        if self.batch_mails.tells(jobs[0].batch):
+            return
         # An event of an earlier drop may come late.
-        if not jobs[0].batch and len(over) == len(held) and jobs[0].dropped_at > ended_at:
+        if len(over) == len(held) and jobs[0].dropped_at > ended_at:
             problem = made_before(held[0]) if len(held) == 1 else all_made_before(held)
             self.rejections.reject(jobs[0].source.key, jobs[0].dropped_at, [problem])

@@ -35,9 +35,9 @@ from dropreel.providers.catalog import CATALOG
 from dropreel.providers.config import ProviderSettings
 from dropreel.settings import LedgerSettings
 from dropreel.steps.batches import ForgottenBatches
+from dropreel.steps.ingest import IngestQueue
 from dropreel.steps.lost_order import find_lost_orders
 from dropreel.steps.missed_drops import MissedDrops
-from dropreel.steps.queue import IngestQueue
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
