@@ -113,7 +113,7 @@ def test_broken_defaults_are_mailed_at_once_and_their_images_wait_for_the_correc
     mails: list[str] = []
     uploads.upload(200, "a/defaults.json", fields(prompt="push-in"), 1)
     assert prompts(uploads) == ["push-in"] * 3
-    assert mails == uploads.mails == ["defaults.json: no clip, please correct the files"]
+    assert mails == uploads.mails == ["defaults.json: please correct this file"]
 
 
 def test_defaults_without_a_prompt_only_change_what_sidecars_leave_open() -> None:
