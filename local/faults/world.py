@@ -94,6 +94,7 @@ class World:
             "lambda": Thumbnails(),
         }
         self._functions = Functions(clients, self.providers, self.clock, self.wire, self._let_pass)
+        self._functions.parameters = SCENARIOS["success"].parameters
         self.machine = machine
         self.workflow = self._new_workflow(1.0)
         self.story = Story()

@@ -40,6 +40,7 @@ from dropreel.steps.rejections import NO_IMAGE, made_before, near_miss
 from tests.support.aws import make_job
 
 FOLDER = Path(__file__).parent
+PAGE = "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com/AWprDXb6i2o0nFDdL6bBQbq9Ir2"
 PLACE = Links(
     "eu-central-1",
     "dropreel-clips",
@@ -262,6 +263,8 @@ def mails() -> dict[str, Mail]:
         note = job_alert(done, PLACE)
         if note:
             found[f"operator {name}"] = note
+    linked = replace(PLACE, page=PAGE, page_days=7)
+    found["delivered with a link"] = clip_delivered(delivered(), CLIP, linked)
     for name, end in ends():
         found[name] = clip_not_delivered(end, PLACE)
         note = job_alert(end, PLACE)

@@ -467,3 +467,13 @@ def test_the_sweep_looks_at_a_batch_whose_message_was_lost() -> None:
     uploads.at(2 * HOUR, uploads.check_forgotten_batches)
     uploads.run()
     assert to_mailboxes(uploads) == ["batch.csv: 0 clips ready"]
+
+
+def test_a_batch_whose_event_comes_again_is_told_once() -> None:
+    uploads = Uploads()
+    drop_batch(uploads, b"image,prompt\none.jpg,a\ntwo.jpg,b\nthree.jpg,c\n")
+    uploads.at(300, lambda: end_all(uploads))
+    uploads.at(2 * HOUR, lambda: uploads.event("a/batch.csv"))
+    uploads.run()
+    assert to_mailboxes(uploads) == ["batch.csv: 0 clips ready, 3 without a clip"]
+    assert uploads.ledger_items("BATCH#", "unsettled") == []

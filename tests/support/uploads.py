@@ -124,7 +124,11 @@ class Uploads:
         """
         self.at(at, lambda: self._put(key, content, {**(metadata or {}), **more_metadata}, took_s))
         for delay in delays:
-            self.at(at + delay, lambda: self._submit({"detail": {"object": {"key": key}}}))
+            self.at(at + delay, lambda: self.event(key))
+
+    def event(self, key: str) -> None:
+        """What S3 sends of an upload, also a second time."""
+        self._submit({"detail": {"object": {"key": key}}})
 
     def at(self, seconds: float, action: Callable[[], None]) -> None:
         heapq.heappush(self._due, (seconds, next(self._numbers), action))
@@ -145,6 +149,11 @@ class Uploads:
         """As the sweep does it."""
         queue = IngestQueue(self._clients["sqs"], "queue")
         ForgottenBatches(self._container.batches, queue, self.moment).check()
+
+    def ledger_items(self, prefix: str, attribute: str) -> list[str]:
+        """Keys of the items that begin so and have this attribute."""
+        items = self._clients["dynamodb"].items(prefix)
+        return [key for key, item in items.items() if attribute in item]
 
     # --- what came of it ------------------------------------------------------------------------
 

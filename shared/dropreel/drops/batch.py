@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from dropreel.drops.fields import (
     Fields,
     Merged,
-    UnreadableError,
     decoded,
     json_fields,
     named,
@@ -26,7 +25,7 @@ from dropreel.drops.fields import (
 from dropreel.drops.pairing import is_image
 from dropreel.drops.sidecar import unknown_names
 from dropreel.drops.takes import takes_of
-from dropreel.errors import Problem, RejectedError
+from dropreel.errors import Problem, RejectedError, UnreadableError
 from dropreel.jobs.naming import folder_of
 
 MAX_BATCH_BYTES = 1024 * 1024

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from dropreel.drops.mending import mended
-from dropreel.errors import Problem
+from dropreel.errors import Problem, UnreadableError
 
 MAX_SIDECAR_BYTES = 64 * 1024
 EXAMPLE = '{"prompt": "slow push-in, soft light"}'
@@ -79,17 +79,6 @@ def text_fields(origin: str, data: bytes) -> Fields:
         return Fields(origin, {"prompt": _text(data).strip()})
     except UnreadableError as error:
         return Fields(origin, problems=(error.problem("prompt"),))
-
-
-class UnreadableError(ValueError):
-    """A file that does not say anything: what was found, and what may be there."""
-
-    def __init__(self, found: str, allowed: str) -> None:
-        super().__init__(found)
-        self.allowed = allowed
-
-    def problem(self, role: str) -> Problem:
-        return Problem(role, str(self), self.allowed)
 
 
 def named(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 
-from dropreel.drops.fields import Fields, UnreadableError, named
+from dropreel.drops.fields import Fields, named
 from dropreel.drops.sidecar import unknown_names
+from dropreel.errors import UnreadableError
 
 # Sources: the manuals of rclone (`mtime`, `md5chksum`), s3fs (`mode`, `uid` ...), s3cmd
 # (`s3cmd-attrs`), AWS DataSync and Storage Gateway (`file-owner` ..., `user-agent`) and the S3

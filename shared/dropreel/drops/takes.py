@@ -13,11 +13,11 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from dropreel.drops.fields import Fields, Merged, UnreadableError, named, shown
+from dropreel.drops.fields import Fields, Merged, named, shown
 from dropreel.drops.kinds import whole_number
 from dropreel.drops.selection import Choice, choose
 from dropreel.drops.sidecar import MAX_TAKES, TAKES_ALLOWED, Sidecar, checked
-from dropreel.errors import Problem, RejectedError
+from dropreel.errors import Problem, RejectedError, UnreadableError
 
 _EXAMPLE = '{"prompt": "...", "takes": [{"duration": "10s"}, {"provider": "fal"}]}'
 _WITHOUT_PICTURE = {"take", "max_cost_usd", "priority", "labels"}  # they change nothing in the clip

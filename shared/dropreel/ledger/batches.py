@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
+from boto3.dynamodb.conditions import Attr
+
 from dropreel.jobs.job import utc_iso
 from dropreel.ledger.jobs import UNSETTLED_INDEX
 from dropreel.ledger.lifetimes import MAIL_DAYS, expires_at
@@ -56,7 +58,7 @@ class Batches:
             "expires_at": expires_at(now, MAIL_DAYS),
             UNSETTLED_INDEX: _OPEN,
         }
-        self._table.put_new(_key(batch.name), item)
+        self._table.put(_key(batch.name), item, Attr("pk").not_exists())
 
     def note(self, name: str, image: str, job_ids: Sequence[str], now: datetime) -> None:
         """Note what an image of the batch has become: these jobs, or none."""

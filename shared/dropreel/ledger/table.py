@@ -97,10 +97,6 @@ class Table:
         answer = self._client.get_item(TableName=self._name, Key=_key(key), ConsistentRead=True)
         return plain(answer["Item"]) if "Item" in answer else None
 
-    def put_new(self, key: str, item: Mapping[str, Any]) -> bool:
-        """Write `item` unless there is one under this key. Returns whether it was written."""
-        return self.put(key, item, Attr("pk").not_exists())
-
     def put(
         self,
         key: str,

@@ -82,9 +82,11 @@ def clip_delivered(job: Job, clip: ClipInfo, links: Links) -> Mail:
     ]
     price = job.cost_usd if job.cost_usd is not None else job.estimate_usd
     entry = _entry(job, "", price is not None)
-    told: dict[str, Any] = {"seconds": round(seconds, 1), "video": asdict(clip)}
-    if links.page:
-        told["page"] = links.page
+    told: dict[str, Any] = {
+        "seconds": round(seconds, 1),
+        "video": asdict(clip),
+        "page": links.page or None,
+    }
     if job.remark:
         told["remark"] = job.remark
     return compose_about(job, f"{name}: your clip is ready", parts, links, told, entry)

@@ -27,13 +27,12 @@ from dropreel.mail.waiting import WaitingMails
 from dropreel.money.budget import CapReachedError
 from dropreel.money.policy import SpendingRules, SpendingSettings, reserved_amount
 from dropreel.observability import logger
-from dropreel.steps.watch import UnpaidSettings
+from dropreel.steps.watch import DAY, UnpaidSettings
 from dropreel.waiting.schedule import busy_wait
 
 if TYPE_CHECKING:
     from dropreel.container import Container
 
-_DAY = timedelta(days=1)
 _AWAY = (BotoCoreError, ClientError, ContentionError)
 
 
@@ -147,9 +146,9 @@ class Allowance:
         new_month = Reservation.at(until, Decimal(0)).month != today.month
         if not new_month and month.committed + error.amount > month.cap:
             return None
-        return until if until <= from_iso(job.created_at) + max(self.unpaid_wait, _DAY) else None
+        return until if until <= from_iso(job.created_at) + max(self.unpaid_wait, DAY) else None
 
 
 def _midnight_after(now: datetime) -> datetime:
     day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return day + _DAY
+    return day + DAY
