@@ -311,8 +311,8 @@ FENCES = (
     Fence(
         "a batch is opened once",
         ("ledger/batches.py:Batches.open",),
-        "a second mail about a batch whose event comes again",
-        (f"{_FOLDERS}test_a_batch_whose_event_comes_again_is_told_once",),
+        "results that are left to the mail about a batch which was sent before",
+        (f"{_FOLDERS}test_a_batch_whose_event_comes_again_is_told_once_and_swallows_no_result",),
     ),
     Fence(
         "a delete is of what is there",

@@ -469,11 +469,16 @@ def test_the_sweep_looks_at_a_batch_whose_message_was_lost() -> None:
     assert to_mailboxes(uploads) == ["batch.csv: 0 clips ready"]
 
 
-def test_a_batch_whose_event_comes_again_is_told_once() -> None:
+def test_a_batch_whose_event_comes_again_is_told_once_and_swallows_no_result() -> None:
     uploads = Uploads()
-    drop_batch(uploads, b"image,prompt\none.jpg,a\ntwo.jpg,b\nthree.jpg,c\n")
+    drop_batch(uploads, b"image,prompt\none.jpg,a\ntwo.jpg,b\nlate.jpg,c\n")
     uploads.at(300, lambda: end_all(uploads))
-    uploads.at(2 * HOUR, lambda: uploads.event("a/batch.csv"))
+    uploads.upload(2 * HOUR, "a/late.jpg", PHOTO, 1)
+    uploads.at(3 * HOUR, lambda: uploads.event("a/batch.csv"))
+    uploads.at(3 * HOUR + 1, lambda: end_all(uploads))
     uploads.run()
-    assert to_mailboxes(uploads) == ["batch.csv: 0 clips ready, 3 without a clip"]
+    assert to_mailboxes(uploads)[-2:] == [
+        "batch.csv: 0 clips ready, 2 without a clip",
+        "late.jpg: no clip",
+    ]
     assert uploads.ledger_items("BATCH#", "unsettled") == []
