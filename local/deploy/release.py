@@ -76,7 +76,9 @@ def next_steps(stack: Deployed, first: bool) -> str:
 def _first_steps(outputs: Mapping[str, str]) -> str:
     inbox = f"s3://{outputs['InboxBucketName']}/try/"
     return (
-        f"1. Enter the API keys of your providers: {outputs['ProviderKeysSecretUrl']}\n"
+        "1. Enter the API keys of your providers in the secret\n"
+        f"     {outputs['ProviderKeysSecretUrl']}\n"
+        f"     {outputs['ProviderKeysSecretArn']}\n"
         "2. Confirm the subscriptions in the mails from SNS.\n"
         "3. Drop an image and its sidecar:\n"
         f"     aws s3 cp events/lighthouse.json {inbox}\n"

@@ -133,3 +133,19 @@ def test_a_build_that_failed_halfway_is_not_kept(
             builds.build()
     assert builds.build().read_text(encoding="utf-8") == "number 1"
     assert len(built) == 1
+
+
+def test_what_is_missing_without_network_is_one_line() -> None:
+    said = """
+Build Failed
+Error: CustomMakeBuilder:MakeBuild - Make Failed: error: Failed to fetch: `https://pypi.org/simple/httpx/`
+  Caused by: error sending request for url (https://pypi.org/simple/httpx/)
+  Caused by: failed to lookup address information: Name or service not known
+"""
+    reason = builds._reason(said)
+    assert reason.startswith("httpx is not in uv's cache")
+    assert "\n" not in reason
+
+
+def test_any_other_failure_is_told_in_full() -> None:
+    assert builds._reason("make: *** No rule to make target") == "make: *** No rule to make target"

@@ -71,6 +71,7 @@ SMALL = {
         "InboxBucketUrl": {"Value": "https://inbox"},
         "ClipsBucketUrl": {"Value": "https://clips"},
         "DashboardUrl": {"Value": "https://dashboard"},
+        "ProviderKeysSecretArn": {"Value": {"Ref": "ProviderKeysSecret"}},
         "ProviderKeysSecretUrl": {"Value": "https://secret"},
     },
 }
@@ -216,6 +217,7 @@ def test_the_first_deployment_ends_with_the_first_steps(
 ) -> None:
     said = release.next_steps(cloud.must_find(session, NAME), first=True)
     assert f"s3://{deployed['InboxBucket']}/try/" in said
+    assert deployed["ProviderKeysSecret"] in said
     assert "five minutes" in said
 
 
