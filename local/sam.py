@@ -60,6 +60,6 @@ def deploy(
 
 
 def _quoted(value: str) -> str:
-    """SAM takes a pair of quotes away, and backslashes before a quote or a space; in files twice."""
+    """For SAM, which takes away quotes, and backslashes before a quote or space; in files twice."""
     kept = re.sub(r"\\(?=[ \"'])", r"\\\\", value)
     return f'"{kept}"'
