@@ -20,7 +20,7 @@ ENVIRONMENT, EMBEDDED = ".venv", ".venv-aws"
 LOCKED = "requirements"
 # The sets, what they are for, and about how much they load from the package index, in MB.
 SETS = {
-    "ready": ("what builds, deploys and runs the stack", 125),
+    "ready": ("what builds, deploys and runs the stack", 145),
     "dev": ("what checks and tests it", 75),
     "bench": ("what draws the benchmarks' pictures", 25),
 }
