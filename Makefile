@@ -111,7 +111,8 @@ lock: .venv/dev ## Update the pinned dependencies; fails where a Python from 3.1
 pythons: .venv/ready ## Install and run the demo in a fresh copy with every Python from 3.11 to 3.14 that is here
 	@$(BIN)/python -m local.pythons
 
-clean: down ## Remove environments, builds and output, and stop `make up`
+clean: ## Remove environments, builds and output, and stop `make up`
+	@test ! -e .venv/ready || $(BIN)/python -m local.up --down
 	rm -rf .venv .venv-aws .aws-sam out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/ready: requirements/uv.txt requirements/run.txt requirements/embedded-aws.txt

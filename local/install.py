@@ -29,6 +29,7 @@ FILES = {
     "dev": ("dev.txt",),
     "bench": ("bench.txt",),
 }
+_LEFT_OUT = (" + ", " - ", " ~ ", "warning:", "         ")
 LAYERS = (("shared", "SharedLayer"), ("layers/pillow", "PicturesLayer"))
 
 
@@ -87,12 +88,12 @@ def _anew(folder: Path) -> list[str]:
 
 
 def _load(locked: str, environment: str) -> None:
-    """uv names each large file as it comes; its list of all that is installed is left out."""
+    """uv names each large file as it comes; its list of all packages and its hints are left out."""
     files = ("--python", str(ROOT / environment), "-r", str(ROOT / LOCKED / locked))
     command = (_program("uv"), "pip", "install", "--require-hashes", "--no-deps", *files)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as uv:
         for line in uv.stderr or ():
-            if not line.startswith((" + ", " - ", " ~ ")):
+            if not line.startswith(_LEFT_OUT):
                 print(f"  {line.strip()}", flush=True)
     if uv.returncode:
         raise subprocess.CalledProcessError(uv.returncode, command)
