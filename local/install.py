@@ -21,7 +21,7 @@ LOCKED = "requirements"
 # The sets, what they are for, and about how much they load from the package index, in MB.
 SETS = {
     "ready": ("what builds, deploys and runs the stack", 145),
-    "dev": ("what checks and tests it", 75),
+    "dev": ("what checks and tests it", 60),
     "bench": ("what draws the benchmarks' pictures", 25),
 }
 FILES = {

@@ -15,10 +15,10 @@ from local.deploy.errors import NotDoneError
 
 _LOOPBACK = re.compile(r"https?://(127\.0\.0\.1|localhost)[:/]?")
 # S3 user guide, "Enabling Amazon EventBridge": it takes around five minutes to take effect.
-EVENTS = (
-    "S3 begins to report drops up to five minutes after the first deployment. If nothing happens "
-    "to your\nfirst drop, wait five minutes and drop it again: it is not ordered twice."
-)
+EVENTS = """\
+S3 begins to report drops up to five minutes after the first deployment. If nothing happens to your
+first drop, wait five minutes and drop it again: it is not ordered twice. Once a day, dropreel also
+looks for drops that were not reported."""
 
 
 def check_name(name: str) -> None:

@@ -53,7 +53,8 @@ def destroy(session: boto3.session.Session, stack: Deployed, account: str, read:
     if answered("Delete it? [yes/no] ", read) != "yes":
         raise NotDoneError("Nothing was deleted.")
     _delete(session, stack, machines)
-    _offer(session, stack, kept, read)
+    if kept:
+        _offer(session, stack, kept, read)
 
 
 def _under_way(count: int) -> str:

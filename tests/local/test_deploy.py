@@ -23,7 +23,7 @@ NAME = "small"
 HERE = {"STACK": NAME, "REGION": REGION}
 RETAIN = {"DeletionPolicy": "RetainExceptOnCreate"}
 # What dropreel retains, a workflow that waits, and a parameter that something depends on.
-SMALL = {
+SMALL: dict[str, dict[str, Any]] = {
     "Parameters": {
         "DailyCapUsd": {"Type": "String", "Default": "25"},
         "JobCapUsd": {"Type": "String", "Default": "5"},
@@ -226,6 +226,20 @@ def test_a_name_that_cloudformation_would_refuse_is_refused_first(
 ) -> None:
     assert main([], {**HERE, "STACK": "my_stack"}) == 1
     assert "STACK=my_stack is no name for a stack" in capsys.readouterr().err
+
+
+def test_a_first_deployment_that_failed_is_removed_first(
+    session: boto3.session.Session, types: Types, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": 99999}}
+    body = {"Resources": {"InboxBucket": SMALL["Resources"]["InboxBucket"], "Wrong": wrong}}
+    cloud.client(session).create_stack(StackName=NAME, TemplateBody=json.dumps(body))
+    assert cloud.wait(session, cloud.must_find(session, NAME)) == "ROLLBACK_COMPLETE"
+    assert main([], HERE) == 1
+    assert f"make destroy STACK={NAME}" in capsys.readouterr().err
+    types("yes")
+    assert main(["--destroy"], HERE) == 0
+    assert "These stay" not in capsys.readouterr().out
 
 
 # --- set -------------------------------------------------------------------------------------
