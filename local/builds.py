@@ -36,7 +36,7 @@ INPUTS = (
 _KEPT_S = 3600
 # The embedded AWS refuses a template with these. They do nothing until somebody clicks on them.
 UNKNOWN = ("AWS::Logs::QueryDefinition",)
-_UNREACHED = re.compile(r"(?:Failed to (?:fetch|download)|Request failed)[^\n]*?([\w.-]+)/?[`'\n]")
+_UNREACHED = re.compile(r"Failed to (?:fetch|download):? [`']?(\S+?)/?[`']?\s")
 
 
 class BuildError(Exception):
@@ -130,8 +130,9 @@ def _reason(said: str) -> str:
     missing = _UNREACHED.search(said)
     if missing is None:
         return said
+    name = missing[1].rpartition("/")[2]
     return (
-        f"{missing[1]} is not in uv's cache and the package index cannot be reached: connect this "
+        f"{name} is not in uv's cache and the package index cannot be reached: connect this "
         "machine to the network once."
     )
 

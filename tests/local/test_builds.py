@@ -135,13 +135,19 @@ def test_a_build_that_failed_halfway_is_not_kept(
     assert len(built) == 1
 
 
-def test_what_is_missing_without_network_is_one_line() -> None:
-    said = """
-Build Failed
-Error: CustomMakeBuilder:MakeBuild - Make Failed: error: Failed to fetch: `https://pypi.org/simple/httpx/`
-  Caused by: error sending request for url (https://pypi.org/simple/httpx/)
-  Caused by: failed to lookup address information: Name or service not known
-"""
+@pytest.mark.parametrize(
+    "said",
+    [
+        """\
+Error: CustomMakeBuilder:MakeBuild - Make Failed: error: Request failed after 3 retries in 5.5s
+  cause: Failed to fetch: https://pypi.org/simple/httpx/
+  cause: error sending request for url (https://pypi.org/simple/httpx/)
+""",
+        "error: Failed to fetch: `https://pypi.org/simple/httpx/`\n  Caused by: dns error\n",
+        "error: Failed to download `httpx`\n  Caused by: dns error\n",
+    ],
+)
+def test_what_is_missing_without_network_is_one_line(said: str) -> None:
     reason = builds._reason(said)
     assert reason.startswith("httpx is not in uv's cache")
     assert "\n" not in reason
