@@ -73,8 +73,8 @@ def _dev() -> None:
     _load("dev.txt", ENVIRONMENT)
     with tempfile.TemporaryDirectory(prefix="dropreel-") as folder:
         for place, layer in LAYERS:
-            rule = ("make", "-s", "-C", str(ROOT / place), f"build-{layer}")
-            _run(*rule, f"UV={_program('uv')}", f"ARTIFACTS_DIR={folder}/{layer}")
+            rule = ("make", "-C", str(ROOT / place), f"build-{layer}", f"UV={_program('uv')}")
+            _run(*rule, f"ARTIFACTS_DIR={folder}/{layer}", stdout=subprocess.DEVNULL)
 
 
 def _bench() -> None:
@@ -99,8 +99,8 @@ def _load(locked: str, environment: str) -> None:
         raise subprocess.CalledProcessError(uv.returncode, command)
 
 
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True)
+def _run(*command: str, stdout: int | None = None) -> None:
+    subprocess.run(command, check=True, stdout=stdout)
 
 
 def _program(name: str) -> str:

@@ -47,6 +47,7 @@ def deploy(session: boto3.session.Session, name: str, answers: Mapping[str, str]
     print("building ...", flush=True)
     try:
         template = builds.build(_target())
+        print(builds.remark(template) or "built", flush=True)
         options = ["--resolve-s3", "--s3-prefix", name, "--no-fail-on-empty-changeset"]
         region = str(session.region_name)
         sam.deploy(template, name, region, answers, {}, *options, shown=True)

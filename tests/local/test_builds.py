@@ -155,3 +155,11 @@ def test_what_is_missing_without_network_is_one_line(said: str) -> None:
 
 def test_any_other_failure_is_told_in_full() -> None:
     assert builds._reason("make: *** No rule to make target") == "make: *** No rule to make target"
+
+
+def test_a_layer_without_byte_code_is_told(tmp_path: Path) -> None:
+    layer = tmp_path / "SharedLayer"
+    layer.mkdir()
+    assert "no Python 3.13" in builds.remark(tmp_path / "template.yaml")
+    (layer / "a.pyc").touch()
+    assert builds.remark(tmp_path / "template.yaml") == ""
