@@ -82,6 +82,8 @@ _ENVIRONMENT = {
     "PROVIDER_KEYS_SECRET": "keys",
     "PROVIDER_LIMITS": "{}",
     "PROVIDER_OPTIONS": "{}",
+    "OPERATOR_EMAIL_GIVEN": "true",
+    "RESULTS_EMAIL_GIVEN": "true",
     "RESULTS_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:results",
     "SIDECAR_GRACE_SECONDS": "900",
     "SETTLE_SECONDS": "20",

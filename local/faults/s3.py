@@ -66,6 +66,7 @@ class S3:
         Key: str,
         Body: bytes | IO[bytes],
         ContentType: str = "binary/octet-stream",
+        ContentDisposition: str = "",  # noqa: ARG002
         Metadata: dict[str, str] | None = None,
         ChecksumAlgorithm: str = "CRC32",  # noqa: ARG002
     ) -> dict[str, Any]:

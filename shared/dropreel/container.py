@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dropreel.mail.message import Links
     from dropreel.mail.once import SendOnce
     from dropreel.mail.publisher import Publisher
+    from dropreel.pages.links import PageKey, PageLinks
     from dropreel.providers.base import Provider
     from dropreel.providers.keys import ProviderKeys
 
@@ -237,6 +238,26 @@ class Container:
         from dropreel.mail.once import SendOnce
 
         return SendOnce(self.table)
+
+    # --- pages ----------------------------------------------------------------------------------
+
+    @cached_property
+    def page_key(self) -> PageKey:
+        from aws_lambda_powertools.utilities.parameters import SecretsProvider
+
+        from dropreel.pages.links import PageKey, PageKeySettings
+
+        secrets = lazy(lambda: SecretsProvider(boto3_client=self._session.client("secretsmanager")))
+        return PageKey(secrets, self.settings(PageKeySettings).page_key_secret)
+
+    @cached_property
+    def page_links(self) -> PageLinks:
+        from dropreel.pages.links import LinkSettings, PageLinks
+
+        settings = self.settings(LinkSettings)
+        return PageLinks(
+            key=self.page_key, base_url=settings.pages_url, days=settings.link_days, now=self.now
+        )
 
 
 _current: list[Container] = []

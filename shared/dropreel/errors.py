@@ -13,6 +13,9 @@ DropreelError
 ├── ResumeError               an operator's word on a job that cannot be followed
 ├── CapReachedError           the order would pass a cap; nothing was reserved
 ├── MailBusyError             somebody else is sending this mail
+├── PageKeyError              the key that signs links cannot be read, or is too short
+├── LinkInvalidError          this link opens nothing
+│   └── LinkExpiredError      it did, until its end
 └── LedgerError
     ├── LedgerConflictError   the job is not in a state that allows this step
     ├── ConditionFailedError  a condition of a write did not hold; nothing was changed
@@ -86,6 +89,18 @@ class ResumeError(DropreelError):
 
 class MailBusyError(DropreelError):
     """Somebody else is sending this mail; try again to be sure that it was sent."""
+
+
+class PageKeyError(DropreelError):
+    """The key that signs links to pages cannot be read, or is too short to be one."""
+
+
+class LinkInvalidError(DropreelError):
+    """This link opens nothing. The message never holds any part of it."""
+
+
+class LinkExpiredError(LinkInvalidError):
+    """This link opened a page until its end."""
 
 
 class LedgerError(DropreelError):

@@ -61,6 +61,14 @@ class ClipsBucket:
             "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
         )
 
+    def page_url(self, key: str, seconds: int, disposition: str = "") -> str:
+        """A presigned address for a browser; `disposition` names the file that is downloaded."""
+        place = {"Bucket": self.bucket, "Key": key}
+        named = {"ResponseContentDisposition": disposition} if disposition else {}
+        return self.client.generate_presigned_url(
+            "get_object", Params={**place, **named}, ExpiresIn=seconds
+        )
+
     def load(self, key: str) -> bytes:
         return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 

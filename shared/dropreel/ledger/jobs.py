@@ -9,6 +9,8 @@ the same transaction.
 Item: JOB#<job id>, one job with its attempts. `unsettled` is there until the job is over and
 people know it, or the sweep has watched it long enough; the index of that name lists those jobs.
 `month` is when it was created: the index `newest` lists the jobs of a month for the dashboard.
+`folder_id` and `listed_as` put it into the index `folders`, from which pages list the jobs of an
+image or a folder. They are made of hashes, because names may be longer than keys of an index.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from dropreel.jobs.job import (
     Source,
     State,
 )
+from dropreel.jobs.naming import folder_id, folder_of, image_id
 from dropreel.ledger.budget import adjusting, reserving, spending
 from dropreel.ledger.newest import still_newest
 from dropreel.ledger.table import Item, Table, Update
@@ -67,6 +70,7 @@ SETTLED = frozenset({State.REFUSED, State.DELIVERED, State.FAILED, State.CANCELL
 
 UNSETTLED_INDEX = "unsettled"
 NEWEST_INDEX = "newest"
+FOLDERS_INDEX = "folders"
 # What that index holds besides its keys.
 SUMMARY_FIELDS = (
     *("job_id", "state", "source", "provider", "run", "execution"),
@@ -197,6 +201,21 @@ class Ledger:
         items = self._table.query_index(NEWEST_INDEX, "month", month, newest_first=True)
         return (_summary(item) for item in items)
 
+    def of_image(self, folder: str, image: str) -> Iterator[Job]:
+        """The jobs of one image, newest first; both are ids of `jobs.naming`.
+
+        As the index knows them, so only to look at: every step reads the job itself.
+        """
+        items = self._table.query_index(
+            FOLDERS_INDEX, "folder_id", folder, newest_first=True, begins=("listed_as", f"{image}#")
+        )
+        return (_job(item) for item in items)
+
+    def of_folder(self, folder: str) -> Iterator[Job]:
+        """The jobs of all images in one folder, image by image; only to look at, too."""
+        items = self._table.query_index(FOLDERS_INDEX, "folder_id", folder)
+        return (_job(item) for item in items)
+
     def settle(self, job: Job) -> None:
         """People know how the job ended: if nothing can follow by itself, watch it no longer."""
         if job.state in SETTLED:
@@ -255,7 +274,14 @@ def _key(job_id: str) -> str:
 
 def _item(job: Job) -> Item:
     fields = {name: getattr(job, name) for name in Job.__slots__}
-    return {**_stored(fields), UNSETTLED_INDEX: "yes", "month": job.created_at[:7]}
+    key = job.source.key
+    return {
+        **_stored(fields),
+        UNSETTLED_INDEX: "yes",
+        "month": job.created_at[:7],
+        "folder_id": folder_id(folder_of(key)),
+        "listed_as": f"{image_id(key)}#{job.created_at}#{job.job_id}",
+    }
 
 
 def _stored(facts: Mapping[str, Any]) -> dict[str, Any]:

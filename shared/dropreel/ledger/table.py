@@ -162,16 +162,29 @@ class Table:
         }
 
     def query_index(
-        self, index: str, attribute: str, value: str, *, newest_first: bool = False
+        self,
+        index: str,
+        attribute: str,
+        value: str,
+        *,
+        newest_first: bool = False,
+        begins: tuple[str, str] | None = None,
     ) -> Iterator[Item]:
-        """The items of an index, oldest first unless asked (as far as the index knows)."""
+        """The items of an index, oldest first unless asked (as far as the index knows).
+
+        `begins`: the name of the index's second key, and what it has to begin with.
+        """
+        names, values, test = {"#a": attribute}, {":v": {"S": value}}, "#a = :v"
+        if begins:
+            names["#b"], values[":b"] = begins[0], {"S": begins[1]}
+            test += " AND begins_with(#b, :b)"
         order: dict[str, Any] = {"ScanIndexForward": False} if newest_first else {}
         pages = self._client.get_paginator("query").paginate(
             TableName=self._name,
             IndexName=index,
-            KeyConditionExpression="#a = :v",
-            ExpressionAttributeNames={"#a": attribute},
-            ExpressionAttributeValues={":v": {"S": value}},
+            KeyConditionExpression=test,
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
             **order,
         )
         for page in pages:

@@ -57,11 +57,16 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Where things lie: for `s3://` names and console links."""
+    """Where things lie: for `s3://` names and console links.
+
+    `page` opens the clip without a login, for `page_days`; empty where there are no pages.
+    """
 
     region: str
     clips_bucket: str
     execution_arn: str = ""
+    page: str = ""
+    page_days: int = 0
 
     def uri(self, key: str) -> str:
         return f"s3://{self.clips_bucket}/{key}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import PurePosixPath
+from typing import Any
 
 from dropreel.errors import Problem
 from dropreel.jobs.failure import ROWS, FailureKind, FailureRow
@@ -61,7 +62,7 @@ def clip_delivered(job: Job, clip: ClipInfo, links: Links) -> Mail:
     parts = [
         f"The clip of {name} is ready.",
         *_remark(job),
-        f"Watch it in the AWS console (you have to sign in):\n{links.object_link(job.clip_key)}",
+        _watch(job, links),
         rows(facts),
         f"Prompt:\n{prompt_of(job)}",
         *_unconfirmed(job),
@@ -70,7 +71,9 @@ def clip_delivered(job: Job, clip: ClipInfo, links: Links) -> Mail:
     ]
     price = job.cost_usd if job.cost_usd is not None else job.estimate_usd
     entry = _entry(job, "", price is not None)
-    told = {"seconds": round(seconds, 1), "video": asdict(clip)}
+    told: dict[str, Any] = {"seconds": round(seconds, 1), "video": asdict(clip)}
+    if links.page:
+        told["page"] = links.page
     if job.remark:
         told["remark"] = job.remark
     return compose_about(job, f"{name}: your clip is ready", parts, links, told, entry)
@@ -139,6 +142,14 @@ def _entry(job: Job, text: str, spent: bool) -> DigestEntry:
     return DigestEntry(
         job.mail_id, job.source.key, job.state.value, text, usd, real and usd is not None
     )
+
+
+def _watch(job: Job, links: Links) -> str:
+    if links.page:
+        days = "1 day" if links.page_days == 1 else f"{links.page_days} days"
+        return f"Watch and download it here, for {days}, without signing in:\n{links.page}"
+    console = links.object_link(job.clip_key)
+    return f"Watch it in the AWS console (you have to sign in):\n{console}"
 
 
 def _subject(job: Job) -> str:

@@ -7,7 +7,7 @@ mail that was sent is not sent again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -29,6 +29,7 @@ from dropreel.mail.operators import job_alert
 from dropreel.mail.publisher import Mailer, OperatorsSettings
 from dropreel.mail.results import clip_delivered, clip_not_delivered
 from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.pages.links import LinkSettings, PageLinks
 from dropreel.providers.base import Pending, Provider, Ready
 from dropreel.settings import LedgerSettings, Listed
 from dropreel.steps.lost_order import answer_lost
@@ -58,7 +59,7 @@ _AFTER_ACCIDENT = {
 }
 
 
-class FinalizeSettings(LedgerSettings, DigestSettings, OperatorsSettings):
+class FinalizeSettings(LedgerSettings, DigestSettings, OperatorsSettings, LinkSettings):
     max_clip_megabytes: Annotated[int, Field(ge=1)]
     trusted_result_origins: Annotated[frozenset[str], Listed] = frozenset()
 
@@ -72,6 +73,7 @@ class Finalize:
     transfer: Transfer
     results: Mailer
     operators: Mailer
+    pages: PageLinks
     region: str
     now: Callable[[], datetime]
     ledger: Ledger
@@ -94,6 +96,7 @@ class Finalize:
             transfer=transfer,
             results=container.results,
             operators=container.operators,
+            pages=container.page_links,
             region=settings.aws_region,
             now=container.now,
         )
@@ -217,11 +220,14 @@ class Finalize:
     def _mail_result(self, job: Job, event: FinalizeEvent, links: Links) -> None:
         self.clips.put_record(job.record_key, self._record(job, event))
         if job.state is State.DELIVERED and job.clip:
-            self.results.send(clip_delivered(job, job.clip, links))
+            self.results.send(clip_delivered(job, job.clip, self._with_page(links, job)))
         else:
             metrics.add_metric("ClipNotDelivered", MetricUnit.Count, 1)
             self.results.send(clip_not_delivered(job, links))
         logger.info("job ended as %s", job.state)
+
+    def _with_page(self, links: Links, job: Job) -> Links:
+        return replace(links, page=self.pages.job(job.job_id) or "", page_days=self.pages.days)
 
     def _record(self, job: Job, event: FinalizeEvent) -> dict[str, Any]:
         """What is kept beside the clip: how it came to be, without any address that opens it."""
