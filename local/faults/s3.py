@@ -112,7 +112,12 @@ class S3:
         found = self._find(Bucket, Key, "GetObject", "NoSuchKey")
         if IfMatch:
             _match(found, IfMatch, "GetObject")
-        return {"Body": io.BytesIO(_part(found.body, Range)), "ETag": found.etag}
+        return {
+            "Body": io.BytesIO(_part(found.body, Range)),
+            "ETag": found.etag,
+            "LastModified": found.modified.replace(microsecond=0),
+            "Metadata": dict(found.metadata),
+        }
 
     def list_objects_v2(
         self, *, Bucket: str, Prefix: str = "", StartAfter: str = ""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import httpx
 
     from dropreel.clips.bucket import ClipsBucket
+    from dropreel.ledger.groups import Groups
     from dropreel.ledger.jobs import Ledger
     from dropreel.ledger.slots import Slots
     from dropreel.ledger.table import Table
@@ -115,6 +116,12 @@ class Container:
         from dropreel.ledger.jobs import Ledger
 
         return Ledger(self.table)
+
+    @cached_property
+    def groups(self) -> Groups:
+        from dropreel.ledger.groups import Groups
+
+        return Groups(self.table)
 
     @cached_property
     def clips(self) -> ClipsBucket:

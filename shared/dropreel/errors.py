@@ -2,6 +2,7 @@
 
 DropreelError
 ├── RejectedError             what was dropped cannot become a clip; its owner can correct it
+├── UnreadableError           a file that does not say anything, in words for its owner
 ├── ClipInvalidError          the downloaded file is no video
 ├── DownloadError             the clip could not be fetched this time; trying again may help
 │   ├── UrlExpiredError       its address is no longer good: ask the provider for a fresh one
@@ -38,13 +39,15 @@ class Problem:
     """One thing wrong with a drop, in words for the person who dropped it.
 
     `field` is a sidecar field or a file's role (`image`, `sidecar`), `found` what was there,
-    `allowed` what may be there; `hint` names the nearest correction where one is known.
+    `allowed` what may be there; `hint` names the nearest correction where one is known, and
+    `corrected` is a whole file that would be right, ready to paste.
     """
 
     field: str
     found: str
     allowed: str
     hint: str = ""
+    corrected: str = ""
 
     def __str__(self) -> str:
         text = f"{self.field}: found {self.found}; allowed: {self.allowed}"
@@ -57,6 +60,17 @@ class RejectedError(DropreelError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("; ".join(str(problem) for problem in problems))
         self.problems = tuple(problems)
+
+
+class UnreadableError(DropreelError):
+    """A file that does not say anything: what was found, and what may be there."""
+
+    def __init__(self, found: str, allowed: str) -> None:
+        super().__init__(found)
+        self.allowed = allowed
+
+    def problem(self, role: str) -> Problem:
+        return Problem(role, str(self), self.allowed)
 
 
 class ClipInvalidError(DropreelError):

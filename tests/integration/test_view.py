@@ -7,11 +7,12 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
 
 import pytest
 
-from dropreel.jobs.job import Job
+from dropreel.container import using
+from dropreel.jobs.job import Job, State
 from dropreel.jobs.naming import folder_id
 from dropreel.observability import logger
 from dropreel.pages.links import PageLinks
@@ -102,8 +103,6 @@ def test_a_link_found_in_a_folder_ends_with_the_folder_s(
 def test_a_job_that_has_moved_on_is_shown_as_it_is_now(
     aws: Aws, links: PageLinks, visit: Open
 ) -> None:
-    from dropreel.jobs.job import State
-
     job = aws.ledger.claim(replace(shown_job(), state=State.CLAIMED, clip=None))
     before = visit(links.job(job.job_id)).body
     aws.ledger.move(job, State.REFUSED)
@@ -196,20 +195,24 @@ def test_names_longer_than_an_index_may_hold_are_listed(
 
 
 def test_no_log_holds_a_token(
-    aws: Aws, container: FakeContainer, links: PageLinks, monkeypatch: pytest.MonkeyPatch
+    aws: Aws,
+    container: FakeContainer,
+    links: PageLinks,
+    events: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from dropreel.container import using
-
     log = io.StringIO()
     monkeypatch.setattr(logger.registered_handler, "stream", log)
     token = (links.job(kept(aws, shown_job()).job_id) or "").rpartition("/")[2]
-    event: dict[str, Any] = {"rawPath": f"/{token}", "requestContext": {"http": {"method": "GET"}}}
+    event = json.loads((events / "page-visit.json").read_text(encoding="utf-8"))
     with using(container):
-        answer = module("view").handler(event, Context("view"))
+        answer = module("view").handler({**event, "rawPath": f"/{token}"}, Context("view"))
+        module("view").handler(event, Context("view"))
 
     assert answer["statusCode"] == 200
     assert "video" in answer["body"]
     assert token not in log.getvalue()
+    assert event["rawPath"][1:] not in log.getvalue()
 
 
 def test_a_link_ends_to_the_second(aws: Aws, links: PageLinks, visit: Open, clock: Clock) -> None:

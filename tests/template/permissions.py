@@ -187,6 +187,7 @@ AT_THE_TOPICS = {
     ("FinalizeFunction", "sns:Publish", "ResultsTopic"),
     ("FinalizeFunction", "sns:Publish", "OperatorsTopic"),
     ("GenerateFunction", "sns:Publish", "OperatorsTopic"),
+    ("GenerateFunction", "sns:Publish", "ResultsTopic"),
     ("SweepFunction", "sns:Publish", "OperatorsTopic"),
     ("SweepFunction", "sns:Publish", "ResultsTopic"),
     ("SweepFunction", "sns:GetTopicAttributes", "ResultsTopic"),

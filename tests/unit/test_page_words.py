@@ -31,11 +31,11 @@ def test_only_settings_that_differ_are_named() -> None:
 
 
 def test_words_that_not_all_prompts_have_are_marked() -> None:
-    one = shown_job(1, settings={"prompt": "Slow orbit, soft light"})
+    one = shown_job(1, settings={"prompt": "Slow wide orbit, soft light"})
     other = shown_job(2, settings={"prompt": "slow push-in,\nsoft light."})
 
-    assert [text for text, own in prompt_pieces(one, [one, other]) if own] == ["orbit,"]
-    assert [text for text, own in prompt_pieces(other, [one, other]) if own] == ["push-in,"]
+    assert [text for text, own in prompt_pieces(one, [one, other]) if own] == ["wide orbit, "]
+    assert [text for text, own in prompt_pieces(other, [one, other]) if own] == ["push-in,\n"]
     assert "".join(text for text, _ in prompt_pieces(other, [one, other])) == other.settings.prompt
 
 

@@ -66,6 +66,11 @@ GENERATE = {
     "JOB_CAP_USD": "5",
     "DAILY_CAP_USD": "25",
     "MONTHLY_CAP_USD": "250.50",
+    "OVER_DAILY_CAP": "wait",
+    "RESULTS_TOPIC_ARN": "arn:results",
+    "INGEST_QUEUE_URL": "https://queue",
+    "DIGEST_ABOVE": "10",
+    "DIGEST_MINUTES": "10",
     "FAILOVER_PROVIDERS": "fal,oxen",
 }
 POLL = {

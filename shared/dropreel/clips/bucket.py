@@ -52,7 +52,10 @@ class ClipsBucket:
             resolution=settings.resolution,
             duration=settings.duration,
             loop=settings.loop,
-            reference_image_urls=settings.reference_image_urls,
+            reference_image_urls=tuple(
+                place if place.startswith("https://") else self.source_url(place, url_seconds)
+                for place in settings.reference_image_urls
+            ),
         )
 
     def source_url(self, key: str, seconds: int) -> str:

@@ -53,6 +53,12 @@ def job_id(bucket: str, key: str, content: str, asked: dict[str, Any]) -> str:
     return _digits(identity)
 
 
+def group_id(bucket: str, key: str, dropped_at: str, job_ids: Sequence[str]) -> str:
+    """24 hexadecimal digits: the same jobs of one drop are the same group."""
+    identity = json.dumps([bucket, key, dropped_at, sorted(job_ids)])
+    return hashlib.sha256(identity.encode()).hexdigest()[:24]
+
+
 def rejection_id(bucket: str, key: str, dropped_at: str, problems: Sequence[str]) -> str:
     """Of the mail that tells, once, what is wrong with a file that was dropped then."""
     facts = json.dumps([bucket, key, dropped_at, list(problems)])

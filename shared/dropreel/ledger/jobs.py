@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 from uuid import uuid4
@@ -37,10 +38,10 @@ from dropreel.jobs.job import (
     State,
 )
 from dropreel.jobs.naming import folder_id, folder_of, image_id
-from dropreel.ledger.budget import adjusting, reserving, spending
+from dropreel.ledger.budget import adjusting, cap_reached, reserving, spending
 from dropreel.ledger.newest import still_newest
-from dropreel.ledger.table import Item, Table, Update
-from dropreel.money.budget import CapReachedError, Caps, Spending
+from dropreel.ledger.table import Item, Put, Table, Update
+from dropreel.money.budget import Caps, Spending
 
 TRANSITIONS: Mapping[State, frozenset[State]] = {
     # To claimed itself when the job is handed on to another provider.
@@ -78,6 +79,14 @@ SUMMARY_FIELDS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job as it is when `put` was written."""
+
+    job: Job
+    put: Put
+
+
 class Ledger:
     """All reads and writes of jobs."""
 
@@ -102,14 +111,20 @@ class Ledger:
         nothing to wait for: an old event never does, however late it comes. Until the order is
         made, the newest drop's `max_cost_usd` and `priority` count.
         """
+        claim = self.claiming(job)
+        if claim and self._table.put(claim.put.key, claim.put.item, claim.put.condition):
+            return claim.job
+        return self.require(job.job_id)
+
+    def claiming(self, job: Job) -> Claim | None:
+        """The write that claims `job`, which may be part of a transaction; None if it may not be
+        claimed."""
         existing = self.get(job.job_id)
         if existing is None:
-            claimed = job if self._table.put_new(_key(job.job_id), _item(job)) else None
-        else:
-            claimed = self._drop_again(existing, job)
-        return claimed or self.require(job.job_id)
+            return Claim(job, Put(_key(job.job_id), _item(job), Attr("pk").not_exists()))
+        return self._drop_again(existing, job)
 
-    def _drop_again(self, existing: Job, job: Job) -> Job | None:
+    def _drop_again(self, existing: Job, job: Job) -> Claim | None:
         newest = max(existing.dropped_at, existing.newest_drop_at)
         if job.dropped_at >= newest:  # S3 counts in seconds
             self._change_terms(existing, job)
@@ -119,13 +134,15 @@ class Ledger:
             self._note_drop(job)
             return None
         again = replace(job, run=existing.run + 1, attempts=existing.attempts)
-        return (
-            again if self._table.put(_key(job.job_id), _item(again), _as_read(existing)) else None
-        )
+        return Claim(again, Put(_key(job.job_id), _item(again), _as_read(existing)))
 
     def _change_terms(self, existing: Job, job: Job) -> None:
         """What changes nothing in the clip may still change while the job waits to be ordered."""
-        terms = {"max_cost_usd": job.max_cost_usd, "priority": job.priority}
+        terms = {
+            "max_cost_usd": job.max_cost_usd,
+            "priority": job.priority,
+            "labels": job.labels,
+        }
         same = all(getattr(existing, name) == value for name, value in terms.items())
         if existing.state is State.CLAIMED and not same:
             update = Update(_key(job.job_id), sets=terms, condition=_as_read(existing))
@@ -153,26 +170,23 @@ class Ledger:
     ) -> Job:
         """Take the step and set money aside for it, or neither; raises CapReachedError.
 
+        A job of a group has its money already; only what `reservation` exceeds it by is added.
         Raises ContentionError if a newer drop of the same image has just come before this order.
         The new `order_ref` tells whether the step was this call's own where the answer to the write
         was lost.
         """
-        if job.reservation and job.reservation.amount_usd:
-            raise LedgerConflictError(f"job {job.job_id} has money set aside already")
+        money_held = job.reservation if job.group else None
+        if bool(job.group) != bool(money_held) or (not money_held and _amount(job)):
+            raise LedgerConflictError(f"the money of job {job.job_id} is not as it has to be")
         order_ref = uuid4().hex
         facts = {**facts, "reservation": reservation, "order_ref": order_ref}
+        money = reserving(reservation, caps, money_held)
         try:
-            changes = [*reserving(reservation, caps), still_newest(job)]
-            return self._move(job, to, facts, changes)
+            return self._move(job, to, facts, [*money, still_newest(job)])
         except ConditionFailedError as error:
-            periods = ((reservation.day, caps.day), (reservation.month, caps.month))
-            if error.index > len(periods):
+            if error.index > len(money):
                 raise ContentionError(f"a newer drop replaces job {job.job_id}") from None
-            period, cap = periods[error.index - 1]
-            committed = error.item.get("committed_usd", 0 * cap)
-            raise CapReachedError(
-                Spending(period, committed, cap), reservation.amount_usd
-            ) from None
+            raise cap_reached(error.index - 1, error, reservation, caps) from None
         except Exception:
             held = self.require(job.job_id)
             if held.state is not to or held.order_ref != order_ref:
@@ -254,9 +268,21 @@ class Ledger:
             raise _moved_on(job) from None
 
 
+def funding(job: Job, reservation: Reservation) -> Update:
+    """The part of a transaction that sets money aside for a job before its order."""
+    return Update(_key(job.job_id), sets={"reservation": reservation}, condition=_as_read(job))
+
+
+def _amount(job: Job) -> Decimal:
+    return job.reservation.amount_usd if job.reservation else Decimal(0)
+
+
 def _as_read(job: Job) -> ConditionBase:
-    """Nobody has moved the job since it was read, nor changed what its order would be."""
+    """Nobody has moved the job since it was read, nor changed its money or what its order would
+    be."""
     condition: ConditionBase = Attr("state").eq(job.state)
+    money = Attr("reservation").eq(job.reservation)
+    condition &= money if job.reservation else Attr("reservation").not_exists() | money
     for name in ("run", "asked_at", "provider", "max_cost_usd"):
         condition &= Attr(name).eq(getattr(job, name))
     order = Attr("order_ref").eq(job.order_ref)

@@ -12,7 +12,8 @@ from dropreel.mail.message import file_name, one_line
 from dropreel.pages.layout import document, footer
 from dropreel.pages.markup import Markup, tag
 from dropreel.pages.media import Media
-from dropreel.pages.words import cost_of, without_clip
+from dropreel.pages.takes import reasons
+from dropreel.pages.words import cost_of
 
 _PER_PAGE = 48
 
@@ -65,15 +66,16 @@ def _card(shelf: Shelf, media: Media, compare: Callable[[str], str]) -> Markup:
     more = f"Compare {shelf.jobs:,} clips" if shelf.jobs > 1 else "Prompt and settings"
     return tag(
         "article",
-        *(_clip(job, media) if job.state is State.DELIVERED else _reasons(job)),
+        _clip(job, media) if job.state is State.DELIVERED else reasons(job),
         tag("h2", tag("bdi", file_name(job.source.key))),
+        *([_download(job, media)] if job.state is State.DELIVERED else []),
         tag("p", tag("a", more, href=link)),
     )
 
 
-def _clip(job: Job, media: Media) -> list[Markup]:
-    name = clip_name(job.source.key, job.settings.take)
-    video = tag(
+def _clip(job: Job, media: Media) -> Markup:
+    """It is loaded when it is seen."""
+    return tag(
         "video",
         src=media.clip(job),
         poster=media.thumbnail(job),
@@ -83,12 +85,12 @@ def _clip(job: Job, media: Media) -> list[Markup]:
         controls=True,
         preload="none",
     )
+
+
+def _download(job: Job, media: Media) -> Markup:
+    name = clip_name(job.source.key, job.settings.take)
     link = tag("a", "Download", href=media.download(job), title=name)
-    return [video, tag("p", link, f" · {job.provider} · {cost_of(job)}")]
-
-
-def _reasons(job: Job) -> list[Markup]:
-    return [tag("div", *(tag("p", text) for text in without_clip(job)), class_="without")]
+    return tag("p", link, f" · {job.provider} · {cost_of(job)}")
 
 
 def _turn(page: int, pages: int) -> Markup:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dropreel.jobs.job import Job, State
+from dropreel.jobs.job import ENDS, Job, State
 from dropreel.jobs.naming import clip_name
 from dropreel.mail.message import file_name
 from dropreel.pages.layout import document, footer
@@ -78,14 +78,24 @@ def _clip(job: Job, media: Media) -> list[Markup]:
 
 
 def _reasons(job: Job) -> list[Markup]:
+    return [reasons(job, tag("h2", "No clip" if job.state in ENDS else "No clip yet"))]
+
+
+def reasons(job: Job, *title: Markup) -> Markup:
+    """Why there is no clip to see."""
     lines = (tag("p", sentence) for sentence in without_clip(job))
-    return [tag("div", tag("h2", "No clip"), *lines, class_="without")]
+    return tag("div", *title, *lines, class_="without" if job.state in ENDS else "not-yet")
 
 
 def _prompt(job: Job, jobs: Sequence[Job]) -> Markup:
     """With the words marked that other prompts of this page do not have."""
-    pieces = (tag("mark", text) if own else text for text, own in prompt_pieces(job, jobs))
-    return tag("p", joined(pieces), class_="prompt", dir="auto")
+    pieces = (_marked(text) if own else text for text, own in prompt_pieces(job, jobs))
+    return tag("p", *pieces, class_="prompt", dir="auto")
+
+
+def _marked(text: str) -> Markup:
+    words = text.rstrip()
+    return joined([tag("mark", words), text[len(words) :]])
 
 
 def _facts(job: Job, differ: frozenset[str]) -> Markup:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 from dropreel.jobs.failure import ROWS, FailureKind
@@ -16,7 +17,7 @@ from dropreel.mail.message import money, reason_of
 _REASON_HELPS = frozenset({FailureKind.BAD_INPUT, FailureKind.MODERATED, FailureKind.OVER_CAP})
 _BEST = "1080p"
 _MOST_TAKES = 999
-_WORD = re.compile(r"\S+")
+_SIGNS = ".,;:!?\"'()"  # not part of a word beside them
 
 
 def settings_of(job: Job) -> dict[str, str]:
@@ -41,18 +42,16 @@ def differing(jobs: Sequence[Job]) -> frozenset[str]:
 
 
 def prompt_pieces(job: Job, jobs: Sequence[Job]) -> list[tuple[str, bool]]:
-    """The prompt in pieces, and whether each holds words that not all prompts of `jobs` have."""
-    common = frozenset.intersection(*(_words(other.settings.prompt) for other in jobs))
-    pieces: list[tuple[str, bool]] = []
-    for text in re.split(r"(\s+)", job.settings.prompt):
-        own = bool(_words(text) - common)
-        pieces.append((text, own))
-    return [piece for piece in pieces if piece[0]]
+    """The prompt in pieces, and whether each consists of words that not all of `jobs` have."""
+    common = set.intersection(*(_words(other.settings.prompt) for other in jobs))
+    words = re.findall(r"\S+\s*|\s+", job.settings.prompt)
+    grouped = groupby(words, key=lambda word: bool(_words(word) - common))
+    return [("".join(group), is_own) for is_own, group in grouped]
 
 
-def _words(text: str) -> frozenset[str]:
-    found = (word.strip(".,;:!?\"'()").casefold() for word in _WORD.findall(text))
-    return frozenset(word for word in found if word)
+def _words(text: str) -> set[str]:
+    found = (word.strip(_SIGNS).casefold() for word in text.split())
+    return {word for word in found if word}
 
 
 def cost_of(job: Job) -> str:

@@ -23,6 +23,7 @@ from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import ENDS, ClipInfo, Job, State, from_iso, utc_iso
 from dropreel.ledger.jobs import Ledger
 from dropreel.mail.digest import DigestSettings
+from dropreel.mail.group import GroupMails
 from dropreel.mail.message import Links
 from dropreel.mail.once import SendOnce, Turn
 from dropreel.mail.operators import job_alert
@@ -78,6 +79,7 @@ class Finalize:
     now: Callable[[], datetime]
     ledger: Ledger
     send_once: SendOnce
+    group_mails: GroupMails
 
     @classmethod
     def build(cls, container: Container) -> Self:
@@ -88,9 +90,17 @@ class Finalize:
             trusted_origins=settings.trusted_result_origins,
             max_bytes=settings.max_clip_megabytes * 1024 * 1024,
         )
+        group_mails = GroupMails(
+            container.groups,
+            container.send_once,
+            container.results,
+            container.links,
+            container.now,
+        )
         return cls(
             ledger=container.ledger,
             send_once=container.send_once,
+            group_mails=group_mails,
             clips=container.clips,
             provider=container.provider,
             transfer=transfer,
@@ -219,12 +229,17 @@ class Finalize:
 
     def _mail_result(self, job: Job, event: FinalizeEvent, links: Links) -> None:
         self.clips.put_record(job.record_key, self._record(job, event))
+        if job.state is not State.DELIVERED:
+            metrics.add_metric("ClipNotDelivered", MetricUnit.Count, 1)
+        logger.info("job ended as %s", job.state)
+        if not job.group or self.group_mails.leave_out(job):
+            self._mail_alone(job, links)
+
+    def _mail_alone(self, job: Job, links: Links) -> None:
         if job.state is State.DELIVERED and job.clip:
             self.results.send(clip_delivered(job, job.clip, self._with_page(links, job)))
         else:
-            metrics.add_metric("ClipNotDelivered", MetricUnit.Count, 1)
             self.results.send(clip_not_delivered(job, links))
-        logger.info("job ended as %s", job.state)
 
     def _with_page(self, links: Links, job: Job) -> Links:
         return replace(links, page=self.pages.job(job.job_id) or "", page_days=self.pages.days)
@@ -241,6 +256,8 @@ class Finalize:
             "provider": job.provider,
             "provider_job_id": job.provider_job_id,
             "attempts": facts["attempts"],
+            "labels": job.labels,
+            "origins": job.origins,
             "unconfirmed": job.unconfirmed,
             "remark": job.remark,
             "estimate_usd": facts["estimate_usd"],

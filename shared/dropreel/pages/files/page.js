@@ -8,27 +8,31 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 function playTogether(clips, button) {
   const good = () => clips.filter((clip) => !clip.error);
-  const running = () => good().filter((clip) => !clip.ended);
-  const restart = () => good().forEach((clip) => { clip.currentTime = 0; play(clip); });
+  const playing = () => good().filter((clip) => !clip.paused);
   const begun = (clip) => new Promise((done) => {
     if (clip.readyState >= 3 || clip.error) done();
     else ["canplay", "error"].forEach((name) => clip.addEventListener(name, done, { once: true }));
   });
+  const restart = (some) => some.forEach((clip) => { clip.currentTime = 0; play(clip); });
 
   clips.forEach((clip) => {
     clip.loop = false; // the shorter ones wait for the longest
-    clip.addEventListener("ended", () => { if (!running().length) restart(); });
+    clip.addEventListener("ended", () => {
+      if (!playing().length) restart(good().filter((other) => other.ended));
+    });
   });
-  Promise.all(clips.map(begun)).then(() => { if (!calm) restart(); });
+  Promise.all(clips.map(begun)).then(() => { if (!calm) restart(good()); });
   setInterval(() => {
-    const [first, ...others] = running().filter((clip) => !clip.paused);
+    const [first, ...others] = playing();
     others.filter((clip) => Math.abs(clip.currentTime - first.currentTime) > 0.12)
       .forEach((clip) => { clip.currentTime = first.currentTime; });
   }, 500);
+  button.textContent = calm ? "Play" : "Pause";
   button.addEventListener("click", () => {
-    const stop = running().some((clip) => !clip.paused);
-    running().forEach((clip) => (stop ? clip.pause() : play(clip)));
-    button.textContent = stop ? "Play" : "Pause";
+    const stopped = playing();
+    stopped.forEach((clip) => clip.pause());
+    if (!stopped.length) good().filter((clip) => !clip.ended).forEach(play);
+    button.textContent = stopped.length ? "Play" : "Pause";
   });
 }
 
