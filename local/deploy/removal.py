@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from local.deploy import cloud
 from local.deploy.cloud import Deployed
-from local.deploy.errors import NotDoneError
+from local.deploy.errors import NobodyAnswersError, NotDoneError
 from local.deploy.questions import Read, answered
 
 if TYPE_CHECKING:
@@ -115,8 +115,8 @@ def _offer(session: boto3.session.Session, stack: Deployed, kept: list[Kept], re
     )
     try:
         typed = answered(f"To delete them too, for ever, type {stack.name}: ", read)
-    except NotDoneError:
-        typed = ""  # nobody is there: they stay
+    except NobodyAnswersError:
+        typed = ""
     if typed != stack.name:
         print("They stay.")
         return

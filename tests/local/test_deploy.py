@@ -344,6 +344,16 @@ def test_another_name_deletes_nothing_more(
     assert left(embedded, deployed) == set(removal.RETAINED)
 
 
+@pytest.mark.usefixtures("deployed")
+def test_where_nobody_answers_nothing_is_deleted(
+    session: boto3.session.Session, types: Types, capsys: pytest.CaptureFixture[str]
+) -> None:
+    types()
+    assert main(["--destroy"], HERE) == 1
+    assert capsys.readouterr().err == "Nobody answers, so nothing was done.\n"
+    assert cloud.find(session, NAME) is not None
+
+
 def test_a_stack_that_is_not_there_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--destroy"], {**HERE, "STACK": "other"}) == 1
     assert capsys.readouterr().err == (
