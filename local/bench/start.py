@@ -65,8 +65,6 @@ _ENVIRONMENT = {
     "ALLOW_PAID_CALLS": "true",
     "ALLOW_UNKNOWN_PRICES": "false",
     "CANCEL_STALLED_ORDERS": "false",
-    "RESULTS_EMAIL_GIVEN": "true",
-    "OPERATOR_EMAIL_GIVEN": "true",
     "CLIPS_BUCKET": "clips",
     "DAILY_CAP_USD": "25",
     "DIGEST_ABOVE": "10",
