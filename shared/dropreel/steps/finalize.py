@@ -259,6 +259,7 @@ class Finalize:
             "provider_job_id": job.provider_job_id,
             "attempts": facts["attempts"],
             "labels": job.labels,
+            "advice": job.advice,
             "origins": job.origins,
             "unconfirmed": job.unconfirmed,
             "remark": job.remark,
