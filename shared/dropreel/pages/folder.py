@@ -78,6 +78,7 @@ def _clip(job: Job, media: Media) -> Markup:
     return tag(
         "video",
         src=media.clip(job),
+        aria_label=file_name(job.source.key),
         poster=media.thumbnail(job),
         muted=True,
         loop=True,

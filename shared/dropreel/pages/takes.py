@@ -64,6 +64,7 @@ def _clip(job: Job, media: Media) -> list[Markup]:
     video = tag(
         "video",
         src=media.clip(job),
+        aria_label=name,
         poster=media.still(job),
         muted=True,
         loop=True,
