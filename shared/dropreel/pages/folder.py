@@ -63,7 +63,7 @@ def folder_page(
 def _card(shelf: Shelf, media: Media, compare: Callable[[str], str]) -> Markup:
     job = shelf.job
     link = compare(job.source.key)
-    more = f"Compare {shelf.jobs:,} clips" if shelf.jobs > 1 else "Prompt and settings"
+    more = f"Compare all {shelf.jobs:,}" if shelf.jobs > 1 else "Prompt and settings"
     return tag(
         "article",
         _clip(job, media) if job.state is State.DELIVERED else reasons(job),
