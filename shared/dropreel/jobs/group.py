@@ -56,6 +56,6 @@ class Group:
     def mail_id(self) -> str:
         return f"group-{self.group_id}"
 
-    def tells(self, job: Job) -> bool:
+    def covers(self, job: Job) -> bool:
         """Whether the group's mail names the job in the state that it is in."""
         return self.told.get(job.job_id) == job.state

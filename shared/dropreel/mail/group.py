@@ -49,7 +49,7 @@ class GroupMails:
         if group is None or not any(take.claims(job) for take in group.takes):
             return True
         told = self._tell_if_over(group)
-        return bool(told.told) and not told.tells(job)
+        return bool(told.told) and not told.covers(job)
 
     def send_overdue(self) -> None:
         """Send what the last job of a group could not, because it died or was dropped again."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -70,9 +70,9 @@ def group_ended(group: Group, jobs: Sequence[Job], links: Links) -> Mail:
     said = f"{_ready(own)}. {_next_step(own)}"
     entry = DigestEntry(group.mail_id, group.image_key, "group", said, _sum(own), _is_real(own))
     document = {**_document(group, own, links), **labelled}
-    return compose(
-        f"{name}: {_ready(own)}", _parts(group, takes, links), document, attributes, entry
-    )
+    parts, subject = _parts(group, takes, links), f"{name}: {_ready(own)}"
+    # The mail about a batch lists each of its jobs.
+    return replace(compose(subject, parts, document, attributes, entry), batch=jobs[0].batch)
 
 
 def _parts(group: Group, takes: Sequence[_Take], links: Links) -> list[str]:
