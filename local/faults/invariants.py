@@ -141,8 +141,8 @@ def mails_each_group_once(end: End) -> Iterator[str]:
     """One mail for all its takes, and one for each drop that waits for the next day."""
     if end.job["group"] and not 1 <= end.group_mails <= 1 + end.may_be_mailed_again:
         yield f"{end.group_mails} mails about one group"
-    waits = bool(end.job["waits_until"])
-    if not waits <= end.waiting_mails <= waits * len(end.runs) + end.may_be_mailed_again:
+    waits, may_wait = bool(end.job["waits_until"]), end.scenario.over_day_cap == "wait"
+    if not waits <= end.waiting_mails <= may_wait * len(end.runs) + end.may_be_mailed_again:
         yield f"people were mailed {end.waiting_mails} times that their clips wait"
 
 
