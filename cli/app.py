@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
-import click
 import typer
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from httpx import HTTPError
@@ -26,7 +25,7 @@ _FLAGS = ("--local", "--json", "--yes")
 class Anywhere(TyperGroup):
     """Takes the options of all commands before the command's name and after it."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, hoisted(args))
 
 
@@ -78,7 +77,7 @@ def options(
     context.obj = context.obj or Desk(target, as_json, yes)
 
 
-for name, command in {
+_COMMANDS: dict[str, Callable[..., None]] = {
     "drop": inbox.drop,
     "estimate": inbox.estimate,
     "lint": inbox.lint,
@@ -95,7 +94,8 @@ for name, command in {
     "spend": money.spend,
     "replay": letters.replay,
     "sync": letters.sync,
-}.items():
+}
+for name, command in _COMMANDS.items():
     app.command(name)(command)
 
 
@@ -104,10 +104,10 @@ def main(arguments: Sequence[str], **options: Any) -> int:
     mute()
     try:
         code = app(list(arguments), prog_name="dropreel", standalone_mode=False, **options)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return _told("interrupted", Exit.INTERRUPTED)
-    except click.ClickException as error:
-        error.show()
+    except typer.TyperException as error:
+        getattr(error, "show", lambda: _told(str(error), Exit.WRONG))()
         return Exit.WRONG
     except CommandError as error:
         return _told(str(error), error.exit)

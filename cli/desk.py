@@ -21,6 +21,8 @@ from cli.errors import CommandError
 from cli.stack import Stack, Target, connect
 from dropreel.container import Container
 
+_WIDE = 180
+
 
 @dataclass
 class Desk:
@@ -29,8 +31,7 @@ class Desk:
     target: Target = field(default_factory=Target)
     as_json: bool = False
     yes: bool = False
-    out: Console = field(default_factory=Console)
-    err: Console = field(default_factory=lambda: Console(stderr=True))
+    out: Console = field(default_factory=lambda: _console())
 
     @cached_property
     def stack(self) -> Stack:
@@ -58,7 +59,7 @@ class Desk:
         if self.as_json:
             self.print_json(data)
         else:
-            self.out.print(view())
+            self.out.print(view(), soft_wrap=not self.out.is_terminal)
 
     def print_json(self, data: Any) -> None:
         sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False, default=_plain) + "\n")
@@ -76,6 +77,12 @@ class Desk:
             raise CommandError(f"{question} Add --yes to agree where nobody can be asked.")
         if not typer.confirm(question, err=True):
             raise CommandError("nothing was changed")
+
+
+def _console() -> Console:
+    """As wide as the terminal; where there is none, wide enough for whole rows."""
+    made = Console()
+    return made if made.is_terminal else Console(width=_WIDE)
 
 
 def desk_of(context: typer.Context) -> Desk:

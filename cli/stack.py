@@ -84,11 +84,8 @@ def connect(target: Target) -> Stack:
     """Find the stack. Raises NoStackError, and what boto3 raises."""
     if target.local:
         target = _local()
-    session = boto3.session.Session(
-        profile_name=target.profile,
-        region_name=target.region,
-        **(_LOCAL_KEYS if target.local else {}),
-    )
+    keys: dict[str, Any] = dict(_LOCAL_KEYS if target.local else {})
+    session = boto3.session.Session(profile_name=target.profile, region_name=target.region, **keys)
     if session.region_name is None:
         raise NoStackError("no region: add --region, or set AWS_REGION")
     aws = AwsSession(session, target.endpoint)

@@ -17,12 +17,11 @@ from cli.desk import Desk, desk_of
 from cli.errors import CommandError
 from cli.facts import colour, details, spent, summary, usd, word
 from cli.find import find_job, moment, newest
-from cli.views import age, card, job_table, table
-from dropreel.jobs.job import Job, JobSummary, State, from_iso
+from cli.views import card, job_table, table
+from dropreel.jobs.job import Job, State, from_iso
 from dropreel.mail.message import Links
 
 _URL_S = 3600
-_PAGE = 100
 
 
 def jobs(
@@ -196,7 +195,7 @@ def _log_groups(desk: Desk) -> list[str]:
         row["PhysicalResourceId"]
         for page in pages.paginate(StackName=desk.stack.name)
         for row in page["StackResourceSummaries"]
-        if row["ResourceType"] == "AWS::Logs::LogGroup" and "Function" not in row["ResourceType"]
+        if row["ResourceType"] == "AWS::Logs::LogGroup"
     ]
 
 
@@ -227,6 +226,3 @@ def _level(line: Mapping[str, Any]) -> str:
     return {"ERROR": "red", "CRITICAL": "bold red", "WARNING": "yellow"}.get(
         str(line.get("level")), ""
     )
-
-
-__all__ = ["JobSummary", "age", "jobs", "links_of", "logs", "open_job", "show"]

@@ -64,7 +64,7 @@ def test_a_job_in_line_is_woken_and_ends_unpaid(
     assert generate(generation, job.job_id) == {"outcome": "ended", "state": "cancelled"}
     held = aws.ledger.require(job.job_id)
     assert (held.state, held.may_start_again, provider.requests) == (State.CANCELLED, True, [])
-    assert (aws.table.count("WAITING#luma"), committed(aws, clock)) == (0, {0})
+    assert (aws.table.count("WAITING#luma"), sum(committed(aws, clock))) == (0, 0)
 
 
 def test_a_job_that_joins_the_line_after_it_was_cancelled_is_woken_at_once(
@@ -121,7 +121,8 @@ def test_a_failure_that_is_not_billed_frees_the_money_and_is_not_ordered_again(
     free = Failure(FailureKind.TRANSIENT, "no worker", retryable=True, billed=False)
     provider.status_answers = [Failed(free)]
     assert poll(container.step(Poll), job.job_id)["state"] == "cancelled"
-    assert (committed(aws, clock), aws.ledger.require(job.job_id).may_start_again) == ({0}, True)
+    assert sum(committed(aws, clock)) == 0
+    assert aws.ledger.require(job.job_id).may_start_again
 
 
 def test_a_clip_that_is_made_all_the_same_is_recorded_with_its_price_and_not_delivered(
