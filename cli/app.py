@@ -107,7 +107,10 @@ def main(arguments: Sequence[str], **options: Any) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _told("interrupted", Exit.INTERRUPTED)
     except typer.TyperException as error:
-        getattr(error, "show", lambda: _told(str(error), Exit.WRONG))()
+        show = getattr(error, "show", None)
+        if show is None:
+            return _told(str(error), Exit.WRONG)
+        show()
         return Exit.WRONG
     except CommandError as error:
         return _told(str(error), error.exit)
