@@ -158,7 +158,7 @@ class Poll:
     def _poll(self, job: Job, event: PollEvent, time_left: TimeLeft | None) -> PollOutcome:
         if job.cancel_requested:
             job = ask_provider(self.ledger, job, self.provider(job.provider))
-        watch = self.watcher.over(job, event.pending_at)
+        watch = self.watcher.over(job, event.pending_at, crowded=event.crowded)
         status = watch.until_news(self.provider(job.provider), time_left)
         return self._settle(job, status, watch, event)
 
