@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console, RenderableType
 from rich.text import Text
 
@@ -25,7 +27,7 @@ from local.embedded_aws import ROOT
 
 SAMPLE = ROOT / "events" / "lighthouse.jpg"
 DOCS = ROOT / "docs"
-WIDTH = 110
+WIDTH = 120
 _PROMPTS = {
     "lighthouse": {"prompt": "slow push-in, soft light [sim: render=20]"},
     "harbour": {"prompt": "orbit around the boats [sim: render=45]", "duration": "10s"},
@@ -43,7 +45,7 @@ def main() -> int:
     lines = Lines(desk, len(drops))
     frames = list(_frames(desk, drops, lines))
     command = "dropreel drop summer/ --to summer --watch"
-    _save(f"$ {command}", frames[len(frames) * 2 // 5], "cli-drop.svg")
+    _save(f"$ {command}", max(frames, key=_variety), "cli-drop.svg")
     found = list(newest(desk, moment("1d", desk.now)))
     _save("$ dropreel jobs", job_table(found, desk.now), "cli-jobs.svg")
     return 0
@@ -72,6 +74,12 @@ def _frames(desk: Desk, drops: list[Dropped], lines: Lines) -> list[str]:
     return frames
 
 
+def _variety(frame: str) -> int:
+    """How much can be seen of how clips are made: the most states at once, with ended ones."""
+    words = ("waiting", "ordered", "being made", "being stored", "delivered", "failed", "refused")
+    return sum(word in frame for word in words)
+
+
 def _recorder() -> Console:
     return Console(record=True, force_terminal=True, width=WIDTH, file=io.StringIO())
 
@@ -80,7 +88,8 @@ def _save(command: str, shown: RenderableType, name: str) -> None:
     screen = _recorder()
     screen.print(Text(command, style="bold"))
     screen.print(Text.from_ansi(shown) if isinstance(shown, str) else shown)
-    svg = screen.export_svg(title="dropreel", font_aspect_ratio=0.61)
+    plain = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    svg = screen.export_svg(title="dropreel", font_aspect_ratio=0.61, code_format=plain)
     (DOCS / name).write_text(svg, encoding="utf-8")
 
 
