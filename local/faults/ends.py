@@ -11,9 +11,10 @@ from dropreel.jobs.group import AGAIN
 from dropreel.jobs.job import State
 from dropreel.ledger.table import plain
 from local.faults.faults import Cell, Kind
+from local.faults.operating import holds
 from local.faults.scenarios import SCENARIOS, Scenario
 from local.faults.services import RESULTS, Published
-from local.faults.world import IMAGE, World, holds
+from local.faults.world import IMAGE, World
 from local.simulators import JobView
 
 REJECTED, DIGEST, GROUP, WAITING = "rejected", "digest", "group", "waiting"
@@ -69,6 +70,7 @@ class End:
     dropped_again: str
     undelivered: tuple[str, ...]
     keys_seen_on_cdn: int
+    forbidden: tuple[str, ...]
     is_first_of_image: bool = True
     others: tuple[End, ...] = ()  # the ends of the other jobs of the play
 
@@ -80,6 +82,11 @@ class End:
     def provider(self) -> str:
         """Who was asked last."""
         return str(self.job["provider"])
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the job ended as an operator wanted."""
+        return self.state == State.CANCELLED and bool(self.job.get("cancel_requested"))
 
     @property
     def runs(self) -> dict[int, list[str]]:
@@ -189,6 +196,7 @@ def _end_of(world: World, cell: Cell, job: dict[str, Any]) -> End:
         dropped_again=world.story.dropped_again.get(job_id, ""),
         undelivered=tuple(world.story.undelivered),
         keys_seen_on_cdn=world.providers.keys_seen_on_cdn,
+        forbidden=tuple(world.story.forbidden),
     )
 
 

@@ -14,9 +14,13 @@ from pathlib import Path
 from tests.conftest import ROOT
 from tests.faults.fence import Fence
 from tests.faults.group_fences import GROUP_FENCES
+from tests.faults.operator_fences import OPERATOR_FENCES
 
 CODE = ROOT / "shared" / "dropreel"
-_STEPS = ("generate", "poll", "finalize", "sweep", "lost_order")
+_STEPS = (
+    *("generate", "poll", "finalize", "sweep", "lost_order"),
+    *("cancel", "resume", "retry"),
+)
 FILES = (
     *sorted((CODE / "ledger").glob("*.py")),
     *(CODE / "steps" / f"{name}.py" for name in _STEPS),
@@ -29,7 +33,7 @@ _FIELDS = frozenset(
     {"max_orders", "ask_at", "may_start_again", "superseded_by", "was_sent", "has_begun", "covers"}
 )
 _SEARCH = frozenset({"find_lost_orders"})
-_ERRORS = frozenset({"LedgerConflictError", "CapReachedError", "MailBusyError", "ResumeError"})
+_ERRORS = frozenset({"LedgerConflictError", "CapReachedError", "MailBusyError", "OperatorError"})
 
 
 def found() -> set[str]:
@@ -140,7 +144,7 @@ FENCES = (
     ),
     Fence(
         "who answers for a job was not overtaken",
-        ("ledger/jobs.py:Ledger.take_charge", "ledger/jobs.py:Ledger.give_up_watching"),
+        ("ledger/jobs.py:Ledger.note", "ledger/jobs.py:Ledger.give_up_watching"),
         "a job that nobody cares for",
         (
             f"{_OWN}test_nobody_takes_charge_of_a_job_that_has_moved_on",
@@ -218,12 +222,6 @@ FENCES = (
             "orders_once_more_than_allowed",
             "lets_resumed_executions_order",
         ),
-    ),
-    Fence(
-        "an operator's word names an order",
-        ("steps/poll.py:_named_order",),
-        "a job that follows an order that does not exist",
-        ("tests/integration/test_resume.py::test_a_word_that_names_no_order_changes_nothing",),
     ),
     Fence(
         "an execution ends only what it has begun",
@@ -320,4 +318,5 @@ FENCES = (
         (f"{_RUNTIMES}test_ageing_gives_way_to_a_job_that_is_counted_meanwhile",),
     ),
     *GROUP_FENCES,
+    *OPERATOR_FENCES,
 )

@@ -34,7 +34,9 @@ from tests.faults.mutations import (
     never_trues_up,
     orders_again_what_is_being_submitted,
     orders_before_its_turn,
+    orders_in_a_pause,
     orders_once_more_than_allowed,
+    orders_what_is_cancelled,
     orders_while_the_breaker_is_open,
     passes_caps,
     repeats_orders_without_answer,
@@ -87,6 +89,8 @@ HELD_UP = (Kind.DELAYED,)
 DOWN = (Kind.OUTAGE,)
 REDROP = (Kind.REDROP,)
 STOPPED = (Kind.ABORT,)
+PAUSED = (Kind.PAUSE,)
+CANCELLED = (Kind.CANCEL,)
 AGAIN_BY_SDK = (Kind.REPEAT,)
 WAKING = ":stepfunctions.send_task_success"
 GRANTING = "slot:dynamodb.transact_write_items"
@@ -161,5 +165,9 @@ MUTATIONS = [
         (Kind.REDROP,),
         "finalize:",
         "nothing was",
+    ),
+    Mutation(orders_in_a_pause, "luma", "success", PAUSED, "generate:", "sent in a pause"),
+    Mutation(
+        orders_what_is_cancelled, "luma", "success", CANCELLED, "generate:", "after the job was"
     ),
 ]

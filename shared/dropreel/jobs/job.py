@@ -129,7 +129,9 @@ class Job:
     its order. `group` is the one that claimed this run, empty for a job of its own. `waits_until`
     is the beginning of the day for which the job waits, or has waited, because of the day's cap.
     `labels` are the dropper's own words; `origins` tells by field from which file its value came;
-    `batch` names the version of a batch file in which the job has its row.
+    `batch` names the version of a batch file in which the job has its row. `cancel_requested` is
+    when an operator cancelled the job, empty if nobody did, and `cancel_answer` what the provider
+    said to it. `order_named` is the order's ID where an operator has named it.
     """
 
     job_id: str
@@ -159,6 +161,9 @@ class Job:
     clip: ClipInfo | None = None
     remark: str = ""
     delivered_at: str = ""
+    cancel_requested: str = ""
+    cancel_answer: str = ""
+    order_named: str = ""
     group: str = ""
     waits_until: str = ""
     labels: tuple[str, ...] = ()

@@ -11,13 +11,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from dropreel.jobs.job import utc_iso
 from dropreel.ledger.breaker import Opened
+from dropreel.ledger.pause import Pause
 from dropreel.mail.message import Mail
 from dropreel.mail.once import SendOnce, Turn
 from dropreel.mail.operators import (
     budget_alert,
     cap_alert,
+    pause_alert,
     provider_alert,
     subscriber_alert,
+    unpause_alert,
 )
 from dropreel.mail.publisher import Publisher
 from dropreel.money.budget import Spending
@@ -58,6 +61,14 @@ class Alerts:
         mail = provider_alert(opened.provider, opened.failures, opened.reason)
         self._send(f"breaker-{opened.provider}-{opened.until}", mail)
         metrics.add_metric("ProviderStopped", MetricUnit.Count, 1)
+
+    def paused(self, pause: Pause) -> None:
+        """Alert that nothing is ordered until an operator lets orders go on."""
+        self._send(f"pause-{pause.since:.0f}", pause_alert(pause))
+
+    def unpaused(self, pause: Pause, by: str) -> None:
+        """Alert that orders go on."""
+        self._send(f"pause-{pause.since:.0f}-over", unpause_alert(pause, by))
 
     def nobody_subscribed(self) -> None:
         """Alert once a week that nobody receives the results."""

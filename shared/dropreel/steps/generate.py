@@ -23,6 +23,7 @@ from dropreel.jobs.job import BUSY, ENDS, Job, Reservation, State, from_iso, utc
 from dropreel.ledger.breaker import Breaker
 from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.newest import NewestDrops
+from dropreel.ledger.pause import Pauses
 from dropreel.ledger.slots import Slots, SlotSettings
 from dropreel.mail.publisher import OperatorsSettings
 from dropreel.money.budget import CapReachedError
@@ -41,6 +42,7 @@ from dropreel.providers.base import (
 from dropreel.providers.config import ProviderSettings
 from dropreel.settings import LedgerSettings
 from dropreel.steps.allowance import Allowance, AllowanceSettings, NextDay
+from dropreel.steps.cancel import end_before_order
 from dropreel.steps.lessons import Lessons
 from dropreel.steps.lost_order import STALE_S, mark_unknown, move_once, note_order
 from dropreel.steps.outcomes import (
@@ -51,7 +53,7 @@ from dropreel.steps.outcomes import (
     SearchOrder,
     Wait,
 )
-from dropreel.steps.watch import Watcher, WatchSettings, unpaid_until
+from dropreel.steps.watch import Watcher, WatchSettings, waited_enough
 from dropreel.waiting.schedule import SEARCH_FIRST_S, busy_wait
 
 if TYPE_CHECKING:
@@ -81,6 +83,7 @@ class Generate:
 
     ledger: Ledger
     newest: NewestDrops
+    pauses: Pauses
     clips: ClipsBucket
     provider: Callable[[str], Provider]
     watcher: Watcher
@@ -100,6 +103,7 @@ class Generate:
         return cls(
             ledger=container.ledger,
             newest=NewestDrops(container.table),
+            pauses=Pauses(container.table),
             clips=container.clips,
             provider=container.provider,
             watcher=Watcher.build(container),
@@ -128,9 +132,8 @@ class Generate:
     def _generate(self, job: Job, event: GenerateEvent) -> GenerateOutcome:
         if job.state is not State.CLAIMED:
             return self._repeated(job)
-        newer = self._replaced(job)
-        if newer:
-            return newer
+        if held_back := self._held_back(job):
+            return held_back
         early = event.ask_at - self.now().timestamp()
         if early > 0:
             return Wait(math.ceil(early), job.state)
@@ -145,10 +148,18 @@ class Generate:
         return self._allowed(allowed, event)
 
     def _allowed(self, job: Job, event: GenerateEvent) -> GenerateOutcome:
-        pause = self.breaker.wait_s(job.provider, job.job_id, self.now().timestamp())
-        if pause:
+        if pause := self.breaker.wait_s(job.provider, job.job_id, self.now().timestamp()):
             return self._wait_for_provider(job, pause)
         return self._order(replace(job, execution=event.execution_id), event.tries)
+
+    def _held_back(self, job: Job) -> Wait | Ended | None:
+        """By an operator, or by newer files. In a pause the job goes back to the line."""
+        if job.cancel_requested:
+            return Ended(end_before_order(self.ledger, self.slots, job).state)
+        if self.pauses.read():
+            self._give_back(job)
+            return Wait(1, job.state)
+        return self._replaced(job)
 
     def _replaced(self, job: Job) -> Wait | Ended | None:
         """The newest drop of an image wins while nothing is paid, also one that settles."""
@@ -170,8 +181,7 @@ class Generate:
 
     def _order(self, job: Job, tries: int) -> GenerateOutcome:
         provider = self.provider(job.provider)
-        trouble = provider.check_key()
-        if trouble:
+        if trouble := provider.check_key():
             return self._without_key(job, trouble, tries)
         request = self.clips.order_of(job, self.source_url_seconds)
         try:
@@ -254,7 +264,7 @@ class Generate:
         return OrderAccepted(self.watcher.over(job).wait_s(), State.SUBMITTED)
 
     def _waited_enough(self, job: Job) -> bool:
-        return self.now() >= unpaid_until(job, self.unpaid_wait)
+        return waited_enough(job, self.unpaid_wait, self.now(), self.pauses.read())
 
     def _lost(self, job: Job, failure: JobFailure) -> SearchOrder:
         """Nobody knows whether the order was taken: the money stays set aside."""
