@@ -52,6 +52,7 @@ REASONS = {
     "moderated": "Prompt was flagged by moderation",
     "auth": "Invalid API key",
     "no_key": "the secret of the provider keys holds no key for luma",
+    "no_model": "model ray-3.2 is not known there: Unknown model: ray-3.2",
     "no_credit": "Insufficient credits",
     "throttled": "Rate limit exceeded",
     "transient": "Internal server error",
@@ -76,6 +77,7 @@ BEFORE_THE_ORDER = (
     *("bad_input", "moderated", "auth", "no_credit", "throttled", "unreachable", "transient"),
     *(
         "no_key",
+        "no_model",
         "unexpected",
         "over_cap",
         "unknown_price",

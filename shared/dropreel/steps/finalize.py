@@ -119,7 +119,7 @@ class Finalize:
 
         The clip is paid for: nothing in here frees money, and only what is no video ends the job.
         """
-        status = self.provider(job.provider).status(job.provider_job_id)
+        status = self.provider(job.provider).status(job.provider_job_id, job.order_addresses)
         if not isinstance(status, Ready):
             reason = status.word if isinstance(status, Pending) else status.failure.message
             return self._try_again(job, fetches, JobFailure.of(FailureKind.DOWNLOAD, reason))

@@ -191,11 +191,12 @@ class Sweep:
         return not needs_operator(job) or self.send_once.was_sent(job.operators_mail_id)
 
     def _stalled(self, job: Job) -> str:
-        status = self.provider(job.provider).status(job.provider_job_id)
+        order = job.provider_job_id, job.order_addresses
+        status = self.provider(job.provider).status(*order)
         if isinstance(status, Ready | Failed):
             return self._resume(job, {}, "late")
         if self.cancel_stalled:
-            self.provider(job.provider).cancel(job.provider_job_id)
+            self.provider(job.provider).cancel(*order)
             return "asked to cancel"
         return "still stalled"
 
