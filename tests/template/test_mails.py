@@ -40,7 +40,7 @@ def sending_to_other_queues(template: Document) -> list[str]:
         for statement in policy["Statement"]
         if "sqs:SendMessage" in str(statement["Action"])
         and (
-            name not in ("SubmitFunction", "FinalizeFunction")
+            name not in ("SubmitFunction", "FinalizeFunction", "SweepFunction")
             or statement["Resource"] != {"Fn::GetAtt": ["IngestQueue", "Arn"]}
         )
     ]
