@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 import httpx
 
 from dropreel.providers.catalog import CATALOG
+from local.faults.dynamo import Dynamo
 from local.faults.faults import READ_TIMEOUT_S, Kind, Place
 from local.faults.wire import Wire
 from local.simulators import Simulators
@@ -90,6 +91,14 @@ class Providers(Simulators):
         urls: dict[str, Any] = {name: {"base_url": self.base_url(name)} for name in NAMES}
         urls["fal"]["api_base_url"] = f"{self.origin}/fal-api"
         return urls
+
+
+def note_checkups(dynamo: Dynamo) -> None:
+    """The daily look at the providers is no part of a job's way: none is due in a play."""
+    for name in NAMES:
+        key = {"pk": {"S": f"CHECKUP#{name}"}, "sk": {"S": "CHECKUP"}}
+        item = {**key, "due_at": {"N": "9999999999"}}
+        dynamo.put_item(TableName="ledger", Item=item)
 
 
 class Transport(httpx.BaseTransport):

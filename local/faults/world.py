@@ -24,7 +24,7 @@ from local.faults.dynamo import Dynamo
 from local.faults.expressions import Item
 from local.faults.faults import END, SLEEP_S, Cell, Fault, Kind, Point
 from local.faults.functions import Functions, quiet
-from local.faults.provider import KEYS, Clock, Providers
+from local.faults.provider import KEYS, Clock, Providers, note_checkups
 from local.faults.s3 import S3
 from local.faults.scenarios import DROPS, SCENARIOS, Scenario
 from local.faults.services import (
@@ -136,6 +136,7 @@ class World:
         self._functions.parameters = scenario.parameters
         self._begun = self.timeline.now()
         self.story = Story()
+        note_checkups(self.dynamo)
         self.workflow = self._new_workflow((crc32(str(cell).encode()) % 3) / 2)
         self._messages = 0
 

@@ -26,6 +26,7 @@ from dropreel.mail.message import Links, Mail
 from dropreel.mail.operators import (
     budget_alert,
     cap_alert,
+    change_alert,
     job_alert,
     provider_alert,
     subscriber_alert,
@@ -33,6 +34,9 @@ from dropreel.mail.operators import (
 from dropreel.mail.results import clip_delivered, clip_not_delivered, drop_rejected
 from dropreel.mail.windows import Window
 from dropreel.money.budget import Spending
+from dropreel.providers.base import Inputs
+from dropreel.providers.catalog import CATALOG
+from dropreel.providers.checkup import model_finding
 from dropreel.steps.submit import NO_IMAGE, NO_SIDECAR, made_before
 from tests.support.aws import make_job
 
@@ -212,6 +216,11 @@ def alerts() -> Iterator[tuple[str, Mail]]:
     yield "alert budget of the month", budget_alert(month)
     yield "alert cap reached", cap_alert(month)
     yield "alert nobody subscribed", subscriber_alert()
+    changed = model_finding(
+        Inputs({"prompt": ()}, frozenset({"prompt", "style"}), {"prompt": "prompt"}),
+        CATALOG["fal"].capability,
+    )
+    yield "alert provider changed", change_alert("fal", changed.words, changed.todo)
     yield "alert provider", provider_alert("luma", 3, "Insufficient credits")
 
 

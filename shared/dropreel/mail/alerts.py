@@ -16,12 +16,14 @@ from dropreel.mail.once import SendOnce, Turn
 from dropreel.mail.operators import (
     budget_alert,
     cap_alert,
+    change_alert,
     provider_alert,
     subscriber_alert,
 )
 from dropreel.mail.publisher import Publisher
 from dropreel.money.budget import Spending
 from dropreel.observability import MetricUnit, logger, measure, metrics
+from dropreel.providers.checkup import Finding
 
 WARN_AT = Decimal("0.8")
 
@@ -59,15 +61,25 @@ class Alerts:
         self._send(f"breaker-{opened.provider}-{opened.until}", mail)
         metrics.add_metric("ProviderStopped", MetricUnit.Count, 1)
 
+    def provider_changed(self, provider: str, subject: str, finding: Finding, day: str) -> bool:
+        """Alert that a key is not accepted any longer, or that a model has changed. False if the
+        mail could not be sent."""
+        mail = change_alert(provider, finding.words, finding.todo)
+        return self._send(f"checkup-{provider}-{subject}-{day}", mail)
+
     def nobody_subscribed(self) -> None:
         """Alert once a week that nobody receives the results."""
         year, week, _ = self.now().isocalendar()
         self._send(f"unsubscribed-{year}-{week:02}", subscriber_alert())
 
-    def _send(self, mail_id: str, mail: Mail) -> None:
+    def _send(self, mail_id: str, mail: Mail) -> bool:
+        """Whether it is sent, now or before."""
         try:
-            if self.send_once.begin(mail_id, self.now().timestamp()) is Turn.OURS:
+            turn = self.send_once.begin(mail_id, self.now().timestamp())
+            if turn is Turn.OURS:
                 self.operators.send(mail)
                 self.send_once.end(mail_id, utc_iso(self.now()))
         except (BotoCoreError, ClientError):
             logger.exception("a warning could not be sent", mail_id=mail_id)
+            return False
+        return turn is not Turn.BUSY

@@ -28,6 +28,7 @@ from dropreel.jobs.job import ClipSettings, Job, Source, State, utc_iso, workflo
 from dropreel.jobs.naming import job_id, output_folder, rejection_id
 from dropreel.ledger.jobs import SETTLED, Ledger
 from dropreel.ledger.newest import NewestDrop, NewestDrops
+from dropreel.ledger.self_test import is_self_test, note_self_test
 from dropreel.ledger.slots import change_priority
 from dropreel.ledger.table import Table
 from dropreel.mail.digest import Digests, DigestSettings
@@ -129,7 +130,9 @@ class Submit:
             return
         drop = DropEvent.of(message)
         logger.append_keys(image_key=drop.key)
-        if is_image(drop.key):
+        if is_self_test(drop.key):
+            note_self_test(self.table, drop.key, self.now())
+        elif is_image(drop.key):
             self._image(drop)
         elif is_sidecar(drop.key):
             self._sidecar(drop)

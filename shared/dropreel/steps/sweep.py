@@ -33,6 +33,7 @@ from dropreel.providers.base import Failed, Provider, Ready
 from dropreel.providers.catalog import CATALOG
 from dropreel.providers.config import ProviderSettings
 from dropreel.settings import LedgerSettings
+from dropreel.steps.checkup import Checkup
 from dropreel.steps.lost_order import find_lost_orders
 from dropreel.steps.missed_drops import MissedDrops
 
@@ -103,6 +104,12 @@ class Sweep:
             queue_url=settings.ingest_queue_url,
             now=container.now,
         )
+        checkup = Checkup(
+            table=container.table,
+            provider=container.provider,
+            alerts=container.alerts,
+            now=container.now,
+        )
         return cls(
             ledger=container.ledger,
             send_once=container.send_once,
@@ -114,7 +121,7 @@ class Sweep:
             deadline=container.deadline,
             cancel_stalled=settings.cancel_stalled_orders,
             caps=settings.caps(),
-            chores=[container.digests.send_overdue, subscribers.check, missed.check],
+            chores=[container.digests.send_overdue, subscribers.check, missed.check, checkup.check],
             now=container.now,
         )
 
