@@ -45,10 +45,11 @@ class Opened:
 @dataclass(frozen=True, slots=True)
 class Stopped:
     """Nothing is ordered now, but in so many seconds. `limited`: the provider works, and has named
-    the time itself."""
+    the time itself; else the last `reason` is told where people ask."""
 
     seconds: int
     limited: bool = False
+    reason: str = ""
 
 
 class Breaker:
@@ -68,6 +69,15 @@ class Breaker:
         if now < item.get("open_until", 0):
             return Stopped(max(1, int(item["open_until"] - now)))
         return None if self._probe(provider, owner, now) else Stopped(PROBE_S // 4)
+
+    def state(self, provider: str, now: float) -> Stopped | None:
+        """How it stands, for people: None while orders go, or one may try whether they do."""
+        item = self._table.get(_key(provider)) or {}
+        open_s = item.get("open_until", 0) - now if item.get("failures", 0) >= THRESHOLD else 0
+        if open_s > 0:
+            return Stopped(math.ceil(open_s), reason=item.get("last_failure", ""))
+        limited_s = item.get("limited_until", 0) - now
+        return Stopped(math.ceil(limited_s), limited=True) if limited_s > 0 else None
 
     def _limit(self, provider: str, until: float) -> None:
         """The latest time that the provider has named counts."""
