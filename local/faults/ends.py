@@ -66,6 +66,7 @@ class End:
     dropped_again: str
     undelivered: tuple[str, ...]
     keys_seen_on_cdn: int
+    forbidden: tuple[str, ...]
     others: tuple[End, ...] = ()  # the ends of the other jobs of the play
 
     @property
@@ -76,6 +77,11 @@ class End:
     def provider(self) -> str:
         """Who was asked last."""
         return str(self.job["provider"])
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the job ended as an operator wanted."""
+        return self.state == State.CANCELLED and bool(self.job.get("cancel_requested"))
 
     @property
     def runs(self) -> dict[int, list[str]]:
@@ -161,6 +167,7 @@ def _end_of(world: World, cell: Cell, job: dict[str, Any]) -> End:
         dropped_again=world.story.dropped_again.get(job["source"]["key"], ""),
         undelivered=tuple(world.story.undelivered),
         keys_seen_on_cdn=world.providers.keys_seen_on_cdn,
+        forbidden=tuple(world.story.forbidden),
     )
 
 

@@ -14,7 +14,7 @@ from dropreel.ledger.slots import WINDOW_S
 from local.faults.ends import End, may_mail_twice
 from local.faults.faults import END, HARMLESS, Cell, Kind
 from local.faults.functions import ESTIMATE_USD
-from local.faults.scenarios import SCENARIOS, Scenario
+from local.faults.scenarios import SCENARIOS
 from local.faults.services import OPERATORS
 
 # What these providers say that a clip has cost; the others say nothing.
@@ -28,7 +28,7 @@ WITHOUT_LIST = frozenset({"luma"})  # of orders: what is lost there stays lost
 HOLDING_UP = frozenset(
     {
         *(Kind.DELAYED, Kind.SLOW, Kind.OVERTAKEN, Kind.ZOMBIE, Kind.CONCURRENT, Kind.REDELIVERY),
-        Kind.REDROP,
+        *(Kind.REDROP, Kind.CANCEL, Kind.PAUSE),
     }
 )
 
@@ -72,7 +72,7 @@ def ends_once(end: End) -> Iterator[str]:
             yield f"the ledger went from {before} to {after}"
         if next_run != run and (before not in _WITHOUT_CLIP or after != State.CLAIMED):
             yield f"run {next_run} began as {after} after {before}"
-        if next_run != run and _owed(end.provider, end.scenario, before):
+        if next_run != run and _owed(end, run, before):
             yield f"run {next_run} began although the one before may be billed"
     if len(end.runs) > 1 + end.cell.count({Kind.REDROP}):
         yield "the job was started again although nothing new was dropped"
@@ -88,7 +88,7 @@ def ends_once(end: End) -> Iterator[str]:
 def says_the_truth(end: End) -> Iterator[str]:
     """What is made never counts as unpaid or failed, nor as lost where there is a list."""
     made = [job for job in end.ordered if job.state in _MADE]
-    if made and end.state in _WITHOUT_CLIP:
+    if made and end.state in _WITHOUT_CLIP and not end.cancelled:
         yield f"ended as {end.state}, but the provider has a clip ({made[0].state})"
     if made and end.state == State.UNKNOWN and end.provider not in WITHOUT_LIST:
         yield "unknown, but the provider's list shows the order"
@@ -203,21 +203,35 @@ def _owed_by_day(end: End) -> Iterator[tuple[str, Decimal]]:
     """What each run owes, with the day of its last order."""
     for run, states in end.runs.items():
         ordered = [one["asked_at"] for one in end.job["attempts"] if one["run"] == run]
-        owed = _owed(end.provider, end.scenario, states[-1])
+        owed = _owed(end, run, states[-1])
         if ordered or owed:
             yield (ordered[-1][:10] if ordered else "never ordered"), owed
 
 
-def _owed(provider: str, scenario: Scenario, state: str) -> Decimal:
+def _owed(end: End, run: int, state: str) -> Decimal:
     match State(state):
         case State.DELIVERED:
-            return TRUE_PRICE_USD.get(provider, ESTIMATE_USD)
+            return TRUE_PRICE_USD.get(end.provider, ESTIMATE_USD)
         case State.UNKNOWN | State.STALLED:
             return ESTIMATE_USD
-        case State.FAILED | State.CANCELLED:
-            return Decimal(0) if provider in scenario.unbilled else ESTIMATE_USD
+        case State.CANCELLED:
+            return _owed_when_cancelled(end, run)
+        case State.FAILED:
+            return Decimal(0) if end.provider in end.scenario.unbilled else ESTIMATE_USD
         case _:
             return Decimal(0)
+
+
+def _owed_when_cancelled(end: End, run: int) -> Decimal:
+    """Nothing before the order, or where it failed for nothing; else what the provider has told,
+    or may charge."""
+    ours = {one["provider_job_id"] for one in end.job["attempts"] if one["run"] == run}
+    orders = [order for order in end.ordered if order.id in ours]
+    free = end.provider in end.scenario.unbilled and all(one.state == "failed" for one in orders)
+    if not orders or free:
+        return Decimal(0)
+    told = end.job.get("cost_usd") is not None
+    return TRUE_PRICE_USD.get(end.provider, ESTIMATE_USD) if told else ESTIMATE_USD
 
 
 def keeps_a_record(end: End) -> Iterator[str]:
@@ -282,6 +296,11 @@ def _held_up(cell: Cell) -> bool:
     return missed or cell.count(HOLDING_UP) > 0
 
 
+def obeys_the_operator(end: End) -> Iterator[str]:
+    """No order begins after its job was cancelled, nor in a pause."""
+    yield from end.forbidden
+
+
 def spares_who_is_down(end: End) -> Iterator[str]:
     """While the breaker is open nobody orders, unless a fault has held an order up on its way."""
     if end.line.asked_in_vain and not end.cell.count(HOLDING_UP):
@@ -306,4 +325,5 @@ CHECKS: tuple[Callable[[End], Iterator[str]], ...] = (
     keeps_to_the_pace,
     spares_who_is_down,
     waits_out_rate_limits,
+    obeys_the_operator,
 )

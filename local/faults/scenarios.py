@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dropreel.waiting.runtimes import Kind, Runtimes
 from dropreel.waiting.schedule import Schedule
+from local.faults.operator import Operator
 from local.faults.provider import NAMES
 
 _MORNING = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -17,6 +19,8 @@ DROPS = ("campaign/lighthouse", "campaign/harbour")
 DIGEST_ABOVE = 10  # as in template.yaml
 _MANY = 10
 _MOVES = ("slow push-in", "slow pull-out")
+
+Act = Callable[[Operator], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class Scenario:
     of their multipart uploads. `slots`, unless 0, are the jobs that a provider may have at once,
     `per_minute` the orders that it may get. `day_cap_usd` and `digest_above` are parameters of
     the stack. `providers` are those that it is played with.
+    `operator`: what an operator does, so many seconds after the drop.
     """
 
     name: str
@@ -53,6 +58,7 @@ class Scenario:
     day_cap_usd: str = "25"
     digest_above: int = DIGEST_ABOVE
     providers: tuple[str, ...] = NAMES
+    operator: tuple[tuple[int, Act], ...] = ()
 
     def orders(self, provider: str) -> int:
         """How many a run may make: one more only after a failure that costs nothing."""
@@ -183,6 +189,27 @@ SCENARIOS = {
             most_orders=2,
             unbilled=frozenset({"fal"}),
             providers=("fal",),
+        ),
+        # The second job, while it waits for the slot of the first.
+        Scenario(
+            "cancelled in line",
+            images=2,
+            slots=1,
+            providers=("oxen",),
+            operator=((8, lambda operator: operator.cancel(1)),),
+        ),
+        # At fal, which stops its work, and at Luma, which cannot and makes the clip.
+        Scenario(
+            "cancelled at work",
+            seconds=200,
+            providers=("fal", "luma"),
+            operator=((30, Operator.cancel),),
+        ),
+        Scenario(
+            "paused",
+            images=2,
+            providers=("eachlabs",),
+            operator=((2, Operator.pause),),
         ),
     )
 }

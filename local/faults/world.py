@@ -13,7 +13,6 @@ from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 from zlib import crc32
 
 from PIL import Image
@@ -24,11 +23,11 @@ from local.faults.dynamo import Dynamo
 from local.faults.expressions import Item
 from local.faults.faults import END, SLEEP_S, Cell, Fault, Kind, Point
 from local.faults.functions import Functions, quiet
+from local.faults.operator import Operator
 from local.faults.provider import KEYS, Clock, Providers, note_checkups
 from local.faults.s3 import S3
 from local.faults.scenarios import DROPS, SCENARIOS, Scenario
 from local.faults.services import (
-    MACHINE,
     RESULTS,
     Execution,
     Secrets,
@@ -36,6 +35,7 @@ from local.faults.services import (
     Sqs,
     StepFunctions,
     Thumbnails,
+    created,
 )
 from local.faults.timeline import Timeline
 from local.faults.wire import Invocation, Reply, Wire
@@ -62,6 +62,7 @@ class Story:
     states: dict[str, list[tuple[int, str]]] = field(default_factory=dict)  # run, state by job
     settled_at: float = 0.0  # seconds from the drop to the last change of a job's state
     asked_in_vain: int = 0  # orders sent while the provider's breaker was open
+    forbidden: list[str] = field(default_factory=list)  # orders that an operator had stopped
     undelivered: list[str] = field(default_factory=list)  # what ended in a dead letter queue
     sent_not_noted: bool = False  # when the fault struck, a mail was out and not noted
     # The states, by image, of the jobs whose files were dropped again just then.
@@ -94,6 +95,7 @@ class World:
         self._functions = Functions(clients, self.providers, self.clock, self.wire, self._let_pass)
         self.machine = machine
         self.workflow = self._new_workflow(1.0)
+        self.operator = self._new_operator()
         self.story = Story()
         self.baselines: dict[tuple[str, str], Any] = {}  # see `liveness`
         self._begun = 0.0
@@ -112,6 +114,8 @@ class World:
         scenario = SCENARIOS[cell.scenario]
         self._reset(cell, scenario)
         self._drop(cell.provider, scenario)
+        for seconds, act in scenario.operator:
+            self.timeline.after(seconds, partial(act, self.operator))
         self._live_on()
         for fault in cell.faults:
             if fault.label == END:
@@ -137,12 +141,16 @@ class World:
         self._begun = self.timeline.now()
         self.story = Story()
         note_checkups(self.dynamo)
+        self.operator = self._new_operator()
         self.workflow = self._new_workflow((crc32(str(cell).encode()) % 3) / 2)
         self._messages = 0
 
     def _new_workflow(self, jitter: float) -> Workflow:
         invoke = self._functions.invoke
         return Workflow(self.machine, self.timeline, self.steps, invoke, self._ended, jitter)
+
+    def _new_operator(self) -> Operator:
+        return Operator(self._functions.invoke, self.timeline, self.dynamo, self.steps)
 
     def _drop(self, provider: str, scenario: Scenario) -> None:
         """The image alone at first, or all files before the first event is handled."""
@@ -198,7 +206,7 @@ class World:
 
     def _event(self, key: str) -> None:
         """What EventBridge puts into the queue for an upload."""
-        self._sent(_created(key), 0)
+        self._sent(created(key), 0)
 
     def _sent(self, body: str, delay_s: int) -> None:
         self._messages += 1
@@ -265,13 +273,14 @@ class World:
         until = [
             float(item["open_until"]["N"]) for item in breaker.values() if "open_until" in item
         ]
+        self.story.forbidden += self.operator.forbidden()
         self.story.asked_in_vain += any(moment > self.timeline.now() for moment in until)
 
     def _let_pass(self, seconds: float) -> None:
         self.timeline.run(self.timeline.now() + seconds)
 
     def drop_event_again(self) -> None:
-        self._receive("message-again", _created(IMAGE), 1)
+        self._receive("message-again", created(IMAGE), 1)
 
     def drop_again(self) -> None:
         again = {image for image, sidecar in self._pairs if sidecar == SIDECAR}
@@ -280,7 +289,7 @@ class World:
                 # The later file counts; other faults may let time pass between the two.
                 self.story.dropped_again = self._states_of(again)
                 self._upload(key, more_parts=self._parts > 1)
-                self._receive(f"dropped again: {key}", _created(key), 1)
+                self._receive(f"dropped again: {key}", created(key), 1)
 
     def _states_of(self, images: set[str]) -> dict[str, str]:
         jobs = map(plain, self.dynamo.items("JOB#").values())
@@ -290,12 +299,6 @@ class World:
     def sweep_now(self) -> None:
         reply = self._functions.invoke(Invocation("sweep", {}))
         self.story.sweeps.update({"died": 1} if reply.error else reply.value)
-
-    def resume(self) -> None:
-        """As the mail to operators says: no name, no run, only the job and the word."""
-        job = next(iter(self.dynamo.items("JOB#"))).removeprefix("JOB#")
-        given = json.dumps({"job_id": job, "resume": {}})
-        self.steps.start_execution(stateMachineArn=MACHINE, name=str(uuid4()), input=given)
 
     def now(self) -> float:
         return self.clock.now()
@@ -329,11 +332,6 @@ def world(cache: Path | None = None, machine: Machine | None = None) -> Iterator
         if cache is None:
             cache = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="clips-")))
         yield stack.enter_context(closing(World(cache, machine or Machine.read())))
-
-
-def _created(key: str) -> str:
-    detail = {"bucket": {"name": "inbox"}, "object": {"key": key}}
-    return json.dumps({"detail-type": "Object Created", "detail": detail})
 
 
 def holds(dynamo: Dynamo) -> list[str]:

@@ -28,7 +28,9 @@ from tests.faults.mutations import (
     orders_again_what_is_being_submitted,
     orders_before_a_rate_limit_is_over,
     orders_before_its_turn,
+    orders_in_a_pause,
     orders_once_more_than_allowed,
+    orders_what_is_cancelled,
     orders_while_the_breaker_is_open,
     passes_caps,
     repeats_orders_without_answer,
@@ -81,6 +83,8 @@ HELD_UP = (Kind.DELAYED,)
 DOWN = (Kind.OUTAGE,)
 REDROP = (Kind.REDROP,)
 STOPPED = (Kind.ABORT,)
+PAUSED = (Kind.PAUSE,)
+CANCELLED = (Kind.CANCEL,)
 AGAIN_BY_SDK = (Kind.REPEAT,)
 WAKING = ":stepfunctions.send_task_success"
 GRANTING = "slot:dynamodb.transact_write_items"
@@ -142,5 +146,9 @@ MUTATIONS = [
         (Kind.REDROP,),
         "finalize:",
         "nothing was",
+    ),
+    Mutation(orders_in_a_pause, "luma", "success", PAUSED, "generate:", "sent in a pause"),
+    Mutation(
+        orders_what_is_cancelled, "luma", "success", CANCELLED, "generate:", "after the job was"
     ),
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from boto3.dynamodb.conditions import Attr
 
 from dropreel.clips import transfer
 from dropreel.drops.settling import Pair
@@ -20,7 +21,7 @@ from dropreel.ledger import slots
 from dropreel.ledger.breaker import Breaker, Stopped
 from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.slots import Slots
-from dropreel.ledger.table import Delete, Item, Table, Update
+from dropreel.ledger.table import Check, Delete, Item, Table, Update
 from dropreel.mail.once import SendOnce, Turn
 from dropreel.providers import oxen, search
 from dropreel.providers.base import Failure, Provider
@@ -319,3 +320,13 @@ def ends_runs_that_began_after_it(patch: Patch) -> None:
 
 
 FAILURES = frozenset({State.REFUSED, State.FAILED, State.CANCELLED})
+
+
+def orders_in_a_pause(patch: Patch) -> None:
+    """What `generate` has read before does not keep it from ordering in a pause that begins."""
+    always = Attr("pk").exists() | Attr("pk").not_exists()
+    patch.setattr(ledger, "not_paused", lambda: Check("PAUSE#orders", always))
+
+
+def orders_what_is_cancelled(patch: Patch) -> None:
+    patch.setattr(ledger, "_wanted", lambda: Attr("pk").exists())

@@ -72,6 +72,9 @@ def test_without_a_fault_each_scenario_ends_as_it_should(played_in: World) -> No
         "one prompt": {("delivered", 2)},
         "cut": {("delivered", 1)},
         "failing": {("failed", 2)},
+        "cancelled in line": {("delivered+cancelled", 1)},
+        "cancelled at work": {("cancelled", 1)},
+        "paused": {("delivered", 2)},
     }
 
 

@@ -21,6 +21,7 @@ from dropreel.drops.sidecar import Sidecar, parse_sidecar
 from dropreel.errors import RejectedError
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import Attempt, ClipInfo, Job, Source, State
+from dropreel.ledger.pause import Pause
 from dropreel.mail.digest_text import digest
 from dropreel.mail.message import Links, Mail
 from dropreel.mail.operators import (
@@ -28,8 +29,10 @@ from dropreel.mail.operators import (
     cap_alert,
     change_alert,
     job_alert,
+    pause_alert,
     provider_alert,
     subscriber_alert,
+    unpause_alert,
 )
 from dropreel.mail.results import clip_delivered, clip_not_delivered, drop_rejected
 from dropreel.mail.windows import Window
@@ -37,6 +40,7 @@ from dropreel.money.budget import Spending
 from dropreel.providers.base import Inputs
 from dropreel.providers.catalog import CATALOG
 from dropreel.providers.checkup import model_finding
+from dropreel.steps.cancel import NEVER_ORDERED
 from dropreel.steps.submit import NO_IMAGE, NO_SIDECAR, made_before
 from tests.support.aws import make_job
 
@@ -140,6 +144,8 @@ def ends() -> Iterator[tuple[str, Job]]:
             yield f"failed {kind} {money}", ended(State.FAILED, kind, billed)
     for money, billed in BILLED.items():
         yield f"cancelled {money}", ended(State.CANCELLED, "cancelled", billed)
+    never = {"provider_job_id": "", "attempts": (), "failure": NEVER_ORDERED}
+    yield "cancelled before the order", job(State.CANCELLED, **never)
     for kind in STALLED:
         yield f"stalled {kind}", ended(State.STALLED, kind)
     yield "unknown", ended(State.UNKNOWN, "lost_answer", provider_job_id="")
@@ -221,6 +227,9 @@ def alerts() -> Iterator[tuple[str, Mail]]:
         CATALOG["fal"].capability,
     )
     yield "alert provider changed", change_alert("fal", changed.words, changed.todo)
+    pause = Pause(1_795_000_000, "user/ann", "the prices at luma have changed")
+    yield "alert paused", pause_alert(pause)
+    yield "alert unpaused", unpause_alert(pause, "user/ben")
     yield "alert provider", provider_alert("luma", 3, "Insufficient credits")
 
 

@@ -144,7 +144,7 @@ ROWS: Mapping[FailureKind, FailureRow] = {
     ),
     FailureKind.CANCELLED: FailureRow(
         "cancelled",
-        "The clip was cancelled at {provider}.",
+        "The clip was cancelled.",
         "If you still want it, {again}.",
     ),
     FailureKind.NOT_A_CLIP: FailureRow(

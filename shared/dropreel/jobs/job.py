@@ -124,7 +124,9 @@ class Job:
     to another one. `reservation` is what the job holds of the budget; amount 0 when it cannot cost
     anything any more. `execution` is the one that has taken charge of the job last. `priority`
     orders those who wait for the same provider. `remark` says how a delivered clip differs from
-    its order.
+    its order. `cancel_requested` is when an operator cancelled the job, empty if nobody did, and
+    `cancel_answer` what the provider said to it. `order_named` is the order's ID where an operator
+    has named it.
     """
 
     job_id: str
@@ -155,6 +157,9 @@ class Job:
     clip: ClipInfo | None = None
     remark: str = ""
     delivered_at: str = ""
+    cancel_requested: str = ""
+    cancel_answer: str = ""
+    order_named: str = ""
 
     def ordering(self, asked_at: str) -> tuple[Attempt, ...]:
         """The attempts with a new one; a try at a busy provider is replaced, not kept."""
@@ -177,6 +182,11 @@ class Job:
         if self.reservation is None or self.ready_at:
             return {}
         return {"reservation": self.reservation.of(0 * self.reservation.amount_usd)}
+
+    def came_to_nothing(self, outcome: str, reason: str = "") -> dict[str, Any]:
+        """Facts of an order that made nothing: its money is free, and the attempt says why."""
+        attempts = self.attempted(outcome=str(outcome), reason=reason)
+        return {**self.released(), "attempts": attempts}
 
     @property
     def is_unbilled(self) -> bool:

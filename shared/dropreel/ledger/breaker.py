@@ -73,7 +73,7 @@ class Breaker:
     def state(self, provider: str, now: float) -> Stopped | None:
         """How it stands, for people: None while orders go, or one may try whether they do."""
         item = self._table.get(_key(provider)) or {}
-        open_s = item.get("open_until", 0) - now if item.get("failures", 0) >= THRESHOLD else 0
+        open_s = item.get("open_until", 0) - now
         if open_s > 0:
             return Stopped(math.ceil(open_s), reason=item.get("last_failure", ""))
         limited_s = item.get("limited_until", 0) - now

@@ -36,12 +36,13 @@ from dropreel.jobs.job import (
 )
 from dropreel.ledger.budget import adjusting, reserving, spending
 from dropreel.ledger.newest import still_newest
-from dropreel.ledger.table import Item, Table, Update
+from dropreel.ledger.pause import not_paused
+from dropreel.ledger.table import Item, Table, Update, Write
 from dropreel.money.budget import CapReachedError, Caps, Spending
 
 TRANSITIONS: Mapping[State, frozenset[State]] = {
     # To claimed itself when the job is handed on to another provider.
-    State.CLAIMED: frozenset({State.CLAIMED, State.SUBMITTING, State.REFUSED}),
+    State.CLAIMED: frozenset({State.CLAIMED, State.SUBMITTING, State.REFUSED, State.CANCELLED}),
     # Back to claimed only on an answer that proves that nothing was made.
     State.SUBMITTING: frozenset({State.CLAIMED, State.SUBMITTED, State.REFUSED, State.UNKNOWN}),
     # Back to claimed only after a failure that is not billed and may pass.
@@ -51,7 +52,8 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
     State.RUNNING: frozenset(
         {State.READY, State.CLAIMED, State.FAILED, State.STALLED, State.CANCELLED}
     ),
-    State.READY: frozenset({State.DELIVERED, State.FAILED, State.STALLED}),
+    # To cancelled when an operator wants no clip any more: it is made, and not stored.
+    State.READY: frozenset({State.DELIVERED, State.FAILED, State.STALLED, State.CANCELLED}),
     State.REFUSED: frozenset({State.CLAIMED}),
     State.FAILED: frozenset({State.CLAIMED}),
     State.CANCELLED: frozenset({State.CLAIMED}),
@@ -149,21 +151,22 @@ class Ledger:
     ) -> Job:
         """Take the step and set money aside for it, or neither; raises CapReachedError.
 
-        Raises ContentionError if a newer drop of the same image has just come before this order.
-        The new `order_ref` tells whether the step was this call's own where the answer to the write
-        was lost.
+        Raises ContentionError if the order must not be made now: a newer drop of the same image has
+        just come, an operator has cancelled the job, or has paused all orders. The new `order_ref`
+        tells whether the step was this call's own where the answer to the write was lost.
         """
         if job.reservation and job.reservation.amount_usd:
             raise LedgerConflictError(f"job {job.job_id} has money set aside already")
         order_ref = uuid4().hex
         facts = {**facts, "reservation": reservation, "order_ref": order_ref}
         try:
-            changes = [*reserving(reservation, caps), still_newest(job)]
+            changes: list[Write] = [*reserving(reservation, caps), still_newest(job), not_paused()]
             return self._move(job, to, facts, changes)
         except ConditionFailedError as error:
             periods = ((reservation.day, caps.day), (reservation.month, caps.month))
             if error.index > len(periods):
-                raise ContentionError(f"a newer drop replaces job {job.job_id}") from None
+                message = f"a newer drop replaces job {job.job_id}, or orders are paused"
+                raise ContentionError(message) from None
             period, cap = periods[error.index - 1]
             committed = error.item.get("committed_usd", 0 * cap)
             raise CapReachedError(
@@ -171,9 +174,43 @@ class Ledger:
             ) from None
         except Exception:
             held = self.require(job.job_id)
+            if held.state is job.state and held.cancel_requested:
+                raise ContentionError(f"job {job.job_id} is being cancelled") from None
             if held.state is not to or held.order_ref != order_ref:
                 raise
             return held
+
+    def request_cancel(self, job: Job, at: str) -> Job:
+        """Mark the job as one that an operator has cancelled: it is not ordered any more, and not
+        delivered. Its execution ends it. Raises LedgerConflictError if it has moved on."""
+        if job.cancel_requested:
+            return job
+        update = Update(_key(job.job_id), sets={"cancel_requested": at}, condition=_as_read(job))
+        return _job(self._update(job, update))
+
+    def note_cancel_answer(self, job: Job, answer: str) -> Job:
+        """What the provider said when it was asked to cancel the job's order."""
+        sets = {"cancel_answer": answer}
+        return _job(self._update(job, Update(_key(job.job_id), sets=sets, condition=_as_read(job))))
+
+    def correct_order(self, job: Job, provider_job_id: str, deadline_at: str) -> Job:
+        """Note another order in place of the one that an operator has named for this job."""
+        sets = {
+            "provider_job_id": provider_job_id,
+            "order_named": provider_job_id,
+            "deadline_at": deadline_at,
+            "attempts": job.attempted(provider_job_id=provider_job_id),
+        }
+        return _job(self._update(job, Update(_key(job.job_id), sets=sets, condition=_as_read(job))))
+
+    def start_again(self, ended: Job, again: Job) -> bool:
+        """Write `again`, the next run of `ended`. False if somebody else was quicker.
+
+        Raises LedgerConflictError if the job has not ended, or may have been paid.
+        """
+        if not ended.may_start_again:
+            raise LedgerConflictError(f"job {ended.job_id} is {ended.state}")
+        return self._table.put(_key(again.job_id), _item(again), _as_read(ended))
 
     def take_charge(self, job: Job, execution: str) -> Job:
         """Note that `execution` answers for the job from now on, whatever its state."""
@@ -208,22 +245,20 @@ class Ledger:
         update = Update(_key(job.job_id), removes=removes, condition=_as_read(job))
         self._update(job, update)
 
-    def _move(
-        self, job: Job, to: State, facts: Mapping[str, Any], changes: Sequence[Update]
-    ) -> Job:
+    def _move(self, job: Job, to: State, facts: Mapping[str, Any], changes: Sequence[Write]) -> Job:
         if to not in TRANSITIONS[job.state]:
             raise LedgerConflictError(f"job {job.job_id} cannot go from {job.state} to {to}")
         update = Update(
             _key(job.job_id),
             sets={"state": to, UNSETTLED_INDEX: "yes", **_stored(facts)},
-            condition=_as_read(job),
+            condition=_as_read(job) & _wanted() if to is State.SUBMITTING else _as_read(job),
         )
         if not changes:
             return _job(self._update(job, update))
         try:
             self._table.write_all([update, *changes])
         except ConditionFailedError as error:
-            if error.index == 0:  # the job itself; the others are day and month of the budget
+            if error.index == 0:  # the job itself; the others are what its order depends on
                 raise _moved_on(job) from None
             raise
         return replace(job, state=to, **facts)
@@ -243,6 +278,11 @@ def _as_read(job: Job) -> ConditionBase:
     order = Attr("order_ref").eq(job.order_ref)
     # Items of older versions have none.
     return condition & (order if job.order_ref else Attr("order_ref").not_exists() | order)
+
+
+def _wanted() -> ConditionBase:
+    """Nobody has cancelled the job. Items of older versions say nothing of it."""
+    return Attr("cancel_requested").not_exists() | Attr("cancel_requested").eq("")
 
 
 def _moved_on(job: Job) -> LedgerConflictError:

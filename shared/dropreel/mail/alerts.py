@@ -11,14 +11,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from dropreel.jobs.job import utc_iso
 from dropreel.ledger.breaker import Opened
+from dropreel.ledger.pause import Pause
 from dropreel.mail.message import Mail
 from dropreel.mail.once import SendOnce, Turn
 from dropreel.mail.operators import (
     budget_alert,
     cap_alert,
     change_alert,
+    pause_alert,
     provider_alert,
     subscriber_alert,
+    unpause_alert,
 )
 from dropreel.mail.publisher import Publisher
 from dropreel.money.budget import Spending
@@ -66,6 +69,14 @@ class Alerts:
         mail could not be sent."""
         mail = change_alert(provider, finding.words, finding.todo)
         return self._send(f"checkup-{provider}-{subject}-{day}", mail)
+
+    def paused(self, pause: Pause) -> None:
+        """Alert that nothing is ordered until an operator lets orders go on."""
+        self._send(f"pause-{pause.since:.0f}", pause_alert(pause))
+
+    def unpaused(self, pause: Pause, by: str) -> None:
+        """Alert that orders go on."""
+        self._send(f"pause-{pause.since:.0f}-over", unpause_alert(pause, by))
 
     def nobody_subscribed(self) -> None:
         """Alert once a week that nobody receives the results."""

@@ -23,6 +23,7 @@ from dropreel.jobs.job import BUSY, ENDS, Job, Reservation, State, from_iso, utc
 from dropreel.ledger.breaker import Breaker, Stopped, limited_s
 from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.newest import NewestDrops
+from dropreel.ledger.pause import Pauses
 from dropreel.ledger.slots import Slots, SlotSettings
 from dropreel.mail.alerts import Alerts
 from dropreel.mail.publisher import OperatorsSettings
@@ -42,6 +43,7 @@ from dropreel.providers.base import (
 )
 from dropreel.providers.config import ProviderSettings
 from dropreel.settings import LedgerSettings
+from dropreel.steps.cancel import end_before_order
 from dropreel.steps.lost_order import STALE_S, mark_unknown, move_once, note_order
 from dropreel.steps.outcomes import (
     Ended,
@@ -51,7 +53,7 @@ from dropreel.steps.outcomes import (
     SearchOrder,
     Wait,
 )
-from dropreel.steps.watch import UnpaidSettings, Watcher, WatchSettings, unpaid_until
+from dropreel.steps.watch import UnpaidSettings, Watcher, WatchSettings, waited_enough
 from dropreel.waiting.schedule import SEARCH_FIRST_S, busy_wait
 
 if TYPE_CHECKING:
@@ -81,6 +83,7 @@ class Generate:
 
     ledger: Ledger
     newest: NewestDrops
+    pauses: Pauses
     clips: ClipsBucket
     provider: Callable[[str], Provider]
     watcher: Watcher
@@ -100,6 +103,7 @@ class Generate:
         return cls(
             ledger=container.ledger,
             newest=NewestDrops(container.table),
+            pauses=Pauses(container.table),
             clips=container.clips,
             provider=container.provider,
             watcher=Watcher.build(container),
@@ -128,9 +132,9 @@ class Generate:
     def _generate(self, job: Job, event: GenerateEvent) -> GenerateOutcome:
         if job.state is not State.CLAIMED:
             return self._repeated(job)
-        newer = self._replaced(job)
-        if newer:
-            return newer
+        held_back = self._held_back(job)
+        if held_back:
+            return held_back
         early = event.ask_at - self.now().timestamp()
         if early > 0:
             return Wait(math.ceil(early), job.state)
@@ -141,6 +145,15 @@ class Generate:
         if stopped:
             return self._wait_for_provider(job, stopped, event.tries)
         return self._order(replace(job, execution=event.execution_id), event.tries)
+
+    def _held_back(self, job: Job) -> Wait | Ended | None:
+        """By an operator, or by newer files. In a pause the job goes back to the line."""
+        if job.cancel_requested:
+            return Ended(end_before_order(self.ledger, self.slots, job).state)
+        if self.pauses.read():
+            self._give_back(job)
+            return Wait(1, job.state)
+        return self._replaced(job)
 
     def _replaced(self, job: Job) -> Wait | Ended | None:
         """The newest drop of an image wins while nothing is paid, also one that settles."""
@@ -246,7 +259,7 @@ class Generate:
         return OrderAccepted(self.watcher.over(job).wait_s(), State.SUBMITTED)
 
     def _waited_enough(self, job: Job) -> bool:
-        return self.now() >= unpaid_until(job, self.unpaid_wait)
+        return waited_enough(job, self.unpaid_wait, self.now(), self.pauses.read())
 
     def _lost(self, job: Job, failure: JobFailure) -> SearchOrder:
         """Nobody knows whether the order was taken: the money stays set aside."""
@@ -257,15 +270,14 @@ class Generate:
     def _busy(self, job: Job, busy: Busy, seconds: int) -> Wait:
         failure = busy.failure.of_job()
         report_failure("the provider is busy", failure)
-        job = move_once(
-            self.ledger, job, State.CLAIMED, failure=failure, **_unpaid(job, BUSY, failure.message)
-        )
+        nothing = job.came_to_nothing(BUSY, failure.message)
+        job = move_once(self.ledger, job, State.CLAIMED, failure=failure, **nothing)
         self._give_back(job, limited_s(busy) or seconds, full=busy.limited is Limited.JOBS)
         return Wait(seconds, job.state)
 
     def _refused(self, job: Job, failure: JobFailure) -> Wait | Ended:
         report_failure("the provider refused", failure)
-        facts = {"failure": failure, **_unpaid(job, State.REFUSED.value, failure.message)}
+        facts = {"failure": failure, **job.came_to_nothing(State.REFUSED, failure.message)}
         moved = self.rules.next_provider(job, failure.kind)
         if moved:
             return self._hand_over(job, moved, facts)
@@ -296,13 +308,8 @@ class Generate:
     def _hand_over(self, job: Job, moved: Job, facts: dict[str, Any]) -> Wait:
         logger.warning("handed over to another provider", to=moved.provider)
         metrics.add_metric("ProviderChanged", MetricUnit.Count, 1)
-        facts = {
-            **facts,
-            "provider": moved.provider,
-            "first_provider": moved.first_provider,
-            "estimate_usd": moved.estimate_usd,
-            "unconfirmed": moved.unconfirmed,
-        }
+        changed = ("provider", "first_provider", "estimate_usd", "unconfirmed")
+        facts = {**facts, **{name: getattr(moved, name) for name in changed}}
         handed_over = move_once(self.ledger, job, State.CLAIMED, **facts)
         self._give_back(job)
         return Wait(1, handed_over.state)
@@ -340,7 +347,3 @@ def _wants_fresh_address(job: Job, failure: Failure) -> bool:
     if failure.code != IMAGE_NOT_FETCHED:
         return False
     return job.failure is None or job.failure.code != IMAGE_NOT_FETCHED
-
-
-def _unpaid(job: Job, outcome: str, reason: str) -> dict[str, Any]:
-    return {**job.released(), "attempts": job.attempted(outcome=outcome, reason=reason)}

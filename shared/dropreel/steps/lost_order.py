@@ -55,9 +55,12 @@ def find_lost_orders(job: Job, provider: Provider, clips: ClipsBucket) -> list[s
     return None if found is None else [order for order in found if order not in known]
 
 
-def follow_found_order(ledger: Ledger, job: Job, provider_job_id: str, deadline_at: str) -> Job:
+def follow_found_order(
+    ledger: Ledger, job: Job, provider_job_id: str, deadline_at: str, **more: Any
+) -> Job:
     """The lost order is found: the job goes on with it."""
-    facts = {"deadline_at": deadline_at, **_taken(job, Accepted(provider_job_id))}
+    order = Accepted(provider_job_id)
+    facts = {"deadline_at": deadline_at, **_taken(job, order), **more}
     moved = ledger.move(job, State.SUBMITTED, **facts)
     metrics.add_metric("PaymentRecovered", MetricUnit.Count, 1)
     logger.info("the lost order was found")

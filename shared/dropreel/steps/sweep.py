@@ -233,7 +233,7 @@ class Sweep:
         """Only an order that is found settles anything: a list without it proves nothing."""
         found = find_lost_orders(job, self.provider(job.provider), self.clips)
         if found and len(found) == 1:
-            return self._resume(job, {"provider_job_id": found[0]}, "found")
+            return self._resume(job, {"provider_job_id": found[0], "listed": True}, "found")
         return "still unknown"
 
     def _stuck(self, job: Job) -> str:

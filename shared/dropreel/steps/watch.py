@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import Field
 
 from dropreel.jobs.job import Job, from_iso, utc_iso
+from dropreel.ledger.pause import Pause
 from dropreel.ledger.runtimes import MeasuredRuntimes
 from dropreel.providers.base import Pending, Phase, Provider, StatusOutcome
 from dropreel.settings import Settings
@@ -35,8 +36,11 @@ class UnpaidSettings(Settings):
     unpaid_wait_hours: Annotated[int, Field(ge=1)]
 
 
-def unpaid_until(job: Job, wait: timedelta) -> datetime:
-    return from_iso(job.created_at) + wait
+def waited_enough(job: Job, wait: timedelta, now: datetime, pause: Pause) -> bool:
+    """Whether an unpaid job has waited for longer than `wait`, pauses not counted."""
+    begun = from_iso(job.created_at)
+    paused = timedelta(seconds=pause.held_up_s(begun.timestamp(), now.timestamp()))
+    return now >= begun + wait + paused
 
 
 def kind_of(job: Job) -> Kind:
