@@ -5,6 +5,7 @@ from __future__ import annotations
 from cli.checks import account, money, providers, wiring
 from cli.checks.visit import Check
 
+SELF_TEST = Check("self-test", wiring.self_test)
 CHECKS = (
     Check("account", account.account),
     Check("clock", account.clock),
@@ -19,11 +20,12 @@ CHECKS = (
     Check("subscriptions", wiring.subscriptions),
     *providers.of_providers(),
     Check("orders", providers.orders),
+    Check("pause", money.pause),
     Check("caps", money.caps),
     Check("prices", money.prices),
     Check("jobs", money.open_jobs),
     Check("queues", wiring.queues),
     Check("dead letters", wiring.dead_letters),
     Check("alarms", wiring.alarms),
-    Check("self-test", wiring.self_test),
+    SELF_TEST,
 )

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from cli.checks.visit import Visit, green, red, yellow
 from dropreel.jobs.job import Job, Reservation, State, from_iso
+from dropreel.ledger.pause import Pauses
 from dropreel.mail.alerts import WARN_AT
 from dropreel.money.policy import CapSettings
 from dropreel.money.pricing import PriceList
@@ -41,6 +42,15 @@ def caps(visit: Visit) -> Finding:
     if share >= 1:
         return red(f"a cap is reached: {words}", todo)
     return yellow(words, todo) if share >= WARN_AT else green(words)
+
+
+def pause(visit: Visit) -> Finding:
+    found = Pauses(visit.container.table).read()
+    if not found:
+        return green("orders are not paused")
+    why = f", because {found.reason}" if found.reason else ""
+    words = f"all orders are paused by {found.by}{why}: jobs wait in line, unpaid"
+    return yellow(words, "Let orders go on: dropreel unpause")
 
 
 def open_jobs(visit: Visit) -> Finding:
