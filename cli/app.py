@@ -12,7 +12,7 @@ from httpx import HTTPError
 from typer.core import TyperGroup
 
 from cli.commands import doctor, ending, inbox, jobs, letters, money, orders, sight
-from cli.desk import Desk
+from cli.desk import desk_of
 from cli.errors import CommandError, Exit
 from cli.stack import LOCAL_STACK, Target
 from dropreel.errors import DropreelError
@@ -73,8 +73,10 @@ def options(
     yes: Annotated[bool, typer.Option("--yes", help="Agree to everything, for scripts.")] = False,
 ) -> None:
     """Makes clips of images, and lets operators act on the jobs of a stack."""
-    target = Target(stack, profile, region, endpoint_url, local)
-    context.obj = context.obj or Desk(target, as_json, yes)
+    desk = desk_of(context)
+    desk.target = Target(stack, profile, region, endpoint_url, local)
+    desk.as_json, desk.yes = as_json, yes
+    context.obj = desk
 
 
 _COMMANDS: dict[str, Callable[..., None]] = {

@@ -35,14 +35,14 @@ def of_providers() -> list[Check]:
 
 
 def _key(name: str, visit: Visit) -> Finding:
-    access = visit.container.provider(name).access()
+    access = visit.provider(name).access()
     if access.missing and name not in visit.used:
         return green("there is no key, and no job needs one: it is not in Providers")
     return key_finding(access)
 
 
 def _model(name: str, visit: Visit) -> Finding:
-    provider = visit.container.provider(name)
+    provider = visit.provider(name)
     if provider.check_key():
         return green("not checked: there is no key")
     return model_finding(provider.inputs(), CATALOG[name].capability)

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from dropreel.container import Container
 from dropreel.errors import DropreelError
 from dropreel.observability import logger
+from dropreel.providers.base import Provider
 from dropreel.providers.checkup import Finding, Level
 
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
@@ -40,6 +41,7 @@ class Visit:
     stack: Stack
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], None] = lambda _: None
+    _may_read_keys: bool = False
 
     def client(self, service: str) -> Any:
         return self.stack.client(service)
@@ -74,6 +76,14 @@ class Visit:
             for page in pages.paginate(StackName=self.stack.name)
             for row in page["StackResourceSummaries"]
         }
+
+    def provider(self, name: str) -> Provider:
+        """The adapter. Raises ClientError for who may not read the keys, and so has none."""
+        arn = self.stack.environment["PROVIDER_KEYS_SECRET"]
+        if not self._may_read_keys:
+            self.client("secretsmanager").get_secret_value(SecretId=arn)
+            self._may_read_keys = True
+        return self.container.provider(name)
 
     def of_type(self, kind: str) -> dict[str, str]:
         """Physical IDs of the resources of a type, by logical ID."""

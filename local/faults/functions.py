@@ -23,7 +23,7 @@ from dropreel import observability
 from dropreel.container import Container, using
 from dropreel.observability import logger, metrics
 from dropreel.waiting.schedule import LONGEST_WATCH_S
-from local.faults.operator import COMMANDS
+from local.faults.operating import COMMANDS
 from local.faults.provider import NAMES, Clock, Providers, Transport
 from local.faults.services import MACHINE, OPERATORS, RESULTS
 from local.faults.taps import Tap

@@ -15,7 +15,7 @@ from dropreel.providers.catalog import CATALOG
 from local.faults.ends import End, ends_of
 from local.faults.faults import END, HARMLESS, OUTAGES_S, Cell, Fault, Kind, Place, Point
 from local.faults.functions import DEADLINE
-from local.faults.operator import PAUSE_S
+from local.faults.operating import PAUSE_S
 from local.faults.scenarios import SCENARIOS
 from local.faults.world import World
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from dropreel.waiting.runtimes import Kind, Runtimes
 from dropreel.waiting.schedule import Schedule
-from local.faults.operator import Operator
+from local.faults.operating import Operator
 from local.faults.provider import NAMES
 
 _MORNING = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)

@@ -23,7 +23,7 @@ from local.faults.dynamo import Dynamo
 from local.faults.expressions import Item
 from local.faults.faults import END, SLEEP_S, Cell, Fault, Kind, Point
 from local.faults.functions import Functions, quiet
-from local.faults.operator import Operator
+from local.faults.operating import Operator
 from local.faults.provider import KEYS, Clock, Providers, note_checkups
 from local.faults.s3 import S3
 from local.faults.scenarios import DROPS, SCENARIOS, Scenario

@@ -27,7 +27,7 @@ from dropreel.providers.base import Access, Busy, Failure, Inputs, Limited, Refu
 from dropreel.providers.checkup import Finding, Level
 from dropreel.providers.schema import same_names
 from tests.support.aws import NOW, make_job
-from tests.support.site import Site
+from tests.support.healthy import Site
 
 Change = Callable[[Site], object]
 CAPS = Caps(job=Decimal(5), day=Decimal(25), month=Decimal(250))
@@ -35,6 +35,8 @@ NO_KEY = Refused(Failure(FailureKind.NO_KEY, "no key"))
 DOWN = Refused(Failure(FailureKind.NO_CREDIT, "Insufficient credits"))
 LIMITED = Busy(Failure(FailureKind.THROTTLED, "429"), 60, Limited.RATE)
 DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeRule")
+KEYS = ("secretsmanager", "get_secret_value")
+NOT_MINE = ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetSecretValue")
 AWAY = ClientError({"Error": {"Code": "InternalError", "Message": "oh"}}, "DescribeRule")
 
 
@@ -190,6 +192,18 @@ CASES: list[tuple[str, Change, Level, str]] = [
     ("sweep", answer("scheduler", "get_schedule", OFF), Level.RED, "the schedule"),
     ("sweep", answer("logs", "filter_log_events", {"events": []}), Level.RED, "no sweep"),
     ("subscriptions", nobody_gets("results"), Level.YELLOW, "the mails to results"),
+    (
+        "key of luma",
+        answer(*KEYS, NOT_MINE),
+        Level.YELLOW,
+        "may not",
+    ),
+    (
+        "model at luma",
+        answer(*KEYS, NOT_MINE),
+        Level.YELLOW,
+        "may not",
+    ),
     ("key of luma", luma(access_answer=Access(None, "timed out")), Level.YELLOW, "timed out"),
     ("key of luma", luma(access_answer=Access(False, "revoked")), Level.RED, "revoked"),
     ("key of luma", luma(access_answer=Access(False, missing=True)), Level.RED, "no key"),
@@ -304,9 +318,9 @@ class QuickDesk(Desk):
 
 
 def run(site: Site, *arguments: str) -> int:
-    desk = QuickDesk(site=site, as_json="--json" in arguments)
+    desk = QuickDesk(site=site)
     desk.stack = site  # type: ignore[assignment]
-    return main(["doctor", *(one for one in arguments if one != "--json")], obj=desk)
+    return main(["doctor", *arguments], obj=desk)
 
 
 def test_the_command_prints_a_line_for_each_check_and_what_to_do(

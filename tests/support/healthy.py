@@ -66,6 +66,7 @@ def healthy() -> Answers:
             "get_function_concurrency": {},
             "get_account_settings": {"AccountLimit": {"ConcurrentExecutions": 1000}},
         },
+        "secretsmanager": {"get_secret_value": {"SecretString": "{}"}},
         "scheduler": {"get_schedule": {"State": "ENABLED"}},
         "logs": {"filter_log_events": {"events": [swept]}},
         "sns": {"get_topic_attributes": {"Attributes": {"SubscriptionsConfirmed": "2"}}},
