@@ -1,0 +1,89 @@
+"""Pictures of the terminal for the documentation, from a real run on the stack of `make up`.
+
+python -m local.terminal_pictures      writes docs/cli-drop.svg and docs/cli-jobs.svg
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from cli.desk import Desk
+from cli.files import pairs
+from cli.find import moment, newest
+from cli.follow import Dropped, Lines, look, upload
+from cli.stack import Target
+from cli.views import job_table
+from local.embedded_aws import ROOT
+
+SAMPLE = ROOT / "events" / "lighthouse.jpg"
+DOCS = ROOT / "docs"
+WIDTH = 110
+_PROMPTS = {
+    "lighthouse": {"prompt": "slow push-in, soft light [sim: render=20]"},
+    "harbour": {"prompt": "orbit around the boats [sim: render=45]", "duration": "10s"},
+    "market": {"prompt": "pan to the left [sim: end=moderated]"},
+    "tower": {"prompt": "tilt up", "max_cost_usd": 0.01},
+}
+_SECONDS = 300
+
+
+def main() -> int:
+    desk = Desk(Target(local=True))
+    desk.out = _recorder()
+    with tempfile.TemporaryDirectory() as folder:
+        drops = _drop(desk, Path(folder))
+    lines = Lines(desk, len(drops))
+    frames = list(_frames(desk, drops, lines))
+    command = "dropreel drop summer/ --to summer --watch"
+    _save(f"$ {command}", frames[len(frames) * 2 // 5], "cli-drop.svg")
+    found = list(newest(desk, moment("1d", desk.now)))
+    _save("$ dropreel jobs", job_table(found, desk.now), "cli-jobs.svg")
+    return 0
+
+
+def _drop(desk: Desk, folder: Path) -> list[Dropped]:
+    for name, fields in _PROMPTS.items():
+        (folder / f"{name}.jpg").write_bytes(SAMPLE.read_bytes())
+        (folder / f"{name}.json").write_text(json.dumps(fields))
+    found, _ = pairs([folder], {})
+    return [upload(desk, pair, "summer") for pair in found]
+
+
+def _frames(desk: Desk, drops: list[Dropped], lines: Lines) -> list[str]:
+    """What the terminal shows, second by second."""
+    frames: list[str] = []
+    for _ in range(_SECONDS):
+        for one in drops:
+            look(desk, one)
+        lines.show(drops)
+        screen = _recorder()
+        screen.print(lines.progress.get_renderable())
+        frames.append(screen.export_text(styles=True))
+        if all(one.over for one in drops):
+            break
+        time.sleep(1)
+    return frames
+
+
+def _recorder() -> Console:
+    return Console(record=True, force_terminal=True, width=WIDTH, file=io.StringIO())
+
+
+def _save(command: str, shown: RenderableType, name: str) -> None:
+    screen = _recorder()
+    screen.print(Text(command, style="bold"))
+    screen.print(Text.from_ansi(shown) if isinstance(shown, str) else shown)
+    svg = screen.export_svg(title="dropreel", font_aspect_ratio=0.61)
+    (DOCS / name).write_text(svg, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
