@@ -1,6 +1,6 @@
 """Pictures of the terminal for the documentation, from a real run on the stack of `make up`.
 
-python -m local.terminal_pictures      writes docs/cli-drop.svg and docs/cli-jobs.svg
+python -m local.terminal_pictures      writes docs/cli-drop.svg, cli-jobs.svg and cli-doctor.svg
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from cli.commands.doctor import examined, shown, total
 from cli.desk import Desk
 from cli.files import pairs
 from cli.find import moment, newest
@@ -46,6 +47,9 @@ def main() -> int:
     _save(f"$ {command}", frames[len(frames) * 2 // 5], "cli-drop.svg")
     found = list(newest(desk, moment("1d", desk.now)))
     _save("$ dropreel jobs", job_table(found, desk.now), "cli-jobs.svg")
+    health = [*examined(desk)]
+    parts = [*map(shown, health), Text(total(health))]
+    _save("$ dropreel doctor", Group(*parts), "cli-doctor.svg")
     return 0
 
 

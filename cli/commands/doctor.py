@@ -9,18 +9,20 @@ from typing import Annotated, Any
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.padding import Padding
+from rich.console import RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from cli.checks.every import CHECKS, SELF_TEST
 from cli.checks.visit import Check, Visit, examine, red, worst
 from cli.desk import Desk, desk_of
 from cli.errors import CommandError, Exit
+from cli.views import plain
 from dropreel.mail.message import one_line
 from dropreel.providers.checkup import Finding, Level
 
 _MARKS = {Level.GREEN: "✓", Level.YELLOW: "!", Level.RED: "✗"}
-_NAME_WIDE = 20
+_NAME_WIDE = 21
 
 Line = tuple[Check, Finding]
 
@@ -38,20 +40,21 @@ def doctor(
     """
     desk = desk_of(context)
     lines: list[Line] = []
-    for line in _lines(desk, self_test=self_test):
+    for line in examined(desk, self_test=self_test):
         lines.append(line)
         if not desk.as_json:
-            _print(desk, line)
+            desk.out.print(shown(line))
     level = worst([finding for _, finding in lines])
     if desk.as_json:
         desk.print_json({"level": level, "checks": [_facts(line) for line in lines]})
     else:
-        desk.say(_total(lines))
+        desk.say(total(lines))
     if level is Level.RED:
         raise typer.Exit(Exit.NOT_MADE)
 
 
-def _lines(desk: Desk, *, self_test: bool) -> Iterator[Line]:
+def examined(desk: Desk, *, self_test: bool = True) -> Iterator[Line]:
+    """The findings, each as soon as it is there."""
     try:
         visit = Visit(desk.stack, now=lambda: desk.now, sleep=time.sleep)
     except (CommandError, BotoCoreError, ClientError) as error:
@@ -63,16 +66,19 @@ def _lines(desk: Desk, *, self_test: bool) -> Iterator[Line]:
     yield from examine(visit, [one for one in CHECKS if self_test or one is not SELF_TEST])
 
 
-def _print(desk: Desk, line: Line) -> None:
+def shown(line: Line) -> RenderableType:
     check, finding = line
-    mark = Text(f"{_MARKS[finding.level]} {check.name:<{_NAME_WIDE}}", style=finding.level.value)
-    desk.out.print(mark + Text(one_line(finding.words), style="default"), soft_wrap=True)
+    row = Table.grid(padding=(0, 1, 0, 0))
+    row.add_column(width=_NAME_WIDE, no_wrap=True)
+    row.add_column(overflow="fold")
+    mark = Text(f"{_MARKS[finding.level]} {check.name}", style=finding.level.value)
+    row.add_row(mark, plain(finding.words))
     if finding.todo:
-        todo = Text(f"→ {finding.todo}", style="dim")
-        desk.out.print(Padding(todo, (0, 0, 0, _NAME_WIDE + 2)))
+        row.add_row("", Text(f"→ {finding.todo}", style="dim"))
+    return row
 
 
-def _total(lines: list[Line]) -> str:
+def total(lines: list[Line]) -> str:
     counts = Counter(finding.level for _, finding in lines)
     return f"{len(lines)} checks: " + ", ".join(f"{counts[level]} {level}" for level in Level)
 
