@@ -166,10 +166,10 @@ class Fal:
         return search.ids()
 
     def access(self) -> Access:
-        """fal answers 401 to a wrong key and 404 of a request that is not; only some keys may
-        list requests."""
+        """fal answers 401 to a wrong key, and something else of a request that there is not.
+        Only some keys may list requests."""
         reply = self._queue.call("GET", *self._app, "requests", _NO_REQUEST, "status")
-        known = isinstance(reply, Answer) and reply.status == 404
+        known = isinstance(reply, Answer) and reply.status in (400, 404, 422)
         found = Access(accepted=True) if known else access_outcome(reply)
         if not found.accepted:
             return found
