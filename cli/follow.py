@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
@@ -16,11 +16,11 @@ from rich.text import Text
 
 from cli.desk import Desk
 from cli.facts import Facts, colour, spent, summary, usd, word
-from cli.files import Pair
+from cli.files import Files
 from cli.views import job_table, plain
-from dropreel.drops.pairing import SIDECAR_ENDING
+from dropreel.drops.pairing import is_image
 from dropreel.jobs.job import ENDS, Job, State, from_iso
-from dropreel.jobs.naming import output_folder, stem
+from dropreel.jobs.naming import output_folder
 from dropreel.ledger.newest import NewestDrops
 from dropreel.ledger.runtimes import MeasuredRuntimes
 from dropreel.steps.watch import kind_of
@@ -51,22 +51,24 @@ class Dropped:
         return {"image": self.key, "jobs": jobs, "rejected": self.rejection or None}
 
 
-def upload(desk: Desk, pair: Pair, folder: str) -> Dropped:
-    """Put both files into the inbox, the sidecar first."""
-    s3, bucket = desk.stack.client("s3"), desk.stack.outputs["InboxBucketName"]
+def upload(desk: Desk, files: Files, folder: str) -> list[Dropped]:
+    """Put all files into the inbox, the images last. Returns the images that clips are made of."""
     prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
-    key, sidecar = f"{prefix}{pair.key}", pair.sidecar_bytes()
-    if sidecar is not None:
-        own = (
-            pair.sidecar.name
-            if pair.sidecar
-            else f"{PurePosixPath(stem(key)).name}{SIDECAR_ENDING}"
-        )
-        name = f"{key.rpartition('/')[0]}/{own}".lstrip("/")
-        s3.put_object(Bucket=bucket, Key=name, Body=sidecar)
-    with pair.image.open("rb") as body:
+    for key in sorted(files.contents, key=is_image):
+        _put(desk, f"{prefix}{key}", files.contents[key])
+    s3, bucket = desk.stack.client("s3"), desk.stack.outputs["InboxBucketName"]
+    keys = [f"{prefix}{key}" for key in files.images]
+    times = [s3.head_object(Bucket=bucket, Key=key)["LastModified"] for key in keys]
+    return [Dropped(key, at) for key, at in zip(keys, times, strict=True)]
+
+
+def _put(desk: Desk, key: str, content: Path | bytes) -> None:
+    s3, bucket = desk.stack.client("s3"), desk.stack.outputs["InboxBucketName"]
+    if isinstance(content, bytes):
+        s3.put_object(Bucket=bucket, Key=key, Body=content)
+        return
+    with content.open("rb") as body:
         s3.put_object(Bucket=bucket, Key=key, Body=body)
-    return Dropped(key, s3.head_object(Bucket=bucket, Key=key)["LastModified"])
 
 
 def follow(desk: Desk, drops: Sequence[Dropped], timeout_s: float) -> bool:
@@ -92,7 +94,8 @@ def look(desk: Desk, drop: Dropped) -> None:
     ledger, bucket = desk.container.ledger, desk.stack.outputs["InboxBucketName"]
     if not drop.jobs:
         newest = NewestDrops(desk.container.table).read(bucket, drop.key)
-        named = [value for name, value in newest.item.items() if name.startswith(_TAKE)]
+        noted = [value for name, value in newest.item.items() if name.startswith(_TAKE)]
+        named = dict.fromkeys(job_id for value in noted for job_id in str(value).split())
         found = [job for job in map(ledger.get, named) if job]
         drop.jobs = [job for job in found if from_iso(job.dropped_at) >= drop.at]
         drop.rejection = "" if drop.jobs else _rejection(desk, drop)

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from cli.commands.doctor import examined, shown, total
 from cli.desk import Desk
-from cli.files import pairs
+from cli.files import Files
 from cli.find import moment, newest
 from cli.follow import Dropped, Lines, look, upload
 from cli.stack import Target
@@ -57,8 +57,7 @@ def _drop(desk: Desk, folder: Path) -> list[Dropped]:
     for name, fields in _PROMPTS.items():
         (folder / f"{name}.jpg").write_bytes(SAMPLE.read_bytes())
         (folder / f"{name}.json").write_text(json.dumps(fields))
-    found, _ = pairs([folder], {})
-    return [upload(desk, pair, "summer") for pair in found]
+    return upload(desk, Files.of([folder], {}), "summer")
 
 
 def _frames(desk: Desk, drops: list[Dropped], lines: Lines) -> list[str]:

@@ -16,7 +16,7 @@ from cli.commands.money import caps_of
 from cli.desk import Desk, desk_of
 from cli.errors import CommandError, Exit
 from cli.facts import usd
-from cli.files import Checked, Pair, check, pairs
+from cli.files import Checked, Files, check_all
 from cli.follow import follow, upload
 from cli.views import plain, table
 from dropreel.drops.sidecar import Sidecar
@@ -46,8 +46,8 @@ def lint(
     Example: dropreel lint shots/
     """
     desk = desk_of(context)
-    found, alone = pairs(paths, _fields(prompt, fields))
-    checked = [check(pair, _known(providers), PriceList()) for pair in found] + alone
+    files = Files.of(paths, _fields(prompt, fields))
+    checked = check_all(files, _known(providers), PriceList())
     desk.show(_report(checked), lambda: _lint_view(checked))
     _end_if_wrong(checked)
 
@@ -63,8 +63,7 @@ def estimate(
     Example: dropreel estimate shots/ --set resolution=1080p
     """
     desk = desk_of(context)
-    found, alone = pairs(paths, _fields(prompt, fields))
-    checked = _checked(desk, found) + alone
+    checked = _checked(desk, Files.of(paths, _fields(prompt, fields)))
     total, caps = _total(checked), caps_of(desk)
     facts = {**_report(checked), "total_usd": total, "caps": caps}
     desk.show(facts, lambda: _estimate_view(checked, total, caps))
@@ -86,15 +85,16 @@ def drop(
     Example: dropreel drop lighthouse.jpg --prompt "slow push-in" --watch
     """
     desk = desk_of(context)
-    found, alone = pairs(paths, _fields(prompt, fields))
-    checked = _checked(desk, found) + alone
+    files = Files.of(paths, _fields(prompt, fields))
+    checked = _checked(desk, files)
     if not checked:
         raise CommandError("no image here")
     if any(one.problems for one in checked):
         desk.show(_report(checked), lambda: _lint_view(checked))
         raise CommandError("nothing was dropped: correct these files first")
-    desk.ask(f"Drop {len(found)} images, for about {usd(_total(checked))} in all?")
-    drops = [upload(desk, pair, to) for pair in found]
+    clips = sum(len(one.clips) for one in checked)
+    desk.ask(f"Order {clips} clips, for about {usd(_total(checked))} in all?")
+    drops = upload(desk, files, to)
     if not watch:
         keys = [one.key for one in drops]
         desk.show({"dropped": keys}, lambda: plain(f"Dropped {', '.join(keys)}."))
@@ -126,16 +126,16 @@ def _known(providers: str) -> list[str]:
     return names
 
 
-def _checked(desk: Desk, found: list[Pair]) -> list[Checked]:
+def _checked(desk: Desk, files: Files) -> list[Checked]:
     """As the stack would decide."""
     settings = desk.container.settings(RetrySettings)
     cap = desk.container.settings(CapSettings).job_cap_usd
     prices = PriceList(settings.price_overrides)
-    return [check(pair, settings.providers, prices, cap) for pair in found]
+    return check_all(files, settings.providers, prices, cap)
 
 
 def _total(checked: Sequence[Checked]) -> Decimal:
-    return sum((one.price or Decimal(0) for one in checked), Decimal(0))
+    return sum((one.price for one in checked), Decimal(0))
 
 
 def _report(checked: Sequence[Checked]) -> dict[str, Any]:
@@ -152,11 +152,11 @@ def _lint_view(checked: Sequence[Checked]) -> RenderableType:
     lines: list[Text] = []
     for one in checked:
         lines += [
-            Text.assemble((str(one.file), "bold"), ": ", ("error", "red"), f": {problem}")
+            Text.assemble((one.file, "bold"), ": ", ("error", "red"), f": {problem}")
             for problem in one.problems
         ]
         lines += [
-            Text.assemble((str(one.file), "bold"), ": ", ("advice", "yellow"), f": {text}")
+            Text.assemble((one.file, "bold"), ": ", ("advice", "yellow"), f": {text}")
             for text in one.advice
         ]
     wrong = sum(bool(one.problems) for one in checked)
@@ -168,11 +168,14 @@ def _estimate_view(
 ) -> RenderableType:
     shown = table("", "image", "provider", "settings", "price", "remarks")
     for one in checked:
-        facts = one.facts()
-        remarks = [str(problem) for problem in one.problems] or list(one.advice)
-        price = usd(one.price, real=False) if one.choice else ""
-        cells = (facts["provider"] or "", facts["settings"] or "", price, "; ".join(remarks))
-        shown.add_row(*map(plain, (one.file, *cells)))
+        remarks = "; ".join([*map(str, one.problems), *one.advice])
+        for clip in one.clips:
+            price = usd(clip.price, real=False)
+            shown.add_row(
+                *map(plain, (one.file, clip.choice.provider, clip.settings, price, remarks))
+            )
+        if not one.clips:
+            shown.add_row(*map(plain, (one.file, "", "", "", remarks)))
     lines = [plain(f"In all about {usd(total)}.")]
     for cap in caps:
         left = max(Decimal(0), cap["cap_usd"] - cap["committed_usd"])

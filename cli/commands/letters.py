@@ -13,11 +13,12 @@ from rich.console import Group
 from cli.desk import Desk, desk_of
 from cli.errors import Exit
 from cli.views import plain, table
-from dropreel.drops.pairing import is_image, sidecar_of
+from dropreel.drops.inbox import Drop, Inbox
 from dropreel.jobs.job import State
 from dropreel.ledger.newest import NewestDrops
 from dropreel.steps.finalize import Finalize
 from dropreel.steps.lost_order import find_lost_orders
+from dropreel.steps.missed_drops import MissedDrops
 from dropreel.steps.outcomes import DropEvent, FinalizeEvent
 
 _QUEUES = {"drops": "IngestDeadLetterQueueUrl", "events": "EventsDeadLetterQueueUrl"}
@@ -182,21 +183,33 @@ def sync(
 
 
 def _unseen(desk: Desk, prefix: str) -> Iterator[str]:
-    """Pairs of which nothing was ever decided."""
-    bucket = desk.stack.outputs["InboxBucketName"]
-    newest = NewestDrops(desk.container.table)
-    keys = set(_keys(desk, bucket, prefix))
-    for key in sorted(keys):
-        paired = is_image(key) and sidecar_of(key, keys)
-        if paired and not newest.read(bucket, key).versions[0]:
-            yield key
+    """Files that nobody has decided on, by the same comparison as that of the sweep."""
+    missed = _missed_drops(desk)
+    for page in _pages(missed.inbox):
+        keys = [drop.key for drop in page]
+        for drop in page:
+            if drop.key.startswith(prefix) and not missed.was_seen(drop, keys):
+                yield drop.key
 
 
-def _keys(desk: Desk, bucket: str, prefix: str) -> Iterator[str]:
-    pages = desk.stack.client("s3").get_paginator("list_objects_v2")
-    for page in pages.paginate(Bucket=bucket, Prefix=prefix):
-        for item in page.get("Contents", []):
-            yield item["Key"]
+def _missed_drops(desk: Desk) -> MissedDrops:
+    container, outputs = desk.container, desk.stack.outputs
+    return MissedDrops(
+        inbox=Inbox(container.client("s3"), outputs["InboxBucketName"]),
+        table=container.table,
+        newest=NewestDrops(container.table),
+        send_once=container.send_once,
+        queue=container.client("sqs"),
+        queue_url=outputs["IngestQueueUrl"],
+        now=container.now,
+    )
+
+
+def _pages(inbox: Inbox) -> Iterator[list[Drop]]:
+    after = ""
+    while page := inbox.page(after):
+        yield page
+        after = page[-1].key
 
 
 def _unknown(desk: Desk) -> Iterator[dict[str, Any]]:

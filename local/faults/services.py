@@ -226,9 +226,3 @@ class Secrets:
 
     def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:
         return {"ARN": SecretId, "SecretString": self._text}
-
-
-def created(key: str) -> str:
-    """What EventBridge says of an upload to the inbox."""
-    detail = {"bucket": {"name": "inbox"}, "object": {"key": key}}
-    return json.dumps({"detail-type": "Object Created", "detail": detail})

@@ -27,12 +27,12 @@ def test_good_files_pass_and_bad_ones_are_told_all_at_once(terminal: Terminal, s
     assert terminal.run("lint", str(shot)).code == 0
     (shot.parent / "b.png").write_bytes(b"no picture")
     (shot.parent / "b.json").write_text('{"promt": "x", "duration": "7s"}')
-    (shot.parent / "c.json").write_text("{}")
+    (shot.parent / "c.json").write_text('{"loop": "perhaps"}')
     said = terminal.run("lint", str(shot.parent), "--json")
     wrong = {Path(one["file"]).name: one["problems"] for one in said.json["files"]}
     assert (said.code, said.json["ok"], wrong["a.jpg"]) == (2, False, [])
     assert {problem["field"] for problem in wrong["b.png"]} >= {'"promt"', "duration", "image"}
-    assert {problem["field"] for problem in wrong["c.json"]} == {"image", "prompt"}
+    assert {problem["field"] for problem in wrong["c.json"]} == {"image", "loop"}
     assert "3 files checked, 2 with errors" in terminal.run("lint", str(shot.parent)).out
 
 
@@ -40,8 +40,20 @@ def test_a_prompt_and_fields_count_more_than_the_sidecar(terminal: Terminal, sho
     said = terminal.run(
         "estimate", str(shot), "--set", "resolution=1080p", "--set", "duration=10", "--json"
     ).json
-    assert said["files"][0]["settings"].startswith("10s 1080p ")
+    (clip,) = said["files"][0]["clips"]
+    assert clip["settings"].startswith("10s 1080p ")
     assert said["total_usd"] == said["files"][0]["estimate_usd"] > 0
+
+
+def test_all_that_a_folder_says_is_read_as_in_the_inbox(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "defaults.json").write_text('{"prompt": "pan", "resolution": "720p"}')
+    (tmp_path / "x.jpg").write_bytes(picture())
+    (tmp_path / "x.json").write_text('{"takes": [{"duration": "10s"}, {"provider": "fal"}]}')
+    (one,) = terminal.run("estimate", str(tmp_path), "--json").json["files"]
+    assert [(clip["provider"], clip["settings"]) for clip in one["clips"]] == [
+        ("luma", "10s 720p 16:9"),
+        ("fal", "5s 720p 16:9"),
+    ]
 
 
 @pytest.mark.parametrize("words", [["--set", "resolution"], ["--set", "colour=red"]])

@@ -153,7 +153,7 @@ FENCES = (
     ),
     Fence(
         "who answers for a job was not overtaken",
-        ("ledger/jobs.py:Ledger.take_charge", "ledger/jobs.py:Ledger.give_up_watching"),
+        ("ledger/jobs.py:Ledger.note", "ledger/jobs.py:Ledger.give_up_watching"),
         "a job that nobody cares for",
         (
             f"{_OWN}test_nobody_takes_charge_of_a_job_that_has_moved_on",
@@ -249,7 +249,7 @@ FENCES = (
     ),
     Fence(
         "only an order that an operator has named is corrected",
-        ("ledger/jobs.py:Ledger.correct_order",),
+        (),
         "a paid clip that nobody fetches",
         (f"{_RESUME}test_an_order_that_the_provider_has_confirmed_is_not_replaced",),
     ),
@@ -271,8 +271,6 @@ FENCES = (
         "no order begins of a job that is cancelled, and its mark is not lost",
         (
             "ledger/jobs.py:_wanted",
-            "ledger/jobs.py:Ledger.request_cancel",
-            "ledger/jobs.py:Ledger.note_cancel_answer",
             "steps/cancel.py:Cancel._mark",
         ),
         "a clip that nobody wants any more, and pays for",
@@ -285,7 +283,6 @@ FENCES = (
     Fence(
         "an operator starts only what has ended unpaid, once",
         (
-            "ledger/jobs.py:Ledger.start_again",
             "steps/retry.py:Retry.plan",
             "steps/retry.py:Retry.handle",
             "steps/retry.py:Retry._obstacle",

@@ -137,7 +137,7 @@ def frees_the_money_of_lost_orders(patch: Patch) -> None:
 
 def hands_lost_orders_on(patch: Patch) -> None:
     def lost(self: Generate, job: Job, failure: JobFailure) -> GenerateOutcome:
-        moved = self.rules.next_provider(job, FailureKind.UNREACHABLE)
+        moved = self.allowance.rules.next_provider(job, FailureKind.UNREACHABLE)
         if moved is None:
             return _lost(self, job, failure)
         return self._hand_over(job, moved, job.released())

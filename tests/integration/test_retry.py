@@ -101,14 +101,15 @@ def test_a_provider_that_is_not_in_use_any_more_gets_no_job(aws: Aws, retry: Ret
 
 
 def test_of_two_who_start_a_job_again_one_does(
-    aws: Aws, retry: Retry, monkeypatch: pytest.MonkeyPatch
+    aws: Aws, retry: Retry, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended = refused(aws)
     retry.handle(ended.job_id)
-    monkeypatch.setattr(aws.ledger, "require", lambda _: ended)
+    clock.pass_time(seconds=1)
+    monkeypatch.setattr(Retry, "plan", lambda self, _: self._next_run(ended))
     with pytest.raises(OperatorError, match="just been started by somebody else"):
         retry.handle(ended.job_id)
-    assert len(aws.executions()) == 1
+    assert (len(aws.executions()), aws.ledger.require(ended.job_id).run) == (1, 2)
 
 
 def test_a_job_that_was_handed_on_begins_again_at_its_first_provider(

@@ -49,6 +49,9 @@ def policies(template: Document) -> Iterator[tuple[str, Any]]:
         for owner, part in properties(template, kind).items():
             for policy in listed(part.get("Policies", [])):
                 yield owner, policy
+    for part in properties(template, "AWS::IAM::Policy").values():
+        for role in part["Roles"]:
+            yield role["Ref"].removesuffix("Role"), part["PolicyDocument"]
 
 
 def grants(template: Document) -> list[Grant]:
@@ -135,6 +138,10 @@ ALLOWED_AT_CLIPS = {
         ("s3:PutObject", "${ClipsBucket.Arn}/thumbnails/*"),
     },
     "WidgetFunction": {("s3:GetObject", "${ClipsBucket.Arn}/thumbnails/*")},
+    "ViewFunction": {
+        ("s3:GetObject", f"${{ClipsBucket.Arn}}/{folder}/*")
+        for folder in ("clips", "sources", "thumbnails")
+    },
     "RenderStateMachine": set(),
 }
 
@@ -180,6 +187,7 @@ AT_THE_TOPICS = {
     ("FinalizeFunction", "sns:Publish", "ResultsTopic"),
     ("FinalizeFunction", "sns:Publish", "OperatorsTopic"),
     ("GenerateFunction", "sns:Publish", "OperatorsTopic"),
+    ("GenerateFunction", "sns:Publish", "ResultsTopic"),
     ("SweepFunction", "sns:Publish", "OperatorsTopic"),
     ("SweepFunction", "sns:Publish", "ResultsTopic"),
     ("SweepFunction", "sns:GetTopicAttributes", "ResultsTopic"),
@@ -207,6 +215,42 @@ def more_than_the_newest_jobs(template: Document) -> list[str]:
         and grant.concerns("LedgerTable")
         and (grant.action, grant.resource) != ("dynamodb:Query", index)
         and (grant.action, grant.condition) != ("dynamodb:GetItem", pause)
+    ]
+
+
+AT_THE_PAGES = {
+    ("dynamodb:GetItem", "LedgerTable"),
+    ("dynamodb:Query", "${LedgerTable.Arn}/index/folders"),
+    ("secretsmanager:GetSecretValue", "PageKeySecret"),
+}
+
+
+def more_than_pages_show(template: Document) -> list[str]:
+    """`view` stands in the internet: it reads jobs, their pictures and the key of links."""
+    jobs = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "JOB#*"}}
+    return [
+        str(grant)
+        for grant in grants(template)
+        if grant.owner == "ViewFunction"
+        and not grant.concerns("ClipsBucket")
+        and (
+            (grant.action, grant.resource.get("Fn::Sub") or next(iter(names_in(grant.resource))))
+            not in AT_THE_PAGES
+            or (grant.action == "dynamodb:GetItem" and grant.condition != jobs)
+        )
+    ]
+
+
+def reading_the_page_key(template: Document) -> list[str]:
+    """Only those that make links or open them."""
+    return [
+        str(grant)
+        for grant in grants(template)
+        if grant.concerns("PageKeySecret")
+        and (
+            grant.owner not in ("FinalizeFunction", "ViewFunction")
+            or grant.action != "secretsmanager:GetSecretValue"
+        )
     ]
 
 

@@ -14,12 +14,14 @@ from tests.template.permissions import (
     changing_what_is_stored,
     grants,
     more_at_the_clips,
+    more_than_pages_show,
     more_than_the_newest_jobs,
     open_actions,
     open_resources,
     open_to_the_world,
     others_policies,
     reading_the_keys,
+    reading_the_page_key,
     ready_made,
     starting_workflows,
     writing_mails,
@@ -46,6 +48,8 @@ POLL = statement_of("PollFunction", 0)
 START = statement_of("SubmitFunction", index_of("SubmitFunction", "states:StartExecution"))
 PUBLISH = statement_of("GenerateFunction", index_of("GenerateFunction", "sns:Publish"))
 NEWEST = statement_of("WidgetFunction", index_of("WidgetFunction", "dynamodb:Query"))
+PAGE_KEY = ("Resources", "PageKeyPolicy", "Properties")
+PAGES = statement_of("ViewFunction", 1)
 ALL_CLIPS = {"Fn::Sub": "${ClipsBucket.Arn}/*"}
 INTO_QUEUE = ("Resources", "QueuesPolicy", "Properties", "PolicyDocument", "Statement", 0)
 SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
@@ -71,6 +75,12 @@ SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
     (writing_mails, (*PUBLISH, "Resource"), [{"Ref": "ResultsTopic"}]),
     (more_than_the_newest_jobs, (*NEWEST, "Resource"), {"Fn::GetAtt": ["LedgerTable", "Arn"]}),
     (more_than_the_newest_jobs, (*NEWEST, "Action"), ["dynamodb:Query", "dynamodb:PutItem"]),
+    (more_than_pages_show, (*PAGES, "Action"), ["dynamodb:Query", "dynamodb:PutItem"]),
+    (more_than_pages_show, (*PAGES, "Resource"), {"Fn::GetAtt": ["LedgerTable", "Arn"]}),
+    (more_than_pages_show, (*statement_of("ViewFunction", 0), "Condition"), {}),
+    (more_at_the_clips, (*statement_of("ViewFunction", 2), "Resource"), [ALL_CLIPS]),
+    (reading_the_page_key, (*PAGE_KEY, "Roles"), [{"Ref": "SubmitFunctionRole"}]),
+    (reading_the_page_key, (*READ_INBOX, "Resource"), {"Ref": "PageKeySecret"}),
     (calling_functions, (*POLL, "Action"), "lambda:InvokeFunction"),
     (calling_functions, (*START, "Action"), "lambda:InvokeFunction"),
     (open_to_the_world, (*INTO_QUEUE, "Principal"), "*"),

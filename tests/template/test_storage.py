@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from dropreel.ledger.jobs import NEWEST_INDEX, SUMMARY_FIELDS, UNSETTLED_INDEX
+from dropreel.ledger.jobs import FOLDERS_INDEX, NEWEST_INDEX, SUMMARY_FIELDS, UNSETTLED_INDEX
 from tests.template.stack import GONE, Document, Rule, properties, resources, spoilt
 from tests.template.stack import template as load
 
 DATA = ("AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SecretsManager::Secret")
+PAGE_KEY = "PageKeySecret"  # with it links are lost that lead to the stack, and nothing else
 PRIVATE = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 
 
@@ -88,6 +89,7 @@ def lost_with_the_stack(template: Document) -> list[str]:
         name
         for kind in DATA
         for name, resource in resources(template, kind).items()
+        if name != PAGE_KEY
         if resource.get("DeletionPolicy") not in ("Retain", "RetainExceptOnCreate")
         or resource.get("UpdateReplacePolicy") != "Retain"
     ]
@@ -168,7 +170,7 @@ def test_what_is_kept_badly_is_noticed(rule: Rule, path: tuple[str | int, ...], 
 
 def test_there_are_two_buckets_a_table_and_a_secret(template: Document) -> None:
     kept = [name for kind in DATA for name in resources(template, kind)]
-    assert kept == ["InboxBucket", "ClipsBucket", "LedgerTable", "ProviderKeysSecret"]
+    assert kept == ["InboxBucket", "ClipsBucket", "LedgerTable", "ProviderKeysSecret", PAGE_KEY]
 
 
 def test_tls_is_asked_for_unless_somebody_says_otherwise(template: Document) -> None:
@@ -182,7 +184,7 @@ def test_the_table_has_the_keys_that_the_ledger_uses(template: Document) -> None
     keys = [(key["AttributeName"], key["KeyType"]) for key in table["KeySchema"]]
     assert keys == [("pk", "HASH"), ("sk", "RANGE")]
     assert table["BillingMode"] == "PAY_PER_REQUEST"
-    unsettled, newest = table["GlobalSecondaryIndexes"]
+    unsettled, newest, folders = table["GlobalSecondaryIndexes"]
     keys = [(key["AttributeName"], key["KeyType"]) for key in unsettled["KeySchema"]]
     assert keys == [(UNSETTLED_INDEX, "HASH"), ("created_at", "RANGE")]
     assert unsettled["IndexName"] == UNSETTLED_INDEX
@@ -190,3 +192,7 @@ def test_the_table_has_the_keys_that_the_ledger_uses(template: Document) -> None
     assert keys == [("month", "HASH"), ("created_at", "RANGE")]
     assert newest["IndexName"] == NEWEST_INDEX
     assert newest["Projection"]["NonKeyAttributes"] == [*SUMMARY_FIELDS]
+    assert folders["IndexName"] == FOLDERS_INDEX
+    keys = [(key["AttributeName"], key["KeyType"]) for key in folders["KeySchema"]]
+    assert keys == [("folder_id", "HASH"), ("listed_as", "RANGE")]
+    assert folders["Projection"] == {"ProjectionType": "ALL"}

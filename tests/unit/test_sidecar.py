@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropreel.drops.sidecar import MAX_SIDECAR_BYTES, Sidecar, parse_sidecar
+from dropreel.drops.fields import MAX_SIDECAR_BYTES
+from dropreel.drops.sidecar import Sidecar, parse_sidecar
 from dropreel.errors import Problem, RejectedError
-from local.schema import PATH, schema
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -125,20 +125,12 @@ def test_a_prompt_of_the_longest_length_is_taken() -> None:
         ("aspect_ratio", "16x9"),
         ("provider", "sora"),
         ("reference_image_urls", ["http://plain.example/a.png"]),
-        ("reference_image_urls", "https://example.com/a.png"),
     ],
 )
 def test_a_wrong_value_is_told_with_what_is_allowed(field: str, value: Any) -> None:
     problem = problems_of(sidecar(prompt="x", **{field: value}))[field]
     assert problem.allowed
     assert problem.found
-
-
-def test_the_images_own_prompt_is_used_under_the_sidecars() -> None:
-    own = {"prompt": "from the image"}
-    assert parse_sidecar(None, own).prompt == "from the image"
-    assert parse_sidecar(b'{"duration": 10}', own).prompt == "from the image"
-    assert parse_sidecar(b'{"prompt": "from the file"}', own).prompt == "from the file"
 
 
 @given(st.binary(max_size=300))
@@ -156,7 +148,3 @@ def test_no_json_raises_anything_but_a_rejection_of_named_fields(fields: dict[st
     except RejectedError as error:
         assert all(problem.allowed and problem.found for problem in error.problems)
         assert all("\n" not in str(problem) for problem in error.problems)
-
-
-def test_the_committed_schema_is_that_of_the_model() -> None:
-    assert PATH.read_text(encoding="utf-8") == schema()

@@ -52,7 +52,10 @@ class ClipsBucket:
             resolution=settings.resolution,
             duration=settings.duration,
             loop=settings.loop,
-            reference_image_urls=settings.reference_image_urls,
+            reference_image_urls=tuple(
+                place if place.startswith("https://") else self.source_url(place, url_seconds)
+                for place in settings.reference_image_urls
+            ),
         )
 
     def source_url(self, key: str, seconds: int) -> str:
@@ -69,6 +72,14 @@ class ClipsBucket:
                 return False
             raise
         return True
+
+    def page_url(self, key: str, seconds: int, disposition: str = "") -> str:
+        """A presigned address for a browser; `disposition` names the file that is downloaded."""
+        place = {"Bucket": self.bucket, "Key": key}
+        named = {"ResponseContentDisposition": disposition} if disposition else {}
+        return self.client.generate_presigned_url(
+            "get_object", Params={**place, **named}, ExpiresIn=seconds
+        )
 
     def load(self, key: str) -> bytes:
         return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()

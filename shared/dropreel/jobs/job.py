@@ -39,7 +39,10 @@ ENDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ClipSettings:
-    """What the clip shall be: everything that changes the picture, and nothing else."""
+    """What the clip shall be: everything that changes the picture, and nothing else.
+
+    `reference_image_urls` are https addresses, and keys of images that are pinned as the source is.
+    """
 
     prompt: str
     aspect_ratio: str
@@ -124,9 +127,12 @@ class Job:
     to another one. `reservation` is what the job holds of the budget; amount 0 when it cannot cost
     anything any more. `execution` is the one that has taken charge of the job last. `priority`
     orders those who wait for the same provider. `remark` says how a delivered clip differs from
-    its order. `cancel_requested` is when an operator cancelled the job, empty if nobody did, and
-    `cancel_answer` what the provider said to it. `order_named` is the order's ID where an operator
-    has named it.
+    its order. `group` is the one that claimed this run, empty for a job of its own. `waits_until`
+    is the beginning of the day for which the job waits, or has waited, because of the day's cap.
+    `labels` are the dropper's own words; `origins` tells by field from which file its value came;
+    `batch` names the version of a batch file in which the job has its row. `cancel_requested` is
+    when an operator cancelled the job, empty if nobody did, and `cancel_answer` what the provider
+    said to it. `order_named` is the order's ID where an operator has named it.
     """
 
     job_id: str
@@ -160,6 +166,11 @@ class Job:
     cancel_requested: str = ""
     cancel_answer: str = ""
     order_named: str = ""
+    group: str = ""
+    waits_until: str = ""
+    labels: tuple[str, ...] = ()
+    origins: Mapping[str, str] = field(default_factory=dict)
+    batch: str = ""
 
     def ordering(self, asked_at: str) -> tuple[Attempt, ...]:
         """The attempts with a new one; a try at a busy provider is replaced, not kept."""
@@ -183,10 +194,12 @@ class Job:
             return {}
         return {"reservation": self.reservation.of(0 * self.reservation.amount_usd)}
 
-    def came_to_nothing(self, outcome: str, reason: str = "") -> dict[str, Any]:
-        """Facts of an order that made nothing: its money is free, and the attempt says why."""
-        attempts = self.attempted(outcome=str(outcome), reason=reason)
-        return {**self.released(), "attempts": attempts}
+    def kept(self) -> dict[str, Any]:
+        """Facts of a job that made nothing and is to be ordered again.
+
+        One of a group keeps its money, which was set aside for all or none.
+        """
+        return {} if self.group else self.released()
 
     @property
     def is_unbilled(self) -> bool:

@@ -56,6 +56,23 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
+class Put:
+    """A whole item, written over what lies there if `condition` holds."""
+
+    key: str
+    item: Mapping[str, Any]
+    condition: ConditionBase
+
+    def request(self, table: str) -> dict[str, Any]:
+        stored = {name: _stored(value) for name, value in self.item.items()}
+        return {
+            "TableName": table,
+            "Item": {**stored, **_key(self.key)},
+            **_expression(self.condition, {}, {}),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Delete:
     """The deletion of an item that must be there."""
 
@@ -70,7 +87,7 @@ class Check:
     condition: ConditionBase
 
 
-Write = Update | Delete | Check
+Write = Update | Put | Delete | Check
 
 
 class Table:
@@ -90,10 +107,6 @@ class Table:
     def get(self, key: str) -> Item | None:
         answer = self._client.get_item(TableName=self._name, Key=_key(key), ConsistentRead=True)
         return plain(answer["Item"]) if "Item" in answer else None
-
-    def put_new(self, key: str, item: Mapping[str, Any]) -> bool:
-        """Write `item` unless there is one under this key. Returns whether it was written."""
-        return self.put(key, item, Attr("pk").not_exists())
 
     def put(
         self,
@@ -150,6 +163,8 @@ class Table:
         match write:
             case Update():
                 return {"Update": write.request(self._name)}
+            case Put():
+                return {"Put": write.request(self._name)}
             case Check(key, condition):
                 return {"ConditionCheck": self._conditioned(key, condition)}
             case Delete(key):
@@ -179,16 +194,29 @@ class Table:
         }
 
     def query_index(
-        self, index: str, attribute: str, value: str, *, newest_first: bool = False
+        self,
+        index: str,
+        attribute: str,
+        value: str,
+        *,
+        newest_first: bool = False,
+        begins: tuple[str, str] | None = None,
     ) -> Iterator[Item]:
-        """The items of an index, oldest first unless asked (as far as the index knows)."""
+        """The items of an index, oldest first unless asked (as far as the index knows).
+
+        `begins`: the name of the index's second key, and what it has to begin with.
+        """
+        names, values, test = {"#a": attribute}, {":v": {"S": value}}, "#a = :v"
+        if begins:
+            names["#b"], values[":b"] = begins[0], {"S": begins[1]}
+            test += " AND begins_with(#b, :b)"
         order: dict[str, Any] = {"ScanIndexForward": False} if newest_first else {}
         pages = self._client.get_paginator("query").paginate(
             TableName=self._name,
             IndexName=index,
-            KeyConditionExpression="#a = :v",
-            ExpressionAttributeNames={"#a": attribute},
-            ExpressionAttributeValues={":v": {"S": value}},
+            KeyConditionExpression=test,
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
             **order,
         )
         for page in pages:

@@ -83,10 +83,15 @@ class Cancel:
                 why = _SETTLE_FIRST if unknown else f"it is {job.state} already"
                 raise OperatorError(f"job {job_id} cannot be cancelled: {why}")
             try:
-                return self.ledger.request_cancel(job, utc_iso(self.now()))
+                return self._marked(job)
             except LedgerConflictError:
                 continue
         raise OperatorError(f"job {job_id} moves on all the time: try again")
+
+    def _marked(self, job: Job) -> Job:
+        if job.cancel_requested:
+            return job
+        return self.ledger.note(job, cancel_requested=utc_iso(self.now()))
 
     def _resume(self, job: Job) -> None:
         """Nobody works on a stalled job: an execution asks the provider once more, and ends it."""
@@ -106,7 +111,7 @@ def ask_provider(ledger: Ledger, job: Job, provider: Provider) -> Job:
     if answer is CancelOutcome.NO_ANSWER:
         return job
     try:
-        return ledger.note_cancel_answer(job, answer.value)
+        return ledger.note(job, cancel_answer=answer.value)
     except LedgerConflictError:  # the next poll asks and notes
         return ledger.require(job.job_id)
 

@@ -70,9 +70,19 @@ class Word:
     def _follow_order(self, job: Job, named: str) -> Job:
         deadline = self._new_deadline()
         if job.state not in _OPEN:
-            return self.ledger.correct_order(job, named, deadline)
+            return self._correct(job, named, deadline)
         by_hand = "" if self.said.listed else named
         return follow_found_order(self.ledger, job, named, deadline, order_named=by_hand)
+
+    def _correct(self, job: Job, named: str, deadline: str) -> Job:
+        attempts = job.attempted(provider_job_id=named)
+        return self.ledger.note(
+            job,
+            provider_job_id=named,
+            order_named=named,
+            deadline_at=deadline,
+            attempts=attempts,
+        )
 
     def _nothing_made(self, job: Job) -> Job:
         failure = JobFailure.of(FailureKind.NOTHING_MADE, "an operator found no order")

@@ -1,7 +1,8 @@
 """An operator starts a job again that ended unpaid: the same files, without another upload.
 
 Invariant: only what a new drop of the same files could start again is started (`may_start_again`),
-as the next run, in one conditional write. So it is ordered at most once more, within the caps.
+as the next run, in the way in which a new drop is claimed. So it is ordered at most once more,
+within the caps.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class Retry:
         """Start the next run. Raises OperatorError where that cannot be."""
         again = self.plan(job_id)
         self._pin_anew(again)
-        if not self.ledger.start_again(self.ledger.require(job_id), again):
+        if self.ledger.claim(again) != again:
             raise OperatorError(f"job {job_id} has just been started by somebody else")
         try:
             self.workflow.start_execution(
@@ -103,7 +104,7 @@ class Retry:
             return "its mail is still to be sent. Try again in a minute."
         newest = self.newest.of(ended.source)
         if newest.replaces(ended):
-            return f"newer files of its image are job {newest.job_of(ended)}."
+            return f"newer files of its image are job {', '.join(newest.jobs_of(ended))}."
         if _first_provider(ended) not in self.settings.providers:
             return f"{_first_provider(ended)} is not in use any more."
         return ""
@@ -124,6 +125,9 @@ class Retry:
             estimate_usd=self.prices.estimate(provider, asked.resolution, asked.duration),
             max_cost_usd=ended.max_cost_usd,
             unconfirmed=unconfirmed(provider, asked, asked.aspect_ratio),
+            labels=ended.labels,
+            origins=ended.origins,
+            batch=ended.batch,
         )
 
     def _pin_anew(self, job: Job) -> None:

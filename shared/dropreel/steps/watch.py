@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dropreel.container import Container
 
 SLOW_ANSWER_S = 40  # the function must have this much time left when it polls again
+DAY = timedelta(days=1)
 _LOOSE_S = 1800  # a job that nobody polled for longer tells nothing
 
 
@@ -37,10 +38,11 @@ class UnpaidSettings(Settings):
 
 
 def waited_enough(job: Job, wait: timedelta, now: datetime, pause: Pause) -> bool:
-    """Whether an unpaid job has waited for longer than `wait`, pauses not counted."""
+    """Whether an unpaid job has waited out trouble for long enough, pauses not counted: for two
+    days at least if some of it is for a new day."""
     begun = from_iso(job.created_at)
     paused = timedelta(seconds=pause.held_up_s(begun.timestamp(), now.timestamp()))
-    return now >= begun + wait + paused
+    return now >= begun + paused + (max(wait, 2 * DAY) if job.waits_until else wait)
 
 
 def kind_of(job: Job) -> Kind:
