@@ -8,6 +8,7 @@ moto, call by call.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local.aws_limits import EXPRESSION_BYTES, ITEM_BYTES, TRANSACTION_BYTES, WRITES
 from local.faults.expressions import (
     ExpressionError,
     Item,
@@ -130,6 +132,8 @@ class Dynamo:
     ) -> Item:
         """A token that was seen before changes nothing more: the first time has done it all."""
         parts = [_part(item) for item in TransactItems]
+        if len(parts) > WRITES.most or _size(TransactItems) > TRANSACTION_BYTES.most:
+            raise _invalid("TransactWriteItems", "too much in one transaction")
         keys = [
             _key(request["Item"] if "Item" in request else request["Key"]) for _, request in parts
         ]
@@ -248,6 +252,8 @@ class Dynamo:
     def _check(
         self, old: Item, request: Mapping[str, Any], test: str, operation: str, update: str = ""
     ) -> None:
+        if max(len(test), len(update)) > EXPRESSION_BYTES.most:
+            raise ExpressionError("the expression is too long")
         used = placeholders(test) | placeholders(update)
         given = {
             *request.get("ExpressionAttributeNames", {}),
@@ -259,6 +265,8 @@ class Dynamo:
             raise _refused(operation, request, old)
 
     def _store(self, item: Item) -> None:
+        if _size(item) > ITEM_BYTES.most:
+            raise ExpressionError("the item is too large")
         key = _key({name: item[name] for name in _ATTRIBUTES})
         self._items[key] = item
         self._to_index.append((self._now(), key, item))
@@ -272,6 +280,11 @@ class Dynamo:
 
 def _key(item: Mapping[str, Any]) -> Key:
     return item["pk"]["S"], item["sk"]["S"]
+
+
+def _size(stored: Any) -> int:
+    """A little more than DynamoDB counts: types and brackets are in it, too."""
+    return len(json.dumps(stored, ensure_ascii=False, default=str).encode())
 
 
 def _part(item: Item) -> tuple[str, Item]:

@@ -108,3 +108,13 @@ class Operator:
         elif tries > 1:
             again = partial(self._run, command, event, done, tries - 1)
             self.timeline.after(AGAIN_S, again)
+
+
+def holds(dynamo: Dynamo) -> list[str]:
+    """Who has a slot, by provider and job."""
+    return [
+        f"{item['pk']['S']} {name}"
+        for item in dynamo.listed("SLOTS#")
+        for name in item
+        if name.startswith("hold_")
+    ]

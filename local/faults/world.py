@@ -17,11 +17,12 @@ from zlib import crc32
 
 from dropreel.ledger.table import plain
 from local.faults.asl import Machine
+from local.faults.drops import created, picture
 from local.faults.dynamo import Dynamo
 from local.faults.expressions import Item
 from local.faults.faults import END, SLEEP_S, Cell, Fault, Kind, Point
 from local.faults.functions import Functions, quiet
-from local.faults.operating import Operator
+from local.faults.operating import Operator, holds
 from local.faults.provider import KEYS, Clock, Providers, note_checkups
 from local.faults.s3 import S3
 from local.faults.scenarios import DROPS, SCENARIOS, Scenario
@@ -35,7 +36,6 @@ from local.faults.services import (
     Thumbnails,
 )
 from local.faults.timeline import Timeline
-from local.faults.uploads import created, picture
 from local.faults.wire import Invocation, Reply, Wire
 from local.faults.workflow import Workflow
 
@@ -92,6 +92,7 @@ class World:
             "lambda": Thumbnails(),
         }
         self._functions = Functions(clients, self.providers, self.clock, self.wire, self._let_pass)
+        self._functions.parameters = SCENARIOS["success"].parameters
         self.machine = machine
         self.workflow = self._new_workflow(1.0)
         self.operator = self._new_operator()
@@ -119,6 +120,14 @@ class World:
         for fault in cell.faults:
             if fault.label == END:
                 self._come_again(fault)
+        return self.story
+
+    def idle(self, sweeps: int) -> Story:
+        """Nothing is dropped, and so many sweeps come and go."""
+        self._reset(Cell("", ""), Scenario(""))
+        for _ in range(sweeps):
+            self.timeline.run(self.timeline.now() + SWEEPS_S[0])
+            self.sweep_now()
         return self.story
 
     @property
@@ -334,13 +343,3 @@ def world(cache: Path | None = None, machine: Machine | None = None) -> Iterator
         if cache is None:
             cache = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="clips-")))
         yield stack.enter_context(closing(World(cache, machine or Machine.read())))
-
-
-def holds(dynamo: Dynamo) -> list[str]:
-    """Who has a slot, by provider and job."""
-    return [
-        f"{item['pk']['S']} {name}"
-        for item in dynamo.listed("SLOTS#")
-        for name in item
-        if name.startswith("hold_")
-    ]

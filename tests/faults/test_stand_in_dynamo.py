@@ -171,7 +171,7 @@ def test_one_item_may_be_in_one_part_of_a_transaction_only() -> None:
         Dynamo().transact_write_items(TransactItems=[part, part])
 
 
-@pytest.mark.parametrize("part", [{"Put": {}}, {"Delete": {}, "Update": {}}])
+@pytest.mark.parametrize("part", [{"ConditionCheck": {}}, {"Delete": {}, "Update": {}}])
 def test_a_transaction_takes_only_the_kinds_of_parts_that_dropreel_uses(
     part: dict[str, Any],
 ) -> None:

@@ -43,6 +43,7 @@ from dropreel.providers.catalog import CATALOG
 from dropreel.providers.checkup import model_finding
 from dropreel.steps.cancel import NEVER_ORDERED
 from dropreel.steps.rejections import NO_IMAGE, made_before
+from tests.golden.groups import group_mails
 from tests.support.aws import make_job
 
 FOLDER = Path(__file__).parent
@@ -252,6 +253,9 @@ def digests() -> Iterator[tuple[str, Mail]]:
     lines = [mail.entry for mail in mails if mail.entry]
     yield "digest", digest(window, lines, PLACE)
     yield "digest of clips alone", digest(window, lines[:3], PLACE)
+    more = [mail.entry for _, mail in group_mails() if mail.entry]
+    alike = [replace(entry, mail_id=f"{n}") for n, entry in enumerate(more)]
+    yield "digest with groups", digest(window, [*lines[:2], *alike], PLACE)
 
 
 def source_of(name: str) -> Source:
@@ -277,7 +281,7 @@ def mails() -> dict[str, Mail]:
     for name, key, error in rejections():
         record = f"clips/campaign/photo/rejected-{'0' * 24}.json"
         found[name] = drop_rejected(key, error.problems, record, PLACE)
-    return found | dict(alerts()) | dict(digests())
+    return found | dict(alerts()) | dict(digests()) | dict(group_mails())
 
 
 def files() -> dict[str, str]:

@@ -32,6 +32,10 @@ def deaf(template: Document) -> list[str]:
     return [name for name, part in found.items() if "FilterPolicy" in part]
 
 
+# They tell results, or look again at a drop.
+QUEUEING = ("SubmitFunction", "GenerateFunction", "FinalizeFunction", "SweepFunction")
+
+
 def sending_to_other_queues(template: Document) -> list[str]:
     return [
         f"{name}: {statement}"
@@ -40,8 +44,7 @@ def sending_to_other_queues(template: Document) -> list[str]:
         for statement in policy["Statement"]
         if "sqs:SendMessage" in str(statement["Action"])
         and (
-            name not in ("SubmitFunction", "FinalizeFunction", "SweepFunction")
-            or statement["Resource"] != {"Fn::GetAtt": ["IngestQueue", "Arn"]}
+            name not in QUEUEING or statement["Resource"] != {"Fn::GetAtt": ["IngestQueue", "Arn"]}
         )
     ]
 

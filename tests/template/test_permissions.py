@@ -72,7 +72,7 @@ SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
     (starting_workflows, (*POLL, "Action"), "states:StartExecution"),
     (writing_mails, (*POLL, "Action"), ["sns:Publish"]),
     (writing_mails, (*PUBLISH, "Action"), "sns:Subscribe"),
-    (writing_mails, (*PUBLISH, "Resource"), [{"Ref": "ResultsTopic"}]),
+    (writing_mails, (*PUBLISH, "Resource"), [{"Ref": "AnotherTopic"}]),
     (more_than_the_newest_jobs, (*NEWEST, "Resource"), {"Fn::GetAtt": ["LedgerTable", "Arn"]}),
     (more_than_the_newest_jobs, (*NEWEST, "Action"), ["dynamodb:Query", "dynamodb:PutItem"]),
     (more_than_pages_show, (*PAGES, "Action"), ["dynamodb:Query", "dynamodb:PutItem"]),

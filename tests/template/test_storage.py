@@ -11,6 +11,7 @@ from tests.template.stack import GONE, Document, Rule, properties, resources, sp
 from tests.template.stack import template as load
 
 DATA = ("AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SecretsManager::Secret")
+DROPS = {"Id": "expire-drops", "Status": "Enabled", "ExpirationInDays": {"Ref": "InboxDays"}}
 PAGE_KEY = "PageKeySecret"  # with it links are lost that lead to the stack, and nothing else
 PRIVATE = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 
@@ -60,6 +61,12 @@ def _tls_only(bucket: str, statements: list[Document]) -> bool:
     )
 
 
+def rules_of(bucket: Document) -> list[Document]:
+    """The rules of a bucket, with those that a condition turns on."""
+    rules = bucket.get("LifecycleConfiguration", {}).get("Rules", [])
+    return [rule["Fn::If"][1] if "Fn::If" in rule else rule for rule in rules]
+
+
 def keeping_broken_uploads(template: Document) -> list[str]:
     return [
         name
@@ -68,18 +75,24 @@ def keeping_broken_uploads(template: Document) -> list[str]:
             rule["Status"] == "Enabled"
             and rule.get("AbortIncompleteMultipartUpload", {}).get("DaysAfterInitiation", 99) <= 7
             and "Prefix" not in rule
-            for rule in bucket.get("LifecycleConfiguration", {}).get("Rules", [])
+            for rule in rules_of(bucket)
         )
     ]
 
 
 def expiring_clips(template: Document) -> list[str]:
-    """Only pinned images, thumbnails and what is no video are ever deleted by themselves."""
+    """Only pinned images, thumbnails and what is no video are ever deleted by themselves.
+
+    Dropped files are where somebody has said so.
+    """
+    said = {"Fn::If": ["ExpiresInbox", DROPS, {"Ref": "AWS::NoValue"}]}
     passing = ("sources/", "thumbnails/", "quarantine/")
     return [
         f"{name}: {rule['Id']}"
         for name, bucket in buckets(template).items()
-        for rule in bucket["LifecycleConfiguration"]["Rules"]
+        for given in bucket["LifecycleConfiguration"]["Rules"]
+        if given != said
+        for rule in rules_of({"LifecycleConfiguration": {"Rules": [given]}})
         if {"ExpirationInDays", "ExpirationDate"} & set(rule) and rule.get("Prefix") not in passing
     ]
 
@@ -143,6 +156,7 @@ SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
     (keeping_broken_uploads, (*CLIPS, "LifecycleConfiguration", "Rules", 1, "Prefix"), "a/"),
     (expiring_clips, (*CLIPS, "LifecycleConfiguration", "Rules", 0, "Prefix"), "clips/"),
     (expiring_clips, (*INBOX, "LifecycleConfiguration", "Rules", 0, "ExpirationInDays"), 1),
+    (expiring_clips, (*INBOX, "LifecycleConfiguration", "Rules", 1), DROPS),
     (lost_with_the_stack, (*TABLE, "DeletionPolicy"), "Delete"),
     (lost_with_the_stack, (*TABLE, "UpdateReplacePolicy"), GONE),
     (lost_with_the_stack, ("Resources", "ClipsBucket", "DeletionPolicy"), GONE),

@@ -37,7 +37,7 @@ BELIEVED_S = 600  # how long a provider's "too many" counts before more jobs are
 WINDOW_S = 60  # of the limit of orders per minute
 PLACES = {"high": 1, "normal": 5, "low": 9}
 _HOLD = "hold_"
-_TRIES = 20
+_TRIES = 40  # twice the grants that fill 500 slots, as some are in vain
 _TURN = "turn_"
 _PATIENCE_S = 86400  # of who waits in a pause; a task waits two days for its token at most
 # Jobs woken by one transaction: each adds a hold and a turn of 67 characters to an update
