@@ -209,10 +209,10 @@ class Dynamo:
         if any(reason["Code"] != "None" for reason in reasons):
             raise _cancelled(reasons)
         for (verb, request), outcome in zip(parts, outcomes, strict=True):
-            key = _key(request["Key"])
             if isinstance(outcome, dict):
                 self._store(outcome)
             elif verb == "Delete":
+                key = _key(request["Key"])
                 self._items.pop(key, None)
                 self._to_index.append((self._now(), key, None))
 

@@ -11,9 +11,10 @@ from dropreel.jobs.group import AGAIN
 from dropreel.jobs.job import State
 from dropreel.ledger.table import plain
 from local.faults.faults import Cell, Kind
+from local.faults.operating import holds
 from local.faults.scenarios import SCENARIOS, Scenario
 from local.faults.services import RESULTS, Published
-from local.faults.world import IMAGE, World, holds
+from local.faults.world import IMAGE, World
 from local.simulators import JobView
 
 REJECTED, DIGEST, GROUP, WAITING = "rejected", "digest", "group", "waiting"

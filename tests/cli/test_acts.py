@@ -134,7 +134,7 @@ def test_the_word_goes_to_the_workflow(
 def refused(aws: Aws, clock: Clock, kind: FailureKind = FailureKind.OVER_CAP) -> Job:
     job = claimed(aws, clock)
     job = aws.ledger.move(job, State.REFUSED, failure=JobFailure.of(kind, "too much"))
-    aws.send_once.end(job.mail_id, "then")
+    aws.send_once.end(job.mail_id, "2026-11-20T09:00:00.000Z")
     aws.s3.put_object(Bucket="clips", Key=job.source.pinned_key, Body=b"image")
     return job
 

@@ -68,7 +68,7 @@ def test_what_may_have_been_paid_is_not_started_again(aws: Aws, retry: Retry) ->
     job = aws.ledger.move(job, State.SUBMITTED, provider_job_id="p-1")
     perhaps = JobFailure(FailureKind.TRANSIENT, "no worker", billed=None)
     job = aws.ledger.move(job, State.FAILED, failure=perhaps)
-    aws.send_once.end(job.mail_id, "then")
+    aws.send_once.end(job.mail_id, "2026-11-20T09:00:00.000Z")
     with pytest.raises(OperatorError, match=r'may have been paid\. Set "take": 2'):
         retry.handle(job.job_id)
     assert aws.ledger.require(job.job_id) == job
