@@ -11,10 +11,10 @@ from decimal import Decimal
 from dropreel.jobs.failure import FailureKind
 from dropreel.jobs.job import ENDS, State
 from dropreel.ledger.jobs import SETTLED, TRANSITIONS, UNSETTLED_INDEX
-from dropreel.ledger.slots import WINDOW_S
 from local.faults.ends import End, may_mail_twice
 from local.faults.faults import END, HARMLESS, Cell, Kind
 from local.faults.functions import ESTIMATE_USD
+from local.faults.pacing import keeps_to_the_pace, spares_who_is_down, waits_out_rate_limits
 from local.faults.scenarios import SCENARIOS
 from local.faults.services import OPERATORS
 
@@ -24,17 +24,6 @@ TRUE_PRICE_USD = {"eachlabs": Decimal("0.5"), "oxen": Decimal("0.5")}
 # Two sweeps, and a clip that is made meanwhile; the workflow would wait for days.
 LONGEST_IN_LINE_S = 2 * 3600
 WITHOUT_LIST = frozenset({"luma"})  # of orders: what is lost there stays lost
-
-# After these an order may leave later than its turn was.
-HOLDING_UP = frozenset(
-    {
-        *(Kind.DELAYED, Kind.SLOW, Kind.OVERTAKEN, Kind.ZOMBIE, Kind.CONCURRENT, Kind.REDELIVERY),
-        *(Kind.REDROP, Kind.CANCEL, Kind.PAUSE),
-    }
-)
-
-# And these hold up nobody who is about to order.
-IN_TIME = frozenset({Kind.REPEAT, Kind.DUPLICATE, Kind.SWEEP, Kind.RESUME})
 
 # A mail that says that the clip may still come; another one follows when it does.
 PASSING = frozenset({State.STALLED.value, State.UNKNOWN.value})
@@ -123,11 +112,14 @@ def mails_each_end_once(end: End) -> Iterator[str]:
 
 def mails_drops_in_vain_once(end: End) -> Iterator[str]:
     """Once each time the same files are dropped after an end that cannot be followed by a run."""
+    takes = (end, *end.siblings)
     in_vain = end.is_first_of_image and all(
-        one.dropped_again in SETTLED and len(one.runs) == 1 for one in (end, *end.siblings)
+        one.dropped_again in {*SETTLED, *PASSING} and len(one.runs) == 1 for one in takes
     )
+    # A drop may be handled only when the job has come to stand still.
+    may_be = in_vain or (end.dropped_again and any(one.stood_still for one in takes))
     drops = end.cell.count(frozenset({Kind.REDROP}))
-    if end.rejections > (drops if in_vain else 0):
+    if end.rejections > (drops if may_be else 0):
         when = end.dropped_again or "never"
         yield f"people were mailed {end.rejections} times of a drop in vain (again: {when})"
     if in_vain and not end.rejections and any(fault.label == END for fault in end.cell.faults):
@@ -296,41 +288,9 @@ def keeps_to_the_slots(end: End) -> Iterator[str]:
         yield f"a provider had {end.line.most_at_once} jobs at once, {most} may be"
 
 
-def keeps_to_the_pace(end: End) -> Iterator[str]:
-    """Orders per minute, unless a fault has held an order up on its way: who misses its turn
-    orders as soon as it can."""
-    most, times = end.scenario.per_minute, end.line.orders_at
-    if not most or _held_up(end.cell):
-        return
-    for first, later in zip(times, times[most:], strict=False):
-        if later - first < WINDOW_S:
-            yield f"orders {later - first:.0f} s apart, {most} may be in {WINDOW_S} s"
-
-
-def waits_out_rate_limits(end: End) -> Iterator[str]:
-    """Nobody orders before the time that the provider has named, unless a fault has kept its word
-    from the ledger, or has held an order up on its way."""
-    if end.line.asked_too_soon and not _held_up(end.cell):
-        yield f"{end.line.asked_too_soon} orders were sent before a rate limit was over"
-
-
-def _held_up(cell: Cell) -> bool:
-    missed = any(
-        fault.kind not in IN_TIME and fault.label.startswith(("slot:", "generate:"))
-        for fault in cell.faults
-    )
-    return missed or cell.count(HOLDING_UP) > 0
-
-
 def obeys_the_operator(end: End) -> Iterator[str]:
     """No order begins after its job was cancelled, nor in a pause."""
     yield from end.forbidden
-
-
-def spares_who_is_down(end: End) -> Iterator[str]:
-    """While the breaker is open nobody orders, unless a fault has held an order up on its way."""
-    if end.line.asked_in_vain and not end.cell.count(HOLDING_UP):
-        yield f"{end.line.asked_in_vain} orders were sent while the breaker was open"
 
 
 CHECKS: tuple[Callable[[End], Iterator[str]], ...] = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -164,8 +163,8 @@ class World:
         """The image alone at first, or all files before the first event is handled."""
         self._files = {}
         for number, (image, sidecar) in enumerate(scenario.files):
-            own = 0 if scenario.one_prompt else number
-            self._files[sidecar] = json.dumps(scenario.sidecar(provider, own)).encode()
+            own = 0 if scenario.one_prompt or scenario.folder_file else number
+            self._files[sidecar] = scenario.text(provider, own).encode()
             self._files[image] = self._images[number]
         self._parts, self._pairs = scenario.parts, scenario.files
         if scenario.image_first:
@@ -293,7 +292,7 @@ class World:
         self._receive("message-again", created(IMAGE), 1)
 
     def drop_again(self) -> None:
-        again = {image for image, sidecar in self._pairs if sidecar == SIDECAR}
+        again = {image for image, sidecar in self._pairs if image == IMAGE or sidecar == SIDECAR}
         for key in (SIDECAR, IMAGE):
             if key in self._files:
                 # The later file counts; other faults may let time pass between the two.

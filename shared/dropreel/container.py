@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import httpx
 
     from dropreel.clips.bucket import ClipsBucket
+    from dropreel.ledger.batches import Batches
     from dropreel.ledger.groups import Groups
     from dropreel.ledger.jobs import Ledger
     from dropreel.ledger.slots import Slots
@@ -124,6 +125,12 @@ class Container:
         return Groups(self.table)
 
     @cached_property
+    def batches(self) -> Batches:
+        from dropreel.ledger.batches import Batches
+
+        return Batches(self.table)
+
+    @cached_property
     def clips(self) -> ClipsBucket:
         from dropreel.clips.bucket import ClipsBucket
 
@@ -206,6 +213,7 @@ class Container:
         return ResultMailer(
             self.topic,
             table=self.table,
+            batches=self.batches,
             queue=self.client("sqs"),
             queue_url=settings.ingest_queue_url,
             above=settings.digest_above,

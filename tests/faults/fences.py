@@ -81,6 +81,7 @@ _GENERATE = "tests/integration/test_generate_fences.py::"
 _SWEEP = "tests/integration/test_sweep.py::"
 _DIGESTS = "tests/integration/test_digests.py::"
 _RUNTIMES = "tests/integration/test_runtimes.py::"
+_FOLDERS = "tests/integration/test_folders.py::"
 _OWN = "tests/faults/test_fences.py::"
 
 FENCES = (
@@ -306,6 +307,12 @@ FENCES = (
             f"{_DIGESTS}test_who_dies_after_sending_the_digest_tells_nobody_twice",
             f"{_DIGESTS}test_a_result_that_is_tried_again_in_a_later_window_is_told_once",
         ),
+    ),
+    Fence(
+        "a batch is opened once",
+        ("ledger/batches.py:Batches.open",),
+        "results that are left to the mail about a batch which was sent before",
+        (f"{_FOLDERS}test_a_batch_whose_event_comes_again_is_told_once_and_swallows_no_result",),
     ),
     Fence(
         "a delete is of what is there",

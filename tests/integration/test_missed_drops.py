@@ -68,8 +68,8 @@ class Stage:
         """As `submit` does it when it starts or rejects a pair."""
         found, beside = self.inbox.head(image), self.inbox.head(sidecar)
         assert found
-        assert beside
-        assert self.newest.note(self.newest.read("inbox", image), Pair(found, (beside,)), [])
+        pair = Pair(found, (beside,) if beside else ())
+        assert self.newest.note(self.newest.read("inbox", image), pair, [])
 
     def compare(self, hours: float = 3, sweeps: int = 1) -> list[str]:
         """The keys that are sent by so many sweeps, after so many hours."""

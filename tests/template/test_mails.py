@@ -52,7 +52,7 @@ def sending_to_other_queues(template: Document) -> list[str]:
 def reading_more_than_digests(template: Document) -> list[str]:
     """`submit` reads lists of nothing but of results that are to be told."""
     function = template["Resources"]["SubmitFunction"]["Properties"]
-    only = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "MAILS#*"}}
+    only = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["MAILS#*", "BATCH#*"]}}
     return [
         str(statement)
         for policy in function["Policies"]
