@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import httpx
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
@@ -29,7 +30,7 @@ from local.embedded_aws import ROOT
 
 SAMPLE = ROOT / "events" / "lighthouse.jpg"
 DOCS = ROOT / "docs"
-WIDTH = 110
+WIDTH = 120
 _PROMPTS = {
     "lighthouse": {"prompt": "slow push-in, soft light [sim: render=20]"},
     "harbour": {"prompt": "orbit around the boats [sim: render=45]", "duration": "10s"},
@@ -47,7 +48,7 @@ def main() -> int:
     lines = Lines(desk, len(drops))
     frames = list(_frames(desk, drops, lines))
     command = "dropreel drop summer/ --to summer --watch"
-    _save(f"$ {command}", frames[len(frames) * 2 // 5], "cli-drop.svg")
+    _save(f"$ {command}", max(frames, key=_variety), "cli-drop.svg")
     found = list(newest(desk, moment("1d", desk.now)))
     _save("$ dropreel jobs", job_table(found, desk.now), "cli-jobs.svg")
     _save("$ dropreel doctor", _health(desk), "cli-doctor.svg")
@@ -90,6 +91,12 @@ def _health(desk: Desk) -> RenderableType:
     return Group(*map(shown, lines), Text(total(lines)))
 
 
+def _variety(frame: str) -> int:
+    """How much can be seen of how clips are made: the most states at once, with ended ones."""
+    words = ("waiting", "ordered", "being made", "being stored", "delivered", "failed", "refused")
+    return sum(word in frame for word in words)
+
+
 def _recorder() -> Console:
     return Console(record=True, force_terminal=True, width=WIDTH, file=io.StringIO())
 
@@ -98,9 +105,9 @@ def _save(command: str, shown: RenderableType, name: str) -> None:
     screen = _recorder()
     screen.print(Text(command, style="bold"))
     screen.print(Text.from_ansi(shown) if isinstance(shown, str) else shown)
-    svg = screen.export_svg(title="dropreel", font_aspect_ratio=0.61)
-    own_fonts = re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL)  # not from elsewhere
-    (DOCS / name).write_text(own_fonts, encoding="utf-8")
+    plain = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    svg = screen.export_svg(title="dropreel", font_aspect_ratio=0.61, code_format=plain)
+    (DOCS / name).write_text(svg, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import islice
@@ -215,11 +216,17 @@ def _log(lines: list[dict[str, Any]]) -> RenderableType:
         return Text("No log lines. They expire after LogRetentionDays.")
     shown = Text()
     for line in lines:
-        service = str(line.get("function_name") or line.get("service") or "")
+        service = _function(str(line.get("function_name") or line.get("service") or ""))
         shown.append(f"{line['timestamp'][11:23]} ", style="dim")
         shown.append(f"{line.get('level', ''):<8}", style=_level(line))
-        shown.append(f"{service[:24]:<25}{line['message']}\n")
+        shown.append(f"{service:<10}{line['message']}\n")
     return shown
+
+
+def _function(name: str) -> str:
+    """`dropreel-SubmitFunction-1A2B` is submit."""
+    found = re.search(r"(\w+)Function", name)
+    return found[1].lower() if found else name
 
 
 def _level(line: Mapping[str, Any]) -> str:

@@ -232,16 +232,15 @@ SCENARIOS = {
             providers=("oxen",),
             operator=((8, lambda operator: operator.cancel(1)),),
         ),
-        # At fal, which stops its work, and at Luma, which cannot and makes the clip.
+        # At fal, which stops its work; Luma cannot, and makes the clip of `success` all the same.
         Scenario(
             "cancelled at work",
             seconds=200,
-            providers=("fal", "luma"),
+            providers=("fal",),
             operator=((30, Operator.cancel),),
         ),
         Scenario(
             "paused",
-            images=2,
             providers=("eachlabs",),
             operator=((2, Operator.pause),),
         ),
