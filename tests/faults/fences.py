@@ -267,7 +267,7 @@ FENCES = (
     Fence(
         "while the breaker is open nobody orders, and then one at a time",
         (
-            "ledger/breaker.py:Breaker.wait_s",
+            "ledger/breaker.py:Breaker.stopped",
             "ledger/breaker.py:Breaker.note",
             "ledger/breaker.py:Breaker._open",
             "ledger/breaker.py:Breaker._probe",
@@ -276,6 +276,15 @@ FENCES = (
         (
             "orders_while_the_breaker_is_open",
             f"{_BREAKER}test_after_its_time_one_tries_and_the_others_wait_for_it",
+        ),
+    ),
+    Fence(
+        "nobody orders before a rate limit is over, and nobody shortens it",
+        ("ledger/breaker.py:Breaker._limit",),
+        "orders that the provider refuses, and may answer with a longer limit",
+        (
+            "orders_before_a_rate_limit_is_over",
+            f"{_BREAKER}test_a_shorter_rate_limit_does_not_end_a_longer_one",
         ),
     ),
     Fence(

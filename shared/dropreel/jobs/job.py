@@ -122,7 +122,8 @@ class Job:
     `dropped_at` is the upload time that started this run, `newest_drop_at` a newer one that
     started nothing. They tell a new drop from an old event.
     `provider`, `provider_job_id`, `asked_at` and `ready_at` are those of the newest attempt;
-    `order_ref` tells it from every other one. `first_provider` is set when the job was handed on
+    `order_ref` tells it from every other one. `addresses` holds, by the ID of an order, where its
+    provider has said to ask about it. `first_provider` is set when the job was handed on
     to another one. `reservation` is what the job holds of the budget; amount 0 when it cannot cost
     anything any more. `execution` is the one that has taken charge of the job last. `priority`
     orders those who wait for the same provider. `remark` says how a delivered clip differs from
@@ -147,6 +148,7 @@ class Job:
     provider_job_id: str = ""
     asked_at: str = ""
     order_ref: str = ""
+    addresses: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     ready_at: str = ""
     deadline_at: str = ""
     execution: str = ""
@@ -216,6 +218,11 @@ class Job:
         """How many orders providers have taken in this run."""
         taken = [attempt for attempt in self.attempts if attempt.provider_job_id]
         return sum(1 for attempt in taken if attempt.run == self.run)
+
+    @property
+    def order_addresses(self) -> Mapping[str, str]:
+        """Those of the newest order; none if its provider has named none."""
+        return self.addresses.get(self.provider_job_id, {})
 
     @property
     def clip_key(self) -> str:

@@ -119,6 +119,16 @@ def provider_alert(provider: str, failures: int, reason: str) -> Mail:
     )
 
 
+def change_alert(provider: str, found: str, what_to_do: str) -> Mail:
+    return general_alert(
+        "provider_changed",
+        f"{provider} has changed",
+        f"The daily check of {provider} has found something new: {shortened(found, 600)}.",
+        what_to_do,
+        "A provider has changed",
+    )
+
+
 def pause_alert(pause: Pause) -> Mail:
     why = f" The reason given: {shortened(pause.reason, 300)}" if pause.reason else ""
     return general_alert(
