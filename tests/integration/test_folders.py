@@ -385,6 +385,7 @@ def end_all(uploads: Uploads) -> None:
             uploads.ledger.move(job, State.FAILED, failure=failure)
             ended = uploads.ledger.require(job.job_id)
             uploads.results.send(clip_not_delivered(ended, LINKS))
+            uploads.told(ended.mail_id)
 
 
 LINKS = Links("us-east-1", "clips")
@@ -430,6 +431,7 @@ def deliver_all(uploads: Uploads) -> None:
             ready = uploads.ledger.move(job, State.READY)
             delivered_at = utc_iso(uploads.moment())
             uploads.ledger.move(ready, State.DELIVERED, clip=CLIP, delivered_at=delivered_at)
+            uploads.told(uploads.ledger.require(job.job_id).mail_id)
 
 
 def test_rows_whose_clips_are_made_say_nothing_when_the_batch_comes_again() -> None:

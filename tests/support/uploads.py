@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from dropreel.container import Container
-from dropreel.jobs.job import Job
+from dropreel.jobs.job import Job, utc_iso
 from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.table import Table
 from dropreel.mail.publisher import Mailer
@@ -154,6 +154,10 @@ class Uploads:
         """Keys of the items that begin so and have this attribute."""
         items = self._clients["dynamodb"].items(prefix)
         return [key for key, item in items.items() if attribute in item]
+
+    def told(self, mail_id: str) -> None:
+        """As `finalize` notes that it has sent a mail."""
+        self._container.send_once.end(mail_id, utc_iso(self.moment()))
 
     # --- what came of it ------------------------------------------------------------------------
 

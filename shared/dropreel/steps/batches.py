@@ -78,7 +78,17 @@ class BatchMails:
         if len(batch.decided) < len(batch.images) and age < self.grace + _SLACK:
             return False  # images may still come
         jobs = (self.ledger.get(job_id) for ids in batch.decided.values() for job_id in ids)
-        return all(job and (job.state in ENDS or job.batch != batch.name) for job in jobs)
+        return all(job and self._is_settled(job, batch) for job in jobs)
+
+    def _is_settled(self, job: Job, batch: OpenBatch) -> bool:
+        """Whether nothing more of this job is left to the mail about the batch.
+
+        Not before machines were told: its mail would reach mailboxes once the batch is closed.
+        """
+        if job.batch != batch.name:
+            return True
+        told = bool(job.group) or self.send_once.was_sent(job.mail_id)
+        return job.state in ENDS and told
 
     def _tell(self, batch: OpenBatch) -> None:
         self.batches.close(batch.name, self.now())
