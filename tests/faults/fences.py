@@ -9,34 +9,27 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conftest import ROOT
+from tests.faults.fence import Fence
+from tests.faults.group_fences import GROUP_FENCES
 
 CODE = ROOT / "shared" / "dropreel"
 _STEPS = ("generate", "poll", "finalize", "sweep", "lost_order")
 FILES = (
     *sorted((CODE / "ledger").glob("*.py")),
     *(CODE / "steps" / f"{name}.py" for name in _STEPS),
-    *(CODE / "mail" / f"{name}.py" for name in ("once", "digest")),
+    *(CODE / "mail" / f"{name}.py" for name in ("once", "digest", "group", "waiting")),
 )
 
 # What a fence is made of.
 _NAMES = frozenset({"Attr", "_as_read", "TRANSITIONS", "STALE_S", "THRESHOLD"})
-_FIELDS = frozenset({"max_orders", "ask_at", "may_start_again", "superseded_by", "was_sent"})
+_FIELDS = frozenset(
+    {"max_orders", "ask_at", "may_start_again", "superseded_by", "was_sent", "is_over", "tells"}
+)
 _SEARCH = frozenset({"find_lost_orders"})
 _ERRORS = frozenset({"LedgerConflictError", "CapReachedError", "MailBusyError", "ResumeError"})
-
-
-@dataclass(frozen=True, slots=True)
-class Fence:
-    """`at`: the functions that it stands in, as `<room>/<file>:<function>`."""
-
-    name: str
-    at: tuple[str, ...]
-    prevents: str
-    missed_by: tuple[str, ...]
 
 
 def found() -> set[str]:
@@ -90,7 +83,7 @@ _OWN = "tests/faults/test_fences.py::"
 FENCES = (
     Fence(
         "one claim per job",
-        ("ledger/table.py:Table.put_new",),
+        ("ledger/jobs.py:Ledger.claiming",),
         "two jobs, and two orders, from one drop",
         ("claims_without_condition",),
     ),
@@ -326,4 +319,5 @@ FENCES = (
         "jobs that are lost from the count",
         (f"{_RUNTIMES}test_ageing_gives_way_to_a_job_that_is_counted_meanwhile",),
     ),
+    *GROUP_FENCES,
 )

@@ -37,6 +37,7 @@ from dropreel.mail.results import clip_delivered, clip_not_delivered, drop_rejec
 from dropreel.mail.windows import Window
 from dropreel.money.budget import Spending
 from dropreel.steps.rejections import NO_IMAGE, made_before, near_miss
+from tests.golden.groups import group_mails
 from tests.support.aws import make_job
 
 FOLDER = Path(__file__).parent
@@ -248,6 +249,9 @@ def digests() -> Iterator[tuple[str, Mail]]:
     waiting = ["campaign/late.jpg"]
     mail = batch([lines[0], lines[41]], waiting=waiting, made_before=2, rejected=1)
     yield "digest of a batch", mail
+    more = [mail.entry for _, mail in group_mails() if mail.entry]
+    alike = [replace(entry, mail_id=f"{n}") for n, entry in enumerate(more)]
+    yield "digest with groups", digest(window, [*lines[:2], *alike], PLACE)
 
 
 def source_of(name: str) -> Source:
@@ -273,7 +277,7 @@ def mails() -> dict[str, Mail]:
     for name, key, error in rejections():
         record = f"clips/campaign/photo/rejected-{'0' * 24}.json"
         found[name] = drop_rejected(key, error.problems, record, PLACE)
-    return found | dict(alerts()) | dict(digests())
+    return found | dict(alerts()) | dict(digests()) | dict(group_mails())
 
 
 def files() -> dict[str, str]:

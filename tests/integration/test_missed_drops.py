@@ -125,7 +125,7 @@ def test_a_file_that_was_rejected_alone_is_not_sent(
     head = stage.inbox.head(key)
     assert head
     mail_id = rejection_id("inbox", key, utc_iso(head.dropped_at), [str(problem)])
-    stage.send_once.end(mail_id, "now")
+    stage.send_once.end(mail_id, "2026-11-20T09:30:00.000Z")
     assert stage.compare() == []
 
 

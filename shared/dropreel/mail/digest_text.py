@@ -83,7 +83,7 @@ def _composed(
     parts = [
         *intro,
         "\n".join(f"{counts[word]:,} {_WORDS[word]}" for word in _WORDS if counts[word]),
-        f"Cost: {_cost([*made, *groups])}{_perhaps(others)}",
+        f"Cost: {_cost(made)}{_of_groups(groups)}{_perhaps(others)}",
         *_listed(
             "Without a clip:",
             [f"- {names[entry.file]}: {entry.outcome}. {entry.text}" for entry in others],
@@ -140,6 +140,11 @@ def _cost(made: Sequence[DigestEntry]) -> str:
     unknown = len(made) - len(known)
     more = f", and {unknown:,} at an unknown price" if unknown else ""
     return f"{about}${_sum(known):.2f} for {_many(known, 'clip')}{more}"
+
+
+def _of_groups(groups: Sequence[DigestEntry]) -> str:
+    about = "" if all(entry.real for entry in groups) else "about "
+    return f"; {about}${_sum(groups):.2f} for the files with several takes" if groups else ""
 
 
 def _perhaps(others: Sequence[DigestEntry]) -> str:
