@@ -124,7 +124,8 @@ def mails_each_end_once(end: End) -> Iterator[str]:
 def mails_drops_in_vain_once(end: End) -> Iterator[str]:
     """Once each time the same files are dropped after an end that cannot be followed by a run."""
     in_vain = end.is_first_of_image and all(
-        one.dropped_again in SETTLED and len(one.runs) == 1 for one in (end, *end.siblings)
+        one.dropped_again in SETTLED | PASSING and len(one.runs) == 1
+        for one in (end, *end.siblings)
     )
     drops = end.cell.count(frozenset({Kind.REDROP}))
     if end.rejections > (drops if in_vain else 0):

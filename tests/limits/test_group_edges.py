@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from dropreel.drops.sidecar import MAX_PROMPT, MAX_TAKES
+from dropreel.drops.kinds import MAX_PROMPT
+from dropreel.drops.sidecar import MAX_TAKES
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import Job, State
 from dropreel.ledger.groups import Groups
