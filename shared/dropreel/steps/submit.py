@@ -115,6 +115,7 @@ class Submit:
         newest = NewestDrops(container.table)
         grace = timedelta(seconds=settings.sidecar_grace_seconds)
         batch_mails = BatchMails(
+            inbox=inbox,
             batches=container.batches,
             ledger=container.ledger,
             send_once=container.send_once,
