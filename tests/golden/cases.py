@@ -244,14 +244,14 @@ def digests() -> Iterator[tuple[str, Mail]]:
     lines = [mail.entry for mail in mails if mail.entry]
     yield "digest", digest(window, lines, PLACE)
     yield "digest of clips alone", digest(window, lines[:3], PLACE)
+    more = [mail.entry for _, mail in group_mails() if mail.entry]
+    alike = [replace(entry, mail_id=f"{n}") for n, entry in enumerate(more)]
+    yield "digest with groups", digest(window, [*lines[:2], *alike], PLACE)
     page = replace(PLACE, page="https://pages.example/abc", page_days=7)
     batch = partial(batch_digest, "campaign/batch.csv", links=page)
     waiting = ["campaign/late.jpg"]
     mail = batch([lines[0], lines[41]], waiting=waiting, made_before=2, rejected=1)
     yield "digest of a batch", mail
-    more = [mail.entry for _, mail in group_mails() if mail.entry]
-    alike = [replace(entry, mail_id=f"{n}") for n, entry in enumerate(more)]
-    yield "digest with groups", digest(window, [*lines[:2], *alike], PLACE)
 
 
 def source_of(name: str) -> Source:

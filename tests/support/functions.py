@@ -149,6 +149,8 @@ def environment(aws: Aws, secret_arn: str) -> dict[str, str]:
         "MAX_ORDERS_PER_JOB": "2",
         "FAILOVER_PROVIDERS": "",
         "CANCEL_STALLED_ORDERS": "false",
+        "RESULTS_EMAIL_GIVEN": "true",
+        "OPERATOR_EMAIL_GIVEN": "true",
         "DIGEST_ABOVE": "1",
         "DIGEST_MINUTES": "10",
     }

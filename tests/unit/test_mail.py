@@ -296,7 +296,7 @@ def test_people_get_text_and_machines_get_json() -> None:
 
 def test_labels_are_an_attribute_by_which_subscriptions_filter() -> None:
     topic = Topic()
-    labelled = make_job(labels=("campaign=spring", "möwe"))
+    labelled = make_job(state=State.REFUSED, labels=("campaign=spring", "möwe"))
     mail = clip_not_delivered(labelled, Links("eu-central-1", "clips"))
     Publisher(topic, "arn").send(mail)  # type: ignore[arg-type]
     attribute = topic.taken[0]["MessageAttributes"]["labels"]
