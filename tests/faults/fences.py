@@ -309,6 +309,15 @@ FENCES = (
         ),
     ),
     Fence(
+        "a result of an open batch is left to its mail",
+        ("mail/digest.py:ResultMailer.send",),
+        "results that mailboxes get twice, or not at all",
+        (
+            f"{_FOLDERS}test_when_all_rows_of_a_batch_have_ended_one_mail_tells_of_all",
+            f"{_FOLDERS}test_what_ends_after_the_mail_about_its_batch_has_a_mail_of_its_own",
+        ),
+    ),
+    Fence(
         "a batch is opened once",
         ("ledger/batches.py:Batches.open",),
         "results that are left to the mail about a batch which was sent before",

@@ -134,6 +134,16 @@ def test_a_take_that_came_to_nothing_may_be_ordered_again() -> None:
     assert json.loads(sidecar_again(job, [job, failed]))["take"] == 2
 
 
+def test_the_sidecar_names_references_in_the_inbox_as_they_were_asked_for() -> None:
+    places = ("https://e.com/a.png", "sources/abc.png")
+    job = shown_job(settings={"reference_image_urls": places})
+    known = replace(job, references={"sources/abc.png": "/brand/references/logo.png"})
+    assert json.loads(sidecar_again(known, [known]))["reference_images"] == [
+        "https://e.com/a.png",
+        "/brand/references/logo.png",
+    ]
+
+
 def test_the_sidecar_shows_no_secret_of_a_reference_image() -> None:
     urls = ("https://example.com/look.jpg?X-Amz-Signature=5ec2e7",)
     job = shown_job(settings={"reference_image_urls": urls})

@@ -117,8 +117,10 @@ def sidecar_again(job: Job, jobs: Sequence[Job]) -> str:
         "resolution": wanted.resolution,
         "duration": wanted.duration,
     }
-    references = [url.partition("?")[0] for url in wanted.reference_image_urls]
-    chosen = {"loop": wanted.loop, "reference_image_urls": references, "take": next(free, 1)}
+    places = wanted.reference_image_urls
+    references = [job.references.get(place, place.partition("?")[0]) for place in places]
+    named = "reference_images" if job.references else "reference_image_urls"
+    chosen = {"loop": wanted.loop, named: references, "take": next(free, 1)}
     return _json({**fields, **_but_defaults(chosen)})
 
 
