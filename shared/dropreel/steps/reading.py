@@ -98,6 +98,7 @@ class Reading:
             labels=sidecar.labels,
             origins=image.pair.said.origins,
             batch=image.pair.batch,
+            references={one.pinned_key: f"/{one.drop.key}" for one in references},
             advice=self._advice(image, sidecar, choice),
         )
 
