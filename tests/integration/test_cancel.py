@@ -150,7 +150,7 @@ def test_a_clip_that_is_made_all_the_same_is_recorded_with_its_price_and_not_del
     for _ in range(2):
         assert finalize.handle(FinalizeEvent(job.job_id, run=1)).payload()["state"] == "cancelled"
     (mail,) = aws.results.take()
-    assert "luma charges for this ($0.19)." in mail["text"]
+    assert "luma charges for it ($0.19)." in mail["text"]
     assert aws.read_json(job.record_key)["cost_usd"] == "0.19"
     assert [key for key in aws.stored("clips/") if key.endswith(".mp4")] == []
     assert committed(aws, clock) == {Decimal("0.19")}

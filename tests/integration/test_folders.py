@@ -101,7 +101,7 @@ def test_an_image_that_was_mailed_about_is_not_started_by_later_defaults() -> No
     uploads.upload(0, "a/photo.jpg", PHOTO, 1)
     uploads.upload(GRACE_S + HOUR, "a/defaults.json", fields(prompt="push-in"), 1)
     assert prompts(uploads) == []
-    assert uploads.mails == ["photo.jpg: no clip, please correct the files"]
+    assert uploads.mails == ["photo.jpg: one file is missing"]
 
 
 def test_broken_defaults_are_mailed_at_once_and_their_images_wait_for_the_corrected_file() -> None:
@@ -401,7 +401,7 @@ def test_when_all_rows_of_a_batch_have_ended_one_mail_tells_of_all() -> None:
     uploads.at(300, lambda: end_all(uploads))
     uploads.run()
     assert to_mailboxes(uploads) == [
-        "three.jpg: no clip, please correct the files",
+        "three.jpg: one file is missing",
         "batch.csv: 0 clips ready, 2 without a clip",
     ]
     mail = uploads.sns.published[-1]
