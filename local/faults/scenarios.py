@@ -242,7 +242,7 @@ SCENARIOS = {
         Scenario(
             "paused",
             providers=("eachlabs",),
-            operator=((2, Operator.pause),),
+            operator=((0, Operator.pause),),
         ),
         # Three takes: two of the same settings, and one that fails over. Together they are $0.10
         # below the day's cap.

@@ -10,7 +10,16 @@ import pytest
 from dropreel.errors import ContentionError, OperatorError
 from dropreel.jobs.failure import FailureKind
 from dropreel.jobs.job import Job, Reservation, State
-from dropreel.providers.base import Accepted, CancelOutcome, Failed, Failure, Pending, Phase, Ready
+from dropreel.providers.base import (
+    Accepted,
+    CancelOutcome,
+    Failed,
+    Failure,
+    NoAnswer,
+    Pending,
+    Phase,
+    Ready,
+)
 from dropreel.providers.catalog import Limit
 from dropreel.steps.cancel import Cancel
 from dropreel.steps.finalize import Finalize
@@ -161,6 +170,27 @@ def test_a_clip_that_is_being_stored_is_not_delivered(
     ended = container.step(Finalize).handle(FinalizeEvent(job.job_id, run=1)).payload()
     assert ended["state"] == "cancelled"
     assert aws.ledger.require(job.job_id).cost_usd == Decimal("0.19")
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(404, "ended"), (499, "ended"), (502, "wait")])
+def test_an_order_that_is_gone_after_it_was_cancelled_has_ended_and_may_be_billed(
+    aws: Aws,
+    clock: Clock,
+    container: FakeContainer,
+    cancel: Cancel,
+    generation: Generate,
+    provider: FakeProvider,
+    status: int,
+    outcome: str,
+) -> None:
+    job = ordered(aws, generation, provider)
+    gone = NoAnswer(Failure(FailureKind.UNEXPECTED, "cancelled by the client", http_status=status))
+    provider.status_answers = [gone]
+    assert poll(container.step(Poll), job.job_id)["outcome"] == "wait"  # nobody has cancelled it
+    cancel.handle(job.job_id)
+    provider.status_answers = [gone]
+    assert poll(container.step(Poll), job.job_id)["outcome"] == outcome
+    assert committed(aws, clock) == {Decimal("0.15")}
 
 
 def test_at_the_deadline_a_cancelled_job_ends_and_is_watched_no_longer(

@@ -130,7 +130,8 @@ class Job:
     its order. `group` is the one that claimed this run, empty for a job of its own. `waits_until`
     is the beginning of the day for which the job waits, or has waited, because of the day's cap.
     `labels` are the dropper's own words; `origins` tells by field from which file its value came;
-    `batch` names the version of a batch file in which the job has its row. `cancel_requested` is
+    `batch` names the version of a batch file in which the job has its row. `references` tells by
+    pinned key which image of the inbox (`/` and its key) guides the look. `cancel_requested` is
     when an operator cancelled the job, empty if nobody did, and `cancel_answer` what the provider
     said to it. `order_named` is the order's ID where an operator has named it.
     """
@@ -171,6 +172,7 @@ class Job:
     labels: tuple[str, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict)
     batch: str = ""
+    references: Mapping[str, str] = field(default_factory=dict)
 
     def ordering(self, asked_at: str) -> tuple[Attempt, ...]:
         """The attempts with a new one; a try at a busy provider is replaced, not kept."""

@@ -99,7 +99,8 @@ def cap_alert(spending: Spending) -> Mail:
         "cap",
         f"the budget of {spending.period} is used up",
         f"Of the ${spending.cap:.2f} allowed for {spending.period} (UTC), "
-        f"${spending.committed:.2f} are used or reserved. Jobs that would exceed it are refused.",
+        f"${spending.committed:.2f} are used or reserved. Jobs that would exceed it are refused, "
+        "or wait for the next day if OverDailyCap says so.",
         "Raise the cap in the stack's parameters, or wait for the next period. Then drop the "
         "refused files again.",
         "The budget",

@@ -21,7 +21,7 @@ from dropreel.jobs.job import Job, State, utc_iso, workflow_input
 from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.slots import Slots, SlotSettings
 from dropreel.observability import logger
-from dropreel.providers.base import CancelOutcome, Provider
+from dropreel.providers.base import CancelOutcome, Failure, Provider
 from dropreel.providers.config import ProviderSettings
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ NEVER_ORDERED = JobFailure(
     FailureKind.CANCELLED, "cancelled by an operator before it was ordered", billed=False
 )
 _TRIES = 5  # to mark a job that moves on just then
+_GONE = (404, 410, 499)  # HTTP status; fal answers 499 for the result of a cancelled job
 _AT_WORK = frozenset({State.SUBMITTED, State.RUNNING})
 _OPEN = _AT_WORK | {State.CLAIMED, State.SUBMITTING, State.READY, State.STALLED}
 _SETTLE_FIRST = "it is not known whether it was ordered: settle that first with `dropreel resume`"
@@ -114,6 +115,16 @@ def ask_provider(ledger: Ledger, job: Job, provider: Provider) -> Job:
         return ledger.note(job, cancel_answer=answer.value)
     except LedgerConflictError:  # the next poll asks and notes
         return ledger.require(job.job_id)
+
+
+def is_gone(job: Job, failure: Failure) -> bool:
+    """Whether a status that cannot be read means that the provider has stopped, as it was asked.
+
+    Of other jobs such an answer proves nothing. Here nobody wants the clip, and its money stays
+    set aside.
+    """
+    asked = job.cancel_answer in (CancelOutcome.REQUESTED, CancelOutcome.NOT_FOUND)
+    return asked and failure.http_status in _GONE
 
 
 # --- the ends of a cancelled job -----------------------------------------------------------------

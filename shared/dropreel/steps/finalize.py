@@ -265,6 +265,7 @@ class Finalize:
             "attempts": facts["attempts"],
             "labels": job.labels,
             "origins": job.origins,
+            "references": job.references,
             "unconfirmed": job.unconfirmed,
             "remark": job.remark,
             "estimate_usd": facts["estimate_usd"],

@@ -33,7 +33,7 @@ from dropreel.providers.base import (
 from dropreel.providers.catalog import CATALOG
 from dropreel.providers.config import ProviderSettings
 from dropreel.settings import LedgerSettings
-from dropreel.steps.cancel import ask_provider, end_before_order, end_made, end_unmade
+from dropreel.steps.cancel import ask_provider, end_before_order, end_made, end_unmade, is_gone
 from dropreel.steps.lost_order import (
     MAX_SEARCHES,
     STALE_S,
@@ -188,6 +188,9 @@ class Poll:
                 if phase is Phase.UNRECOGNISED:
                     logger.warning("unrecognised status word", word=word)
                 return self._wait(job, phase.value, watch, retry_after)
+            case NoAnswer(failure) if is_gone(job, failure):
+                said = failure.of_job()
+                return Ended(end_unmade(self.ledger, job, said, self.now()).state)
             case NoAnswer(failure, retry_after):
                 report_failure("no status this time", failure)
                 return self._wait(job, "no answer", watch, retry_after)
