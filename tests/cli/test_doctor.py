@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from email.utils import format_datetime
 from typing import Any
@@ -13,10 +11,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cli.app import main
 from cli.checks.every import CHECKS
-from cli.checks.visit import Visit, examine
-from cli.desk import Desk
+from cli.checks.visit import examine
 from dropreel.jobs.failure import FailureKind
 from dropreel.jobs.job import Reservation, State
 from dropreel.ledger.breaker import THRESHOLD, Breaker
@@ -38,12 +34,6 @@ DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "Desc
 KEYS = ("secretsmanager", "get_secret_value")
 NOT_MINE = ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetSecretValue")
 AWAY = ClientError({"Error": {"Code": "InternalError", "Message": "oh"}}, "DescribeRule")
-
-
-@pytest.fixture(autouse=True)
-def _loud(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command turns logs and metrics off for good."""
-    monkeypatch.setattr("cli.app.mute", lambda: None)
 
 
 def found(site: Site, name: str) -> Finding:
@@ -301,67 +291,3 @@ def test_a_check_that_breaks_does_not_keep_the_others_from_being_made() -> None:
     findings = {check.name: one for check, one in examine(site.visit(), CHECKS)}
     assert findings["queues"].level is Level.YELLOW
     assert findings["alarms"].level is Level.GREEN
-
-
-# --- the command --------------------------------------------------------------------------------
-
-
-@dataclass
-class QuickDesk(Desk):
-    """At this site, and in its time."""
-
-    site: Site = field(default_factory=Site)
-
-    @property
-    def now(self) -> datetime:
-        return self.site.clock()
-
-
-def run(site: Site, *arguments: str) -> int:
-    desk = QuickDesk(site=site)
-    desk.stack = site  # type: ignore[assignment]
-    return main(["doctor", *arguments], obj=desk)
-
-
-def test_the_command_prints_a_line_for_each_check_and_what_to_do(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    site = Site()
-    messages("ingest-dead", 3)(site)
-    assert run(site) == 1
-    lines = capsys.readouterr().out.splitlines()
-    (dead,) = (number for number, line in enumerate(lines) if "dead letters" in line)
-    assert lines[dead].startswith("✗ dead letters")
-    assert lines[dead + 1].strip() == "→ Look at them, and send them again: dropreel replay"
-    assert lines[-1] == f"{len(CHECKS)} checks: {len(CHECKS) - 1} green, 0 yellow, 1 red"
-
-
-def test_the_command_is_content_with_yellow(capsys: pytest.CaptureFixture[str]) -> None:
-    site = Site()
-    output("Version", "0.1.0")(site)
-    assert run(site, "--json", "--no-self-test") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["level"] == "yellow"
-    (version,) = (one for one in told["checks"] if one["check"] == "version")
-    assert version["level"] == "yellow"
-    assert version["todo"].startswith("Deploy this version")
-    assert "self-test" not in {one["check"] for one in told["checks"]}
-
-
-def test_without_a_stack_the_command_says_what_to_do(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cli.stack.FACTS", "/nowhere")
-    assert main(["doctor", "--local"]) == 1
-    out = capsys.readouterr().out
-    assert "✗ account" in out
-    assert "make up" in out
-
-
-def test_a_visit_reads_the_stack_once() -> None:
-    site = Site()
-    visit = site.visit()
-    assert isinstance(visit, Visit)
-    list(examine(visit, CHECKS))
-    listed = [name for name, _ in site.called if name == "list_stack_resources"]
-    assert len(listed) == 1

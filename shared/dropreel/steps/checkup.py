@@ -35,18 +35,18 @@ class Checkup:
     now: Callable[[], datetime]
 
     def check(self) -> None:
-        """Look at each provider that is due."""
+        """Look at each provider that is due, whoever has waited longest first."""
         begun = self.now()
-        for name in CATALOG:
+        known = {name: self.table.get(_key(name)) or {} for name in CATALOG}
+        for name in sorted(CATALOG, key=lambda name: known[name].get("due_at", 0)):
             if self.now() - begun > LONGEST:
                 return
             try:
-                self._look_at(name)
+                self._look_at(name, known[name])
             except Exception:
                 logger.exception("this provider could not be checked", provider=name)
 
-    def _look_at(self, name: str) -> None:
-        before = self.table.get(_key(name)) or {}
+    def _look_at(self, name: str, before: Item) -> None:
         now = self.now()
         if now.timestamp() < before.get("due_at", 0):
             return
