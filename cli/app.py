@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from httpx import HTTPError
 from typer.core import TyperGroup
 
-from cli.commands import ending, inbox, jobs, letters, money, orders, sight
+from cli.commands import doctor, ending, inbox, jobs, letters, money, orders, sight
 from cli.desk import desk_of
 from cli.errors import CommandError, Exit
 from cli.stack import LOCAL_STACK, Target
@@ -96,6 +96,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "spend": money.spend,
     "replay": letters.replay,
     "sync": letters.sync,
+    "doctor": doctor.doctor,
 }
 for name, command in _COMMANDS.items():
     app.command(name)(command)

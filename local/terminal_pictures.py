@@ -1,6 +1,6 @@
 """Pictures of the terminal for the documentation, from a real run on the stack of `make up`.
 
-python -m local.terminal_pictures [FOLDER]    writes docs/cli-drop.svg and docs/cli-jobs.svg
+python -m local.terminal_pictures [FOLDER]     writes docs/cli-drop.svg, cli-jobs.svg, cli-doctor.svg
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import urljoin
 
+import httpx
 from rich._export_format import CONSOLE_SVG_FORMAT
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from cli.commands.doctor import examined, shown, total
 from cli.desk import Desk
 from cli.files import Files
 from cli.find import moment, newest
@@ -49,6 +52,7 @@ def main() -> int:
     _save(f"$ {command}", max(frames, key=_variety), "cli-drop.svg")
     found = list(newest(desk, moment("1d", desk.now)))
     _save("$ dropreel jobs", job_table(found, desk.now), "cli-jobs.svg")
+    _save("$ dropreel doctor", _health(desk), "cli-doctor.svg")
     return 0
 
 
@@ -73,6 +77,19 @@ def _frames(desk: Desk, drops: list[Dropped], lines: Lines) -> list[str]:
             break
         time.sleep(1)
     return frames
+
+
+def _health(desk: Desk) -> RenderableType:
+    """The doctor's lines, while fal offers a new ratio and Oxen takes no prompt any longer."""
+    options = json.loads(desk.stack.environment["PROVIDER_OPTIONS"])
+    door = urljoin(options["fal"]["base_url"], "/_control/drift")
+    drifts = {"fal": ["aspect_ratio+9:21"], "oxen": ["-prompt"]}
+    for provider, changes in drifts.items():
+        httpx.post(door, json={"provider": provider, "changes": changes})
+    lines = [*examined(desk)]
+    for provider in drifts:
+        httpx.post(door, json={"provider": provider, "changes": []})
+    return Group(*map(shown, lines), Text(total(lines)))
 
 
 def _variety(frame: str) -> int:

@@ -44,6 +44,7 @@ class Line:
     most_at_once: int
     orders_at: tuple[float, ...]  # seconds since 1970
     asked_in_vain: int
+    asked_too_soon: int  # before the time that a rate limit has named
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +227,7 @@ def _line(world: World) -> Line:
         most_at_once=world.providers.most_at_once,
         orders_at=tuple(sorted(one.accepted_at for one in world.providers.jobs())),
         asked_in_vain=world.story.asked_in_vain,
+        asked_too_soon=world.providers.asked_too_soon,
     )
 
 

@@ -183,12 +183,27 @@ SCENARIOS = {
         ),
         Scenario("cap", images=2, day_cap_usd="0.90", providers=("eachlabs",)),
         Scenario("paced", images=2, per_minute=1, providers=("luma",)),
-        Scenario("digest", images=2, digest_above=1, seconds=30, providers=("fal",)),
+        # Too many jobs, so that the first one comes back with the second; then too many orders.
+        Scenario(
+            "limited",
+            "[sim: submit=429 code=concurrent times=1] [sim: submit=429 retry_after=90 times=1]",
+            images=2,
+            providers=("luma",),
+        ),
+        # Here and in "one prompt" fal knows its orders at one address only.
+        Scenario(
+            "digest",
+            "[sim: addresses=full]",
+            images=2,
+            digest_above=1,
+            seconds=30,
+            providers=("fal",),
+        ),
         Scenario("unseen", told=False, providers=("fal",)),
         # Both answers are lost, and only their images tell the orders apart.
         Scenario(
             "one prompt",
-            "[sim: submit=drop-after times=1]",
+            "[sim: submit=drop-after times=1] [sim: addresses=full]",
             images=2,
             one_prompt=True,
             providers=("fal", "oxen"),

@@ -22,7 +22,7 @@ from local.faults.expressions import Item
 from local.faults.faults import END, SLEEP_S, Cell, Fault, Kind, Point
 from local.faults.functions import Functions, quiet
 from local.faults.operating import Operator, holds
-from local.faults.provider import KEYS, Clock, Providers
+from local.faults.provider import KEYS, Clock, Providers, note_checkups
 from local.faults.s3 import S3
 from local.faults.scenarios import DROPS, SCENARIOS, Scenario
 from local.faults.services import (
@@ -147,6 +147,7 @@ class World:
         self._functions.parameters = scenario.parameters
         self._begun = self.timeline.now()
         self.story = Story()
+        note_checkups(self.dynamo)
         self.operator = self._new_operator()
         self.workflow = self._new_workflow((crc32(str(cell).encode()) % 3) / 2)
         self._messages = 0

@@ -30,7 +30,7 @@ FILES = (
 # What a fence is made of.
 _NAMES = frozenset({"Attr", "_as_read", "TRANSITIONS", "STALE_S", "THRESHOLD"})
 _FIELDS = frozenset(
-    {"max_orders", "ask_at", "may_start_again", "superseded_by", "was_sent", "is_over", "tells"}
+    {"max_orders", "ask_at", "may_start_again", "superseded_by", "was_sent", "has_begun", "covers"}
 )
 _SEARCH = frozenset({"find_lost_orders"})
 _ERRORS = frozenset({"LedgerConflictError", "CapReachedError", "MailBusyError", "OperatorError"})
@@ -267,7 +267,7 @@ FENCES = (
     Fence(
         "while the breaker is open nobody orders, and then one at a time",
         (
-            "ledger/breaker.py:Breaker.wait_s",
+            "ledger/breaker.py:Breaker.stopped",
             "ledger/breaker.py:Breaker.note",
             "ledger/breaker.py:Breaker._open",
             "ledger/breaker.py:Breaker._probe",
@@ -276,6 +276,15 @@ FENCES = (
         (
             "orders_while_the_breaker_is_open",
             f"{_BREAKER}test_after_its_time_one_tries_and_the_others_wait_for_it",
+        ),
+    ),
+    Fence(
+        "nobody orders before a rate limit is over, and nobody shortens it",
+        ("ledger/breaker.py:Breaker._limit",),
+        "orders that the provider refuses, and may answer with a longer limit",
+        (
+            "orders_before_a_rate_limit_is_over",
+            f"{_BREAKER}test_a_shorter_rate_limit_does_not_end_a_longer_one",
         ),
     ),
     Fence(
@@ -297,6 +306,15 @@ FENCES = (
         (
             f"{_DIGESTS}test_who_dies_after_sending_the_digest_tells_nobody_twice",
             f"{_DIGESTS}test_a_result_that_is_tried_again_in_a_later_window_is_told_once",
+        ),
+    ),
+    Fence(
+        "a result of an open batch is left to its mail",
+        ("mail/digest.py:ResultMailer.send",),
+        "results that mailboxes get twice, or not at all",
+        (
+            f"{_FOLDERS}test_when_all_rows_of_a_batch_have_ended_one_mail_tells_of_all",
+            f"{_FOLDERS}test_what_ends_after_the_mail_about_its_batch_has_a_mail_of_its_own",
         ),
     ),
     Fence(

@@ -18,7 +18,7 @@ from dropreel.jobs.job import ClipInfo, Job, Reservation, State
 from dropreel.ledger import budget as accounts
 from dropreel.ledger import jobs as ledger
 from dropreel.ledger import slots
-from dropreel.ledger.breaker import Breaker
+from dropreel.ledger.breaker import Breaker, Stopped
 from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.slots import Slots
 from dropreel.ledger.table import Check, Delete, Item, Table, Update
@@ -281,7 +281,18 @@ def trues_up_on_the_day_of_the_price(patch: Patch) -> None:
 
 
 def orders_while_the_breaker_is_open(patch: Patch) -> None:
-    patch.setattr(Breaker, "wait_s", lambda *_: 0)
+    patch.setattr(Breaker, "stopped", lambda *_: None)
+
+
+def orders_before_a_rate_limit_is_over(patch: Patch) -> None:
+    def stopped(*given: Any) -> Stopped | None:
+        found = _stopped(*given)
+        return None if found and found.limited else found
+
+    patch.setattr(Breaker, "stopped", stopped)
+
+
+_stopped = Breaker.stopped
 
 
 def orders_once_more_than_allowed(patch: Patch) -> None:

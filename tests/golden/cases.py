@@ -30,6 +30,7 @@ from dropreel.mail.message import Links, Mail
 from dropreel.mail.operators import (
     budget_alert,
     cap_alert,
+    change_alert,
     job_alert,
     pause_alert,
     provider_alert,
@@ -39,6 +40,9 @@ from dropreel.mail.operators import (
 from dropreel.mail.results import clip_delivered, clip_not_delivered, drop_rejected
 from dropreel.mail.windows import Window
 from dropreel.money.budget import Spending
+from dropreel.providers.base import Inputs
+from dropreel.providers.catalog import CATALOG
+from dropreel.providers.checkup import model_finding
 from dropreel.steps.cancel import NEVER_ORDERED
 from dropreel.steps.rejections import NO_IMAGE, made_before, near_miss
 from tests.golden.groups import group_mails
@@ -61,6 +65,7 @@ REASONS = {
     "moderated": "Prompt was flagged by moderation",
     "auth": "Invalid API key",
     "no_key": "the secret of the provider keys holds no key for luma",
+    "no_model": "model ray-3.2 is not known there: Unknown model: ray-3.2",
     "no_credit": "Insufficient credits",
     "throttled": "Rate limit exceeded",
     "transient": "Internal server error",
@@ -85,6 +90,7 @@ BEFORE_THE_ORDER = (
     *("bad_input", "moderated", "auth", "no_credit", "throttled", "unreachable", "transient"),
     *(
         "no_key",
+        "no_model",
         "unexpected",
         "over_cap",
         "unknown_price",
@@ -230,6 +236,11 @@ def alerts() -> Iterator[tuple[str, Mail]]:
     yield "alert budget of the month", budget_alert(month)
     yield "alert cap reached", cap_alert(month)
     yield "alert nobody subscribed", subscriber_alert()
+    changed = model_finding(
+        Inputs({"prompt": ()}, frozenset({"prompt", "style"}), {"prompt": "prompt"}),
+        CATALOG["fal"].capability,
+    )
+    yield "alert provider changed", change_alert("fal", changed.words, changed.todo)
     pause = Pause(1_795_000_000, "user/ann", "the prices at luma have changed")
     yield "alert paused", pause_alert(pause)
     yield "alert unpaused", unpause_alert(pause, "user/ben")

@@ -248,7 +248,7 @@ def reading_the_page_key(template: Document) -> list[str]:
         for grant in grants(template)
         if grant.concerns("PageKeySecret")
         and (
-            grant.owner not in ("FinalizeFunction", "ViewFunction")
+            grant.owner not in ("SubmitFunction", "FinalizeFunction", "ViewFunction")
             or grant.action != "secretsmanager:GetSecretValue"
         )
     ]

@@ -99,7 +99,8 @@ def cap_alert(spending: Spending) -> Mail:
         "cap",
         f"the budget of {spending.period} is used up",
         f"Of the ${spending.cap:.2f} allowed for {spending.period} (UTC), "
-        f"${spending.committed:.2f} are used or reserved. Jobs that would exceed it are refused.",
+        f"${spending.committed:.2f} are used or reserved. Jobs that would exceed it are refused, "
+        "or wait for the next day if OverDailyCap says so.",
         "Raise the cap in the stack's parameters, or wait for the next period. Then drop the "
         "refused files again.",
         "The budget",
@@ -115,6 +116,16 @@ def provider_alert(provider: str, failures: int, reason: str) -> Mail:
         "Check the key, the credit and the status page of this provider. Its jobs wait. One of "
         "them tries again after two minutes, then at intervals of up to half an hour.",
         "A provider does not work",
+    )
+
+
+def change_alert(provider: str, found: str, what_to_do: str) -> Mail:
+    return general_alert(
+        "provider_changed",
+        f"{provider} has changed",
+        f"The daily check of {provider} has found something new: {shortened(found, 600)}.",
+        what_to_do,
+        "A provider has changed",
     )
 
 

@@ -108,7 +108,7 @@ def ask_provider(ledger: Ledger, job: Job, provider: Provider) -> Job:
     """Ask the provider to stop its work on the job; what it says is noted once."""
     if job.cancel_answer or not job.provider_job_id:
         return job
-    answer = provider.cancel(job.provider_job_id)
+    answer = provider.cancel(job.provider_job_id, job.order_addresses)
     if answer is CancelOutcome.NO_ANSWER:
         return job
     try:

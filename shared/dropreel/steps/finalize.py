@@ -137,7 +137,7 @@ class Finalize:
         """
         if job.cancel_requested:
             return end_made(self.ledger, job, None, self.now())
-        status = self.provider(job.provider).status(job.provider_job_id)
+        status = self.provider(job.provider).status(job.provider_job_id, job.order_addresses)
         if not isinstance(status, Ready):
             reason = status.word if isinstance(status, Pending) else status.failure.message
             return self._try_again(job, fetches, JobFailure.of(FailureKind.DOWNLOAD, reason))
@@ -265,6 +265,7 @@ class Finalize:
             "attempts": facts["attempts"],
             "labels": job.labels,
             "origins": job.origins,
+            "references": job.references,
             "unconfirmed": job.unconfirmed,
             "remark": job.remark,
             "estimate_usd": facts["estimate_usd"],

@@ -118,7 +118,7 @@ class Watch:
 
     def _poll(self, provider: Provider) -> StatusOutcome:
         asked_at = utc_iso(self._watcher.now())
-        status = provider.status(self._job.provider_job_id)
+        status = provider.status(self._job.provider_job_id, self._job.order_addresses)
         if isinstance(status, Pending):
             self.pending_at = asked_at
         return status
