@@ -1,6 +1,6 @@
 """Pictures of the terminal for the documentation, from a real run on the stack of `make up`.
 
-python -m local.terminal_pictures [FOLDER]     writes docs/cli-drop.svg, cli-jobs.svg, cli-doctor.svg
+python -m local.terminal_pictures [FOLDER]      writes docs/cli-drop.svg, -jobs and -doctor
 """
 
 from __future__ import annotations
