@@ -30,7 +30,10 @@ FILES = (
 # What a fence is made of.
 _NAMES = frozenset({"Attr", "_as_read", "TRANSITIONS", "STALE_S", "THRESHOLD"})
 _FIELDS = frozenset(
-    {"max_orders", "ask_at", "may_start_again", "superseded_by", "was_sent", "has_begun", "covers"}
+    {
+        *("max_orders", "ask_at", "may_start_again", "superseded_by", "was_sent", "has_begun"),
+        *("covers", "tells"),
+    }
 )
 _SEARCH = frozenset({"find_lost_orders"})
 _ERRORS = frozenset({"LedgerConflictError", "CapReachedError", "MailBusyError", "OperatorError"})
