@@ -233,7 +233,8 @@ _MONEY_ENDED = {
 
 def money(job: Job) -> str:
     """Whether a job that has ended without a clip has cost anything, as far as is known."""
-    if job.state is State.REFUSED:
+    never_ordered = job.state is State.CANCELLED and job.is_unbilled and not job.orders
+    if job.state is State.REFUSED or never_ordered:
         if job.orders:
             return (
                 "Nothing was paid: the clip was ordered, but the order failed and is not charged."
