@@ -192,6 +192,7 @@ def test_the_record_holds_source_settings_clip_attempts_and_cost(stage: Stage, c
         "provider_job_id": "p-1",
         "labels": [],
         "origins": {},
+        "references": {},
         "attempts": [
             {
                 "provider": "luma",
