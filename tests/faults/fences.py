@@ -31,8 +31,8 @@ FILES = (
 _NAMES = frozenset({"Attr", "_as_read", "TRANSITIONS", "STALE_S", "THRESHOLD"})
 _FIELDS = frozenset(
     {
-        *("max_orders", "ask_at", "may_start_again", "superseded_by", "was_sent", "has_begun"),
-        *("covers", "tells"),
+        *("max_orders", "ask_at", "may_start_again", "superseded_by"),
+        *("was_sent", "has_begun", "covers", "tells"),
     }
 )
 _SEARCH = frozenset({"find_lost_orders"})

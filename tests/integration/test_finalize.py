@@ -190,6 +190,9 @@ def test_the_record_holds_source_settings_clip_attempts_and_cost(stage: Stage, c
         },
         "provider": "luma",
         "provider_job_id": "p-1",
+        "labels": [],
+        "origins": {},
+        "references": {},
         "attempts": [
             {
                 "provider": "luma",
