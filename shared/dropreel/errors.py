@@ -11,7 +11,7 @@ DropreelError
 ├── UnsafeUrlError            an address that must not be fetched: not https, or not public
 ├── SettingsError             the stack is configured wrongly; the operator can correct it
 ├── KeyUnreadableError        the secret with the keys cannot be read just now; it may pass
-├── ResumeError               an operator's word on a job that cannot be followed
+├── OperatorError             what an operator asks for cannot be done; nothing was changed
 ├── CapReachedError           the order would pass a cap; nothing was reserved
 ├── MailBusyError             somebody else is sending this mail
 ├── PageKeyError              the key that signs links cannot be read, or is too short
@@ -97,8 +97,8 @@ class KeyUnreadableError(DropreelError):
     """The secret of the provider keys cannot be read just now; says nothing about the keys."""
 
 
-class ResumeError(DropreelError):
-    """An operator's word on a job cannot be followed."""
+class OperatorError(DropreelError):
+    """What an operator asks for cannot be done; nothing was changed. Says what to do instead."""
 
 
 class MailBusyError(DropreelError):

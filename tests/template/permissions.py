@@ -207,12 +207,14 @@ def writing_mails(template: Document) -> list[str]:
 def more_than_the_newest_jobs(template: Document) -> list[str]:
     """The widget reads what the dashboard shows, and nothing else of the ledger."""
     index = {"Fn::Sub": "${LedgerTable.Arn}/index/newest"}
+    pause = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "PAUSE#*"}}
     return [
         str(grant)
         for grant in grants(template)
         if grant.owner == "WidgetFunction"
         and grant.concerns("LedgerTable")
         and (grant.action, grant.resource) != ("dynamodb:Query", index)
+        and (grant.action, grant.condition) != ("dynamodb:GetItem", pause)
     ]
 
 

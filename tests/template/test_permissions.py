@@ -80,7 +80,7 @@ SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
     (more_than_pages_show, (*statement_of("ViewFunction", 0), "Condition"), {}),
     (more_at_the_clips, (*statement_of("ViewFunction", 2), "Resource"), [ALL_CLIPS]),
     (reading_the_page_key, (*PAGE_KEY, "Roles"), [{"Ref": "SlotFunctionRole"}]),
-    (reading_the_page_key, (*READ_INBOX, "Resource"), {"Ref": "PageKeySecret"}),
+    (reading_the_page_key, (*POLL, "Resource"), {"Ref": "PageKeySecret"}),
     (calling_functions, (*POLL, "Action"), "lambda:InvokeFunction"),
     (calling_functions, (*START, "Action"), "lambda:InvokeFunction"),
     (open_to_the_world, (*INTO_QUEUE, "Principal"), "*"),

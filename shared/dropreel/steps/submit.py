@@ -36,6 +36,7 @@ from dropreel.jobs.naming import split_ending
 from dropreel.ledger.groups import Groups
 from dropreel.ledger.jobs import SETTLED, Ledger
 from dropreel.ledger.newest import NewestDrop, NewestDrops
+from dropreel.ledger.self_test import is_self_test, note_self_test
 from dropreel.ledger.slots import change_priority
 from dropreel.ledger.table import Table
 from dropreel.mail.digest import Digests, DigestSettings
@@ -156,7 +157,9 @@ class Submit:
             return
         drop = DropEvent.of(message)
         logger.append_keys(image_key=drop.key)
-        if is_left_over(drop.key) or is_reference(drop.key):
+        if is_self_test(drop.key):
+            note_self_test(self.table, drop.key, self.now())
+        elif is_left_over(drop.key) or is_reference(drop.key):
             logger.info("nothing that a clip is made of: left alone")
         elif is_image(drop.key):
             self._image(drop)
