@@ -18,7 +18,7 @@ from tests.faults.operator_fences import OPERATOR_FENCES
 
 CODE = ROOT / "shared" / "dropreel"
 _STEPS = (
-    *("generate", "poll", "finalize", "sweep", "lost_order"),
+    *("generate", "poll", "finalize", "sweep", "lost_order", "batches"),
     *("cancel", "resume", "retry"),
 )
 FILES = (
@@ -30,7 +30,16 @@ FILES = (
 # What a fence is made of.
 _NAMES = frozenset({"Attr", "_as_read", "TRANSITIONS", "STALE_S", "THRESHOLD"})
 _FIELDS = frozenset(
-    {"max_orders", "ask_at", "may_start_again", "superseded_by", "was_sent", "has_begun", "covers"}
+    {
+        "max_orders",
+        "ask_at",
+        "may_start_again",
+        "superseded_by",
+        "was_sent",
+        "has_begun",
+        "covers",
+        "tells",
+    }
 )
 _SEARCH = frozenset({"find_lost_orders"})
 _ERRORS = frozenset({"LedgerConflictError", "CapReachedError", "MailBusyError", "OperatorError"})
@@ -310,7 +319,11 @@ FENCES = (
     ),
     Fence(
         "a result of an open batch is left to its mail",
-        ("mail/digest.py:ResultMailer._is_left_to_batch",),
+        (
+            "mail/digest.py:ResultMailer._is_left_to_batch",
+            "steps/batches.py:BatchMails.tells",
+            "steps/batches.py:BatchMails._is_settled",
+        ),
         "results that mailboxes get twice, or not at all",
         (
             f"{_FOLDERS}test_when_all_rows_of_a_batch_have_ended_one_mail_tells_of_all",
