@@ -35,6 +35,7 @@ from local.faults.services import (
     Sns,
     Sqs,
     StepFunctions,
+    Sts,
     Thumbnails,
 )
 from local.faults.timeline import Timeline
@@ -89,6 +90,7 @@ class World:
             "sqs": sqs,
             "stepfunctions": self.steps,
             "secretsmanager": Secrets(KEYS),
+            "sts": Sts(self.clock.moment),
             "lambda": Thumbnails(),
         }
         self._functions = Functions(clients, self.providers, self.clock, self.wire, self._let_pass)

@@ -56,14 +56,18 @@ def spoilt(document: Document, *path: str | int, to: Any = GONE) -> Document:
 
 def deployed() -> Document:
     """What SAM makes of the template, with the parameters' defaults."""
+    return dict(json.loads(_made()))
+
+
+@cache
+def _made() -> str:
     source = template()
     for resource in source["Resources"].values():
         for place in ("CodeUri", "ContentUri", "DefinitionUri"):
             if place in resource["Properties"]:
                 resource["Properties"][place] = "s3://built/somewhere"
     defaults = {name: part["Default"] for name, part in source["Parameters"].items()}
-    made: Document = Translator({}, Parser()).translate(source, defaults)
-    return made
+    return json.dumps(Translator({}, Parser()).translate(source, defaults))
 
 
 def resources(document: Document, kind: str) -> dict[str, Document]:

@@ -121,7 +121,7 @@ def _open_to_cloudwatch(template: Document) -> set[str]:
         for policy in properties(template, "AWS::SNS::TopicPolicy").values()
         for topic in names_in(policy["Topics"])
         for statement in policy["PolicyDocument"]["Statement"]
-        if statement["Effect"] == "Allow"
+        if statement.get("Effect") == "Allow"
         and statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
         and statement["Action"] == "sns:Publish"
         and statement["Resource"] == {"Ref": topic}

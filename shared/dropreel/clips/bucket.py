@@ -41,25 +41,12 @@ class ClipsBucket:
             TaggingDirective="REPLACE",
         )
 
-    def order_of(self, job: Job, url_seconds: int) -> ClipRequest:
-        """The job's order as the provider gets it; signs the image's address now."""
-        settings = job.settings
-        return ClipRequest(
-            job_id=job.job_id,
-            image_url=self.source_url(job.source.pinned_key, url_seconds),
-            prompt=settings.prompt,
-            aspect_ratio=settings.aspect_ratio,
-            resolution=settings.resolution,
-            duration=settings.duration,
-            loop=settings.loop,
-            reference_image_urls=settings.reference_image_urls,
+    def address(self, key: str) -> str:
+        """Where an object lies. It opens nothing: the signature is cut off."""
+        signed = self.client.generate_presigned_url(
+            "get_object", Params={"Bucket": self.bucket, "Key": key}
         )
-
-    def source_url(self, key: str, seconds: int) -> str:
-        """A presigned address of a pinned source. Sign it as the last act before the POST."""
-        return self.client.generate_presigned_url(
-            "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
-        )
+        return signed.partition("?")[0]
 
     def load(self, key: str) -> bytes:
         return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
@@ -83,6 +70,21 @@ class ClipsBucket:
             Body=json.dumps(record, indent=2, ensure_ascii=False, default=str).encode(),
             ContentType="application/json",
         )
+
+
+def order_of(job: Job, image_url: str) -> ClipRequest:
+    """The job's order as its provider gets it."""
+    settings = job.settings
+    return ClipRequest(
+        job_id=job.job_id,
+        image_url=image_url,
+        prompt=settings.prompt,
+        aspect_ratio=settings.aspect_ratio,
+        resolution=settings.resolution,
+        duration=settings.duration,
+        loop=settings.loop,
+        reference_image_urls=settings.reference_image_urls,
+    )
 
 
 def thumbnail_key(job_id: str) -> str:

@@ -11,12 +11,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import Field
 
-from dropreel.clips.bucket import ClipsBucket
+from dropreel.clips.addresses import ImageAddresses, ImageSettings
+from dropreel.clips.bucket import order_of
 from dropreel.errors import ContentionError
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import BUSY, ENDS, Job, Reservation, State, from_iso, utc_iso
@@ -71,8 +71,9 @@ class GenerateSettings(
     WatchSettings,
     UnpaidSettings,
     OperatorsSettings,
+    ImageSettings,
 ):
-    source_url_seconds: Annotated[int, Field(ge=60)]
+    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ class Generate:
 
     ledger: Ledger
     newest: NewestDrops
-    clips: ClipsBucket
+    addresses: ImageAddresses
     provider: Callable[[str], Provider]
     watcher: Watcher
     rules: SpendingRules
@@ -90,7 +91,6 @@ class Generate:
     slots: Slots
     deadline: timedelta
     unpaid_wait: timedelta
-    source_url_seconds: int
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
 
@@ -100,7 +100,7 @@ class Generate:
         return cls(
             ledger=container.ledger,
             newest=NewestDrops(container.table),
-            clips=container.clips,
+            addresses=container.image_addresses,
             provider=container.provider,
             watcher=Watcher.build(container),
             rules=settings.rules(),
@@ -109,7 +109,6 @@ class Generate:
             slots=container.slots,
             deadline=container.deadline,
             unpaid_wait=timedelta(hours=settings.unpaid_wait_hours),
-            source_url_seconds=settings.source_url_seconds,
             now=container.now,
             sleep=container.sleep,
         )
@@ -165,7 +164,8 @@ class Generate:
         trouble = provider.check_key()
         if trouble:
             return self._without_key(job, trouble, tries)
-        request = self.clips.order_of(job, self.source_url_seconds)
+        # Last before the money is set aside, so that the address lives as long as it can.
+        request = order_of(job, self.addresses.sign(job.source.pinned_key))
         try:
             job = self._begin(job)
         except CapReachedError as error:
