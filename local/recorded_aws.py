@@ -1,7 +1,7 @@
 """MiniStack that tells who called what, and that also knows `dynamodb:LeadingKeys`.
 
 Runs in MiniStack's own environment, so it uses nothing of dropreel. Every call that is checked
-against a role's policies becomes one line of JSON in the file RECORDED_CALLS, once.
+against policies becomes one line of JSON in the file RECORDED_CALLS, once.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any
 
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator
+from ministack.core.responses import get_account_id
 
 _LEADING = "dynamodb:leadingkeys"
 _ITEMS = "recorded:items"
 _WRITES = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem"}
 _seen: set[str] = set()
 _context = iam_actions.dynamodb_service_context
-_evaluate = iam_evaluator.evaluate
-_trusts = iam_evaluator.evaluate_trust_policy
+_enforce = iam_evaluator.enforce
 
 
 def _key(request: dict[str, Any]) -> str:
@@ -48,23 +48,24 @@ def _dynamodb_context(body: bytes) -> dict[str, Any]:
     return {**_context(body), _LEADING: [key for _, key in items], _ITEMS: items}
 
 
-def _recorded(ctx: Any, *policies: Any) -> Any:
-    result = _evaluate(ctx, *policies)
-    items = [(action or ctx.action, key) for action, key in ctx.service_context.get(_ITEMS, [])]
-    _write(ctx.principal_arn, ctx.action, ctx.resource_arn, items, result.decision == "Allow")
-    return result
+def _recorded(
+    access_key: str,
+    action: str,
+    service: str,
+    region: str,
+    resource_arn: str = "*",
+    service_context: dict[str, Any] | None = None,
+) -> Any:
+    refused = _enforce(access_key, action, service, region, resource_arn, service_context)
+    principal = iam_evaluator.resolve_principal(access_key or "", get_account_id())
+    items = [(one or action, key) for one, key in (service_context or {}).get(_ITEMS, [])]
+    fields = {"caller": getattr(principal, "arn", ""), "action": action, "resource": resource_arn}
+    _write({**fields, "items": items, "allowed": refused is None})
+    return refused
 
 
-def _recorded_trust(document: Any, caller: str, ctx: Any = None) -> bool:
-    trusted = bool(_trusts(document, caller, ctx))
-    if ctx is not None:
-        _write(caller, ctx.action, ctx.resource_arn, [], trusted)
-    return trusted
-
-
-def _write(caller: str, action: str, resource: str, items: list[Any], allowed: bool) -> None:
-    fields = {"caller": caller, "action": action, "resource": resource, "items": items}
-    line = json.dumps({**fields, "allowed": allowed})
+def _write(fields: dict[str, Any]) -> None:
+    line = json.dumps(fields)
     if line not in _seen:
         _seen.add(line)
         with Path(os.environ["RECORDED_CALLS"]).open("a", encoding="utf-8") as file:
@@ -73,6 +74,5 @@ def _write(caller: str, action: str, resource: str, items: list[Any], allowed: b
 
 if __name__ == "__main__":
     iam_actions.dynamodb_service_context = _dynamodb_context
-    iam_evaluator.evaluate = _recorded
-    iam_evaluator.evaluate_trust_policy = _recorded_trust
+    iam_evaluator.enforce = _recorded
     app.main()

@@ -18,7 +18,10 @@ Items = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Call:
-    """One call as it was checked. `items`: action and partition key of each item of the ledger."""
+    """One call as it was checked. `role` is empty for the tests' own calls.
+
+    `items`: action and partition key of each item of the ledger that the request is about.
+    """
 
     role: str
     action: str
@@ -30,7 +33,7 @@ class Call:
     def read(cls, line: str) -> Self:
         given = json.loads(line)
         caller = str(given["caller"])
-        role = caller.split("/")[1] if ":assumed-role/" in caller else caller
+        role = caller.split("/")[1] if ":assumed-role/" in caller else ""
         items = tuple((action, key) for action, key in given["items"])
         return cls(role, given["action"], given["resource"], items, given["allowed"])
 

@@ -63,6 +63,9 @@ def policies(made: Document) -> Iterator[tuple[str, Any]]:
     for owner, role in roles(made).items():
         for policy in role.get("Policies", []):
             yield owner, policy["PolicyDocument"]
+    for policy in properties(made, "AWS::IAM::Policy").values():
+        for role in policy["Roles"]:
+            yield role["Ref"].removesuffix("Role"), policy["PolicyDocument"]
     for owner, policy in properties(made, "AWS::IAM::ManagedPolicy").items():
         yield owner, policy["PolicyDocument"]
 
@@ -319,6 +322,13 @@ def calling_functions(made: Document) -> list[str]:
             for name in CALLED.get(grant.owner, [])
         ]
     ]
+
+
+def becoming_others(made: Document) -> list[str]:
+    """One role takes another: to sign addresses of images."""
+    allowed = ("GenerateFunction", {"Fn::GetAtt": ["ImageReaderRole", "Arn"]})
+    found = [grant for grant in grants(made) if grant.action.startswith(("sts:", "iam:"))]
+    return [str(grant) for grant in found if (grant.owner, grant.resource) != allowed]
 
 
 def others_logs(made: Document) -> list[str]:
