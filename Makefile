@@ -21,7 +21,7 @@ export IMAGE PROMPT PROVIDER RESOLUTION DURATION TOKEN_URL
 MAKEOVERRIDES :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults bench check lint types up drop down build deploy confirm lock schema golden clean
+.PHONY: help demo test faults bench check audit template lint types up drop down build deploy confirm lock schema golden clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -50,6 +50,12 @@ bench: .venv/bench ## Measure speed, cost, memory and starts (40 minutes; with Q
 
 check: .venv/ready ## Check format, lint, types and template
 	@$(MAKE) --no-print-directory -o $< -j 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) types lint
+
+audit: .venv/ready .venv-checkov/ready ## Check the template that is deployed with checkov (its first run installs 190 MB)
+	@$(BIN)/python -m local.audit
+
+template: .venv/ready ## Write the template without SAM to out/template.json. Option: BUCKET=<for the code> makes it ready for the console
+	@$(BIN)/python -m local.plain_template --bucket "$(BUCKET)"
 
 lint: .venv/ready
 	$(BIN)/ruff format --check .
@@ -88,14 +94,14 @@ golden: .venv/ready ## Regenerate the mails in tests/golden; read them before yo
 	$(BIN)/python -m tests.golden.cases
 
 lock: .venv/ready ## Update the pinned dependencies
-	for name in requirements/uv shared/requirements layers/pillow/requirements requirements/dev requirements/embedded-aws requirements/bench; do \
+	for name in requirements/uv shared/requirements layers/pillow/requirements requirements/dev requirements/embedded-aws requirements/bench requirements/checkov; do \
 		uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --upgrade \
 			--generate-hashes --no-emit-index-url --no-emit-find-links \
 			--custom-compile-command "make lock" $$name.in -o $$name.txt || exit 1; \
 	done
 
 clean: down ## Remove environments, builds and output, and stop `make up`
-	rm -rf .venv .venv-aws .aws-sam out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-aws .venv-checkov .aws-sam out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/ready: requirements/uv.txt requirements/dev.txt requirements/embedded-aws.txt
 	@echo "installing (once) ..."
@@ -104,6 +110,12 @@ clean: down ## Remove environments, builds and output, and stop `make up`
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@$(BIN)/uv pip install --quiet --require-hashes --python .venv -r requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --require-hashes --python .venv-aws -r requirements/embedded-aws.txt
+	@touch $@
+
+.venv-checkov/ready: .venv/ready requirements/checkov.txt
+	@echo "installing checkov (once) ..."
+	@$(PYTHON) -m venv .venv-checkov
+	@$(BIN)/uv pip install --quiet --require-hashes --python .venv-checkov -r requirements/checkov.txt
 	@touch $@
 
 .venv/bench: .venv/ready requirements/bench.txt

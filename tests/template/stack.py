@@ -12,9 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
-from samtranslator.yaml_helper import yaml_parse
+from local.plain_template import plain, read
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,9 +24,8 @@ GONE = object()
 
 @cache
 def _texts() -> tuple[str, str]:
-    template = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
     workflow = (ROOT / "statemachine" / "render.asl.json").read_text(encoding="utf-8")
-    return json.dumps(template), workflow
+    return json.dumps(read()), workflow
 
 
 def template() -> Document:
@@ -61,13 +58,7 @@ def deployed() -> Document:
 
 @cache
 def _made() -> str:
-    source = template()
-    for resource in source["Resources"].values():
-        for place in ("CodeUri", "ContentUri", "DefinitionUri"):
-            if place in resource["Properties"]:
-                resource["Properties"][place] = "s3://built/somewhere"
-    defaults = {name: part["Default"] for name, part in source["Parameters"].items()}
-    return json.dumps(Translator({}, Parser()).translate(source, defaults))
+    return json.dumps(plain(template()))
 
 
 def resources(document: Document, kind: str) -> dict[str, Document]:
