@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 from botocore.exceptions import ClientError
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d+)")
+_PAGE = 1000  # keys
 _HOST = ".s3.us-east-1.amazonaws.com"
 
 
@@ -111,10 +112,18 @@ class S3:
             _match(found, IfMatch, "GetObject")
         return {"Body": io.BytesIO(_part(found.body, Range)), "ETag": found.etag}
 
-    def list_objects_v2(self, *, Bucket: str, Prefix: str = "") -> dict[str, Any]:
-        keys = self.keys(Bucket, Prefix)
-        listed = [{"Key": key, "Size": len(self.objects[Bucket, key].body)} for key in keys]
+    def list_objects_v2(
+        self, *, Bucket: str, Prefix: str = "", StartAfter: str = ""
+    ) -> dict[str, Any]:
+        keys = [key for key in self.keys(Bucket, Prefix) if key > StartAfter]
+        listed = [self._listed(Bucket, key) for key in keys[:_PAGE]]
         return {"Contents": listed, "KeyCount": len(listed)} if listed else {"KeyCount": 0}
+
+    def _listed(self, bucket: str, key: str) -> dict[str, Any]:
+        found = self.objects[bucket, key]
+        modified = found.modified.replace(microsecond=0)
+        size = len(found.body)
+        return {"Key": key, "Size": size, "ETag": found.etag, "LastModified": modified}
 
     def generate_presigned_url(
         self,

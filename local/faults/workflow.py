@@ -119,7 +119,10 @@ class _Run:
 
     def _names(self, **seen: Any) -> Names:
         """What the expressions of the present state may refer to."""
-        context: dict[str, Any] = {"Execution": {"Id": self.execution.arn}}
+        context: dict[str, Any] = {
+            "Execution": {"Id": self.execution.arn},
+            "State": {"RetryCount": sum(self.retried.values())},
+        }
         if self.waiting:
             context["Task"] = {"Token": self.waiting.token}
         return {**self.variables, "states": {"input": self.data, "context": context, **seen}}

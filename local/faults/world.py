@@ -273,14 +273,18 @@ class World:
         self._receive("message-again", _created(IMAGE), 1)
 
     def drop_again(self) -> None:
-        jobs = map(plain, self.dynamo.items("JOB#").values())
-        states = {job["source"]["key"]: job["state"] for job in jobs}
         again = {image for image, sidecar in self._pairs if sidecar == SIDECAR}
-        self.story.dropped_again = {key: states[key] for key in again & states.keys()}
         for key in (SIDECAR, IMAGE):
             if key in self._files:
+                # The later file counts; other faults may let time pass between the two.
+                self.story.dropped_again = self._states_of(again)
                 self._upload(key, more_parts=self._parts > 1)
                 self._receive(f"dropped again: {key}", _created(key), 1)
+
+    def _states_of(self, images: set[str]) -> dict[str, str]:
+        jobs = map(plain, self.dynamo.items("JOB#").values())
+        states = {job["source"]["key"]: job["state"] for job in jobs}
+        return {key: states[key] for key in images & states.keys()}
 
     def sweep_now(self) -> None:
         reply = self._functions.invoke(Invocation("sweep", {}))

@@ -14,7 +14,7 @@ from typing import Protocol
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-__all__ = ["MetricUnit", "bind", "gauge", "logger", "measure", "metrics", "report_failure"]
+__all__ = ["MetricUnit", "bind", "count", "gauge", "logger", "measure", "metrics", "report_failure"]
 
 logger = Logger()
 metrics = Metrics()
@@ -32,9 +32,15 @@ def bind(**identifiers: str) -> None:
     logger.append_keys(**identifiers)
 
 
-def gauge(name: str, of: str, value: int, *, dimension: str = "provider") -> None:
-    """Note how many there are now of something that each provider (or topic) has."""
-    measure(name, value, MetricUnit.Count, **{dimension: of})
+def count(name: str, value: int) -> None:
+    """Note how many there were, if any: a metric costs money in the hours in which it is there."""
+    if value:
+        metrics.add_metric(name, MetricUnit.Count, value)
+
+
+def gauge(name: str, provider: str, value: int) -> None:
+    """Note how many there are now of something that each provider has."""
+    measure(name, value, MetricUnit.Count, provider=provider)
 
 
 def measure(

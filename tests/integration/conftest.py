@@ -17,6 +17,7 @@ from moto import mock_aws
 from dropreel.container import Container, Session, using
 from dropreel.observability import logger, metrics
 from dropreel.steps.submit import Submit
+from local.faults.dynamo import Dynamo
 from tests.support.aws import Aws, Clock, FakeProvider, resources
 from tests.support.functions import KEYS, Functions, Wire, environment
 from tests.support.mp4 import mp4
@@ -25,9 +26,11 @@ from tests.support.submitting import make_submit
 
 
 @pytest.fixture
-def aws() -> Iterator[Aws]:
+def aws(request: pytest.FixtureRequest) -> Iterator[Aws]:
+    """moto's table takes twenty times as long as the one in memory, which is compared with it."""
+    on_moto = request.node.get_closest_marker("on_moto")
     with mock_aws():
-        yield resources()
+        yield resources(None if on_moto else Dynamo())
 
 
 @pytest.fixture

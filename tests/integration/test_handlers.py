@@ -28,7 +28,7 @@ from tests.support.functions import (
 )
 from tests.support.mp4 import mp4
 
-pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
+pytestmark = [pytest.mark.on_moto, pytest.mark.filterwarnings("ignore:No application metrics")]
 
 
 def test_an_image_is_delivered_by_submit_generate_poll_and_finalize(

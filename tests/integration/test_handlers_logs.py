@@ -27,7 +27,7 @@ from tests.support.functions import (
 )
 from tests.support.metrics import catalogue
 
-pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
+pytestmark = [pytest.mark.on_moto, pytest.mark.filterwarnings("ignore:No application metrics")]
 
 
 def eventful(functions: Functions, events: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from dropreel.jobs.job import State
 from tests.support.functions import IMAGE, Functions, submit
 
-pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
+pytestmark = [pytest.mark.on_moto, pytest.mark.filterwarnings("ignore:No application metrics")]
 
 
 def test_only_the_message_that_could_not_be_handled_is_returned_to_the_queue(

@@ -14,6 +14,8 @@ from dropreel.ledger.jobs import TRANSITIONS
 from tests.support.aws import Aws, make_job
 from tests.support.states import PATHS
 
+pytestmark = pytest.mark.on_moto
+
 
 def bring_to(aws: Aws, state: State, job: Job | None = None) -> Job:
     job = aws.ledger.claim(job or make_job())

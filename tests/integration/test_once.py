@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from dropreel.mail.once import LEASE_S, SendOnce, Turn
 from tests.support.aws import Aws
+
+pytestmark = pytest.mark.on_moto
 
 
 def test_a_mail_is_sent_by_one_sender_at_a_time_and_only_once(aws: Aws) -> None:

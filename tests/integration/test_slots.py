@@ -17,6 +17,8 @@ from dropreel.providers.catalog import Limit
 from local.faults.dynamo import Dynamo
 from tests.support.aws import Aws, Clock, make_job
 
+pytestmark = pytest.mark.on_moto
+
 MADE = [State.SUBMITTED, State.READY]
 
 

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
 from dropreel.mail.alerts import Alerts
 from dropreel.mail.subscribers import Subscribers
-from dropreel.observability import metrics
+from dropreel.steps.sweep import SweepSettings
 from tests.support.aws import Aws, Clock
+from tests.unit.test_settings import SWEEP
 
 
 class Sns:
@@ -28,27 +28,23 @@ def make_check(aws: Aws, clock: Clock, **confirmed: int) -> Subscribers:
     return Subscribers(Sns(**confirmed), topics, alerts)  # type: ignore[arg-type]
 
 
-def gauges(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
-    for line in lines:
-        (told,) = line["_aws"]["CloudWatchMetrics"]
-        assert told["Dimensions"] == [["service", "topic"]]
-    return {line["topic"]: line["ConfirmedSubscribers"] for line in lines}
-
-
-@pytest.fixture(autouse=True)
-def _metrics_of_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "dropreel")
-    monkeypatch.setattr(metrics.provider, "namespace", "dropreel")
-    monkeypatch.setattr(metrics.provider, "service", "dropreel")
-
-
-def test_the_subscribers_of_each_topic_are_counted(
-    aws: Aws, clock: Clock, capsys: pytest.CaptureFixture[str]
+def test_that_nobody_gets_the_operators_mails_is_an_error_in_the_log(
+    aws: Aws, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     make_check(aws, clock, results=2, operators=0).check()
-    assert gauges(capsys) == {"results": [2.0], "operators": [0.0]}
+    (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert (line.message, line.topic) == ("nobody is subscribed", "operators")  # type: ignore[attr-defined]
     assert aws.operators.take() == []
+
+
+@pytest.mark.parametrize(
+    ("given", "named"), [(("true", "true"), ["results", "operators"]), (("false", "false"), [])]
+)
+def test_only_a_topic_with_an_address_wants_subscribers(
+    given: tuple[str, str], named: list[str]
+) -> None:
+    emails = {"RESULTS_EMAIL_GIVEN": given[0], "OPERATOR_EMAIL_GIVEN": given[1]}
+    assert [*SweepSettings.read({**SWEEP, **emails, "AWS_REGION": "us-east-1"}).mailed] == named
 
 
 def test_the_operator_hears_once_a_week_that_nobody_gets_the_results(

@@ -25,6 +25,8 @@ from tests.support.pictures import picture
 from tests.support.states import PATHS
 from tests.support.widget import ARN, CONSOLE, HOSTILE
 
+pytestmark = pytest.mark.on_moto
+
 
 @dataclass
 class Page(HTMLParser):

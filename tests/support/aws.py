@@ -205,10 +205,7 @@ def _clients() -> tuple[Any, Any, Any, Any, Any]:
     return s3, sns, sqs, dynamodb, workflow
 
 
-def resources() -> Aws:
-    s3, sns, sqs, dynamodb, workflow = _clients()
-    for bucket in ("inbox", "clips"):
-        s3.create_bucket(Bucket=bucket)
+def create_table(dynamodb: Any) -> None:
     dynamodb.create_table(
         TableName="ledger",
         BillingMode="PAY_PER_REQUEST",
@@ -239,6 +236,16 @@ def resources() -> Aws:
             {"AttributeName": "sk", "KeyType": "RANGE"},
         ],
     )
+
+
+def resources(dynamodb: Any = None) -> Aws:
+    """Empty resources; the ledger's table is in moto, or in the client that is given."""
+    s3, sns, sqs, moto_dynamodb, workflow = _clients()
+    for bucket in ("inbox", "clips"):
+        s3.create_bucket(Bucket=bucket)
+    if dynamodb is None:
+        dynamodb = moto_dynamodb
+        create_table(dynamodb)
     table = Table(dynamodb, "ledger", sleep=lambda _: None)
     machine = workflow.create_state_machine(
         name="render",

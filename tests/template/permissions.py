@@ -123,6 +123,7 @@ def trusting_too_many(made: Document) -> list[str]:
 AT_THE_INBOX = {
     ("SubmitFunction", "s3:GetObject"),
     ("SubmitFunction", "s3:ListBucket"),
+    ("SweepFunction", "s3:ListBucket"),
     ("DroppersPolicy", "s3:PutObject"),
     ("DroppersPolicy", "s3:AbortMultipartUpload"),
     ("DroppersPolicy", "s3:ListBucket"),
@@ -144,7 +145,7 @@ WRITTEN = {
     "GenerateFunction": {"JOB", "NEWEST", "BREAKER", "BUDGET", "NOTICE", *LINE},
     "PollFunction": {"JOB", "BUDGET", "RUNTIMES", *LINE},
     "FinalizeFunction": {"JOB", "BUDGET", "NOTICE", "MAILS"},
-    "SweepFunction": {"JOB", "NOTICE", "MAILS", *LINE},
+    "SweepFunction": {"JOB", "NOTICE", "MAILS", "INBOX", "MISSED", *LINE},
 }
 
 
@@ -289,6 +290,7 @@ AT_THE_QUEUES = {
     *(("SubmitFunction", action, "IngestQueue") for action in (*DRAINING, "sqs:SendMessage")),
     ("FinalizeFunction", "sqs:SendMessage", "IngestQueue"),
     ("FinalizeFunction", "sqs:SendMessage", "EventsDeadLetterQueue"),
+    ("SweepFunction", "sqs:SendMessage", "IngestQueue"),
     ("SweepFunction", "sqs:SendMessage", "EventsDeadLetterQueue"),
     ("SweepFunctionHalfHourly", "sqs:SendMessage", "EventsDeadLetterQueue"),
 }

@@ -15,11 +15,20 @@ from tests.template.stack import template as load
 # Dimensions of our own metrics, with what stands in them.
 OWN_VALUES: dict[str, list[Any]] = {
     "service": [{"Ref": "AWS::StackName"}],
-    "topic": ["results", "operators"],
 }
+# Retries hide the errors of these for hours.
+STEPS = ("SlotFunction", "GenerateFunction", "PollFunction", "FinalizeFunction")
+# No clip depends on these; their errors are on the dashboard.
+WITHOUT_HARM = {"ThumbnailFunction", "WidgetFunction"}
+ONE_OF = [
+    ("Throttles", "PollFunction"),
+    ("Invocations", "SweepFunction"),
+    ("ApproximateAgeOfOldestMessage", "IngestQueue"),
+]
 # One sentence, and where to read what to do.
 ADVICE = re.compile(r"[A-Z][^.]+\. Runbook: docs/operations\.md#([a-z0-9-]+)")
 TO_OPERATORS = [{"Ref": "OperatorsTopic"}]
+MISSING = {"SweepMissingAlarm": "breaching"}  # what does not run publishes nothing
 
 
 def on_no_resource(template: Document) -> list[str]:
@@ -42,13 +51,16 @@ def _means_one(template: Document, dimension: Document) -> bool:
 
 
 def silent(template: Document) -> list[str]:
-    """Alarms that tell nobody, that never say that all is well again, or that never end."""
+    """Alarms that tell nobody, or that ring when nothing has happened.
+
+    CloudWatch would send one mail for each OK action when it creates the alarms.
+    """
     return [
         name
         for name, alarm in alarms(template).items()
         if alarm.get("AlarmActions") != TO_OPERATORS
-        or alarm.get("OKActions") != TO_OPERATORS
-        or alarm.get("TreatMissingData") not in ("notBreaching", "missing", "ignore")
+        or "OKActions" in alarm
+        or alarm.get("TreatMissingData") != MISSING.get(name, "notBreaching")
     ]
 
 
@@ -74,23 +86,38 @@ def unwatched(template: Document) -> list[str]:
         for alarm in alarms(template).values()
         for name in names_in(alarm["Dimensions"])
     }
-    wanted = {
-        "AWS::Serverless::Function": ("Errors", "Throttles"),
-        "AWS::Serverless::StateMachine": (
-            "ExecutionsFailed",
-            "ExecutionsTimedOut",
-            "ExecutionsAborted",
-        ),
-        "AWS::Events::Rule": ("FailedInvocations",),
-        "AWS::SNS::Topic": ("NumberOfNotificationsFailed",),
-    }
+    steps = [("Errors", name) for name in STEPS]
+    machines = [
+        ("ExecutionsFailed", name) for name in properties(template, "AWS::Serverless::StateMachine")
+    ]
     return [
         f"{name}: {metric}"
-        for kind, metrics in wanted.items()
-        for name in properties(template, kind)
-        for metric in metrics
+        for metric, name in ONE_OF + steps + machines
         if (metric, name) not in watched
     ]
+
+
+def failing_unnoticed(template: Document) -> list[str]:
+    """What no alarm watches leaves its failures in a dead letter queue, which one does."""
+    functions = properties(template, "AWS::Serverless::Function")
+    rules = properties(template, "AWS::Events::Rule")
+    unsafe = [name for name, one in functions.items() if not _keeps_failures(template, name, one)]
+    return sorted(set(unsafe) - set(STEPS) - WITHOUT_HARM) + [
+        name
+        for name, rule in rules.items()
+        if not all("DeadLetterConfig" in target for target in rule["Targets"])
+    ]
+
+
+def _keeps_failures(template: Document, name: str, function: Document) -> bool:
+    on_failure = function.get("EventInvokeConfig", {}).get("DestinationConfig", {})
+    queued = [
+        one["Properties"]["Queue"]
+        for one in function.get("Events", {}).values()
+        if one["Type"] == "SQS"
+    ]
+    queues = [template["Resources"][next(names_in(queue))]["Properties"] for queue in queued]
+    return "OnFailure" in on_failure or (bool(queues) and all("RedrivePolicy" in q for q in queues))
 
 
 def dead_letters_unnoticed(template: Document) -> list[str]:
@@ -135,6 +162,7 @@ FAILED = ("Resources", "JobsFailedAlarm", "Properties")
 INGEST = ("Resources", "IngestDeadLetterAlarm", "Properties")
 TOPIC = ("Resources", "OperatorsTopicPolicy", "Properties", "PolicyDocument", "Statement", 0)
 STUCK = ("Resources", "StuckJobsAlarm", "Properties")
+SWEEP = ("Resources", "SweepMissingAlarm", "Properties")
 NAMELESS = "Something. Runbook: docs/operations.md#no-such-section"
 TOO_LONG = "One thing. Another thing. Runbook: docs/operations.md#jobs-fail"
 SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
@@ -145,23 +173,30 @@ SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
     (on_dead_metrics, (*STUCK, "MetricName"), "JobsStalled"),
     (on_dead_metrics, (*STUCK, "Namespace"), "Dropreel"),
     (on_dead_metrics, (*STUCK, "Dimensions", 0, "Name"), "Service"),
-    (on_dead_metrics, ("Resources", "ResultsSubscriberAlarm", "Properties", "Dimensions", 1), GONE),
     (on_no_resource, (*STUCK, "Dimensions", 0, "Value"), "dropreel"),
     (on_no_resource, (*INGEST, "Dimensions", 0, "Value"), {"Ref": "IngestDeadLetterQueue"}),
     (on_no_resource, (*INGEST, "Dimensions", 0, "Value"), "ingest"),
     (on_no_resource, (*FAILED, "Dimensions", 0, "Value"), {"Ref": "SubmitFunction"}),
     (silent, (*FAILED, "AlarmActions"), GONE),
-    (silent, (*FAILED, "OKActions"), []),
+    (silent, (*FAILED, "OKActions"), TO_OPERATORS),
     (silent, (*FAILED, "TreatMissingData"), GONE),
+    (silent, (*SWEEP, "TreatMissingData"), "notBreaching"),
     (without_advice, (*FAILED, "AlarmDescription"), GONE),
     (without_advice, (*FAILED, "AlarmDescription"), "Jobs failed."),
     (without_advice, (*FAILED, "AlarmDescription"), NAMELESS),
     (without_advice, (*FAILED, "AlarmDescription"), TOO_LONG),
     (unwatched, ("Resources", "PollErrorsAlarm"), GONE),
-    (unwatched, ("Resources", "SweepThrottlesAlarm"), GONE),
-    (unwatched, ("Resources", "JobsAbortedAlarm"), GONE),
-    (unwatched, ("Resources", "DropRuleAlarm"), GONE),
-    (unwatched, ("Resources", "OperatorsNotificationsAlarm", "Properties", "MetricName"), "X"),
+    (unwatched, ("Resources", "PollThrottlesAlarm"), GONE),
+    (unwatched, ("Resources", "SweepMissingAlarm", "Properties", "MetricName"), "Errors"),
+    (unwatched, ("Resources", "OldestDropAlarm"), GONE),
+    (unwatched, (*FAILED, "MetricName"), "ExecutionsAborted"),
+    (failing_unnoticed, ("Resources", "SweepFunction", "Properties", "EventInvokeConfig"), GONE),
+    (failing_unnoticed, ("Resources", "IngestQueue", "Properties", "RedrivePolicy"), GONE),
+    (
+        failing_unnoticed,
+        ("Resources", "DropRule", "Properties", "Targets", 0, "DeadLetterConfig"),
+        GONE,
+    ),
     (dead_letters_unnoticed, ("Resources", "EventsDeadLetterAlarm"), GONE),
     (dead_letters_unnoticed, (*INGEST, "Threshold"), 100),
     (topics_closed_to_alarms, ("Resources", "OperatorsTopicPolicy"), GONE),
@@ -186,12 +221,12 @@ def test_an_alarm_that_cannot_is_noticed(rule: Rule, path: tuple[str | int, ...]
 
 def test_what_only_we_know_is_watched(template: Document) -> None:
     ours = {a["MetricName"] for a in alarms(template).values() if a["Namespace"] == "dropreel"}
-    assert ours == {"JobsStuck", "PaymentUnknown", "BudgetUsed", "ConfirmedSubscribers"}
+    assert ours == {"JobsStuck", "PaymentUnknown"}
 
 
 def test_the_metrics_of_the_manual_are_those_of_the_code() -> None:
     """That they are published under these dimensions is for the end-to-end tests to say."""
-    calls = re.compile(r'(?:add_metric|gauge|measure)\(\s*"(\w+)"')
+    calls = re.compile(r'(?:add_metric|(?<!\.)count|gauge|measure)\(\s*"(\w+)"')
     code = [path.read_text() for path in (ROOT / "shared" / "dropreel").rglob("*.py")]
     named = {name for text in code for name in calls.findall(text)}
     assert named == {metric.name for metric in catalogue()}

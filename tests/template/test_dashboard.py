@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
 import pytest
 
+from dropreel.providers.catalog import CATALOG
+from local.idle_cost import FREE_METRICS
 from local.metrics import Line, lines_of, loose_ends
 from tests.support.metrics import OURS, PUBLISHED, catalogue
 from tests.template.alarms import MEANT, alarms, on_dead_metrics
 from tests.template.dashboards import dashboard
-from tests.template.stack import GONE, Document, Rule, functions, names_in, properties, spoilt
+from tests.template.stack import GONE, ROOT, Document, Rule, functions, names_in, properties, spoilt
 from tests.template.stack import template as load
 
 FIRST_ROW = ["Dropped", "Made", "Failed", "Waiting", "Spent today", "Seconds from drop to clip"]
@@ -108,7 +111,7 @@ SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
     (about_nothing, BODY, changed("${IngestQueue.QueueName}", "${IngestQueue}")),
     (about_nothing, BODY, changed('"${RenderStateMachine}"', '"${SubmitFunction}"')),
     (about_nothing, BODY, changed('"service", "${AWS::StackName}"', '"service", "dropreel"')),
-    (with_gaps, BODY, changed("${BudgetAlarm.Arn}", "${JobsFailedAlarm.Arn}")),
+    (with_gaps, BODY, changed("${OldestDropAlarm.Arn}", "${JobsFailedAlarm.Arn}")),
     (with_gaps, BODY, changed("SOURCE '${PollLogGroup}' | ", "")),
     (
         with_gaps,
@@ -169,9 +172,22 @@ def test_nothing_on_it_is_dead(template: Document, capsys: pytest.CaptureFixture
     with capsys.disabled():
         counts = f"{len(alarms(template))} alarms, {len(lines)} dashboard lines, {len(dead)} dead"
         print(f"\n{counts}", end=" ")  # noqa: T201 - so that the count is seen
-    assert len(alarms(template)) >= 30
-    assert len(lines) >= 40
+    assert len(alarms(template)) >= 12
+    assert len(lines) >= 35
     assert dead == []
+
+
+def test_it_shows_no_more_metrics_than_a_free_dashboard_may(template: Document) -> None:
+    """Of a search, one for each provider, or for each kind of a provider's failure."""
+    code = [path.read_text() for path in (ROOT / "shared/dropreel/providers").glob("*.py")]
+    kinds = {kind for text in code for kind in re.findall(r"FailureKind\.(\w+)", text)}
+    values = {"provider": len(CATALOG), "kind": len(kinds)}
+    lines = {(line.metric, line.values) for line in lines_of(dashboard(template))}
+    counted = [
+        math.prod(values[name] for name in metric.dimensions if name in values)
+        for metric, _ in lines
+    ]
+    assert sum(counted) <= FREE_METRICS
 
 
 def test_the_output_opens_it(template: Document) -> None:

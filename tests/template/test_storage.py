@@ -104,6 +104,14 @@ def telling_of_clips(template: Document) -> list[str]:
     return [] if told == expected else [str(told)]
 
 
+def keeping_what_nobody_needs(template: Document) -> list[str]:
+    tables = properties(template, "AWS::DynamoDB::Table")
+    wanted = {"AttributeName": "expires_at", "Enabled": True}
+    return [
+        name for name, table in tables.items() if table.get("TimeToLiveSpecification") != wanted
+    ]
+
+
 def without_a_way_back(template: Document) -> list[str]:
     tables = properties(template, "AWS::DynamoDB::Table")
     return [
@@ -139,6 +147,11 @@ SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
     (lost_with_the_stack, ("Resources", "ProviderKeysSecret", "DeletionPolicy"), GONE),
     (telling_of_clips, (*CLIPS, "NotificationConfiguration"), {"TopicConfigurations": []}),
     (telling_of_clips, (*INBOX, "NotificationConfiguration", "LambdaConfigurations"), [{}]),
+    (
+        keeping_what_nobody_needs,
+        (*TABLE, "Properties", "TimeToLiveSpecification", "Enabled"),
+        False,
+    ),
     (without_a_way_back, (*TABLE, "Properties", "PointInTimeRecoverySpecification"), GONE),
 ]
 

@@ -30,6 +30,7 @@ TASKS = {
     "Finalize": "FinalizeFunction",
 }
 NEVER_STARTED = ["Lambda.TooManyRequestsException"]
+WEEK_S = 7 * 86_400
 
 
 def states(workflow: Document, kind: str = "") -> dict[str, Document]:
@@ -64,17 +65,33 @@ def paying_twice(workflow: Document) -> list[str]:
     return [str(one["ErrorEquals"]) for one in retries if one["ErrorEquals"] != NEVER_STARTED]
 
 
+def ended_by_throttling(workflow: Document) -> list[str]:
+    """Every task first waits for room in Lambda, with jitter, for as long as an execution lives."""
+    return [name for name, task in states(workflow, "Task").items() if not _is_patient(task)]
+
+
+def _is_patient(task: Document) -> bool:
+    first: Document = next(iter(task.get("Retry", [])), {})
+    longest = first.get("MaxDelaySeconds", 0)
+    return bool(
+        first.get("ErrorEquals") == NEVER_STARTED
+        and first.get("JitterStrategy") == "FULL"
+        and 300 <= longest <= 900
+        and first["MaxAttempts"] * longest / 2 > 0.9 * WEEK_S
+    )
+
+
 def giving_up_at_once(workflow: Document) -> list[str]:
     """Steps that are safe to repeat are repeated after any error, with pauses that grow."""
     wrong = []
     for name, task in states(workflow, "Task").items():
-        for retry in task.get("Retry", [{}]):
+        for retry in task.get("Retry", [{}])[1:]:
             growing = retry.get("BackoffRate", 1) > 1
             # "Finalize" must outwait a lease, which jitter could cut short.
             spread = name == "Finalize" or retry.get("JitterStrategy") == "FULL"
             if not growing or not spread or "MaxDelaySeconds" not in retry:
                 wrong.append(name)
-        errors = [error for retry in task.get("Retry", []) for error in retry["ErrorEquals"]]
+        errors = [error for retry in task.get("Retry", [])[1:] for error in retry["ErrorEquals"]]
         # Who stands in line long enough is not put in line again.
         wanted = ["States.TaskFailed"] if name == "Wait for a slot" else ["States.ALL"]
         if name != "Generate" and errors != wanted:
@@ -213,8 +230,11 @@ SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
     (paying_twice, (*GENERATE, "Retry", 0, "ErrorEquals"), [*NEVER_STARTED, "States.Timeout"]),
     (giving_up_at_once, (*POLL, "Retry"), GONE),
     (giving_up_at_once, (*FINALIZE, "Retry"), []),
-    (giving_up_at_once, (*FINALIZE, "Retry", 0, "BackoffRate"), 1),
-    (giving_up_at_once, (*GENERATE, "Retry", 0, "JitterStrategy"), GONE),
+    (giving_up_at_once, (*FINALIZE, "Retry", 1, "BackoffRate"), 1),
+    (giving_up_at_once, (*POLL, "Retry", 1, "JitterStrategy"), GONE),
+    (ended_by_throttling, (*GENERATE, "Retry", 0, "JitterStrategy"), GONE),
+    (ended_by_throttling, (*POLL, "Retry", 0, "MaxAttempts"), 8),
+    (ended_by_throttling, (*FINALIZE, "Retry", 0), GONE),
     (ending_silently, (*GENERATE, "Catch"), GONE),
     (ending_silently, (*POLL, "Catch", 0, "ErrorEquals"), ["States.Timeout"]),
     (ending_silently, (*POLL, "Catch", 0, "Next"), "Not delivered"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -53,6 +53,17 @@ class Inbox:
             head["LastModified"],
             _plain(head["Metadata"].get("prompt", "")),
         )
+
+    def page(self, after: str) -> list[Drop]:
+        """Up to 1,000 objects in the order of their keys, from behind `after`; without prompts."""
+        behind: dict[str, Any] = {"StartAfter": after} if after else {}
+        answer = self._client.list_objects_v2(Bucket=self.bucket, **behind)
+        return [
+            Drop(
+                item["Key"], item["ETag"], item["Size"], item["LastModified"].replace(microsecond=0)
+            )
+            for item in answer.get("Contents", [])
+        ]
 
     def partners(self, key: str) -> list[str]:
         """The keys around `key` among which its partner would be."""

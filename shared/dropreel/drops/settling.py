@@ -30,7 +30,7 @@ class Pair:
 
     @property
     def versions(self) -> Versions:
-        return _version(self.image), _version(self.sidecar) if self.sidecar else ""
+        return version(self.image), version(self.sidecar) if self.sidecar else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,5 +53,6 @@ class Settling:
         return not -self.settle_s <= waited <= max(self.grace_s, self.settle_s)
 
 
-def _version(file: Drop) -> str:
+def version(file: Drop) -> str:
+    """Names these bytes of this upload."""
     return f"{file.key} {file.etag} {utc_iso(file.dropped_at)}"

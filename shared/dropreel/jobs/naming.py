@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 MAX_KEY_BYTES = 1024  # of an S3 key, in UTF-8
@@ -29,6 +30,12 @@ def job_id(bucket: str, key: str, content: str, asked: dict[str, Any]) -> str:
     """
     identity = json.dumps([bucket, key, content, asked], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(identity.encode()).hexdigest()[:24]
+
+
+def rejection_id(bucket: str, key: str, dropped_at: str, problems: Sequence[str]) -> str:
+    """Of the mail that tells, once, what is wrong with a file that was dropped then."""
+    facts = json.dumps([bucket, key, dropped_at, list(problems)])
+    return f"rejected-{hashlib.sha256(facts.encode()).hexdigest()[:24]}"
 
 
 def execution_name(key: str, job: str, run: int) -> str:

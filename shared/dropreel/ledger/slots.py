@@ -25,6 +25,7 @@ from pydantic import Field, Json
 from dropreel.errors import ConditionFailedError, ContentionError
 from dropreel.jobs.job import ENDS, Job, State
 from dropreel.ledger.jobs import Ledger
+from dropreel.ledger.lifetimes import TOKEN_DAYS, expires_at
 from dropreel.ledger.table import Delete, Item, Table, Update
 from dropreel.observability import gauge, logger
 from dropreel.providers.catalog import Limit, ProviderName, limit_of
@@ -112,14 +113,14 @@ class Slots:
         if snapshot.item.get("closed_by") == job.job_id:
             self._try_one_more(snapshot)
         self.table.put(_place(job), {"job_id": job.job_id})
-        self.serve(job.provider)
+        self._serve_and_count(job.provider)
 
     def release(self, job: Job) -> None:
         """The provider does not work on the job any longer: the next may go. May be repeated."""
         if not self._hand_over(job.provider, job.job_id):
             self._free(job.provider, job.job_id)
         # Also when repeated: the first time may not have come so far.
-        self.serve(job.provider)
+        self._serve_and_count(job.provider)
 
     def back_off(self, job: Job, seconds: float, *, full: bool) -> None:
         """Give the slot back, and let fewer jobs go for a while.
@@ -137,8 +138,16 @@ class Slots:
         sets = {"shrunk_to": others, "shrunk_until": until, "closed_by": job.job_id}
         self.table.update(Update(_slots(job.provider), sets=sets, adds={"version": 1}))
 
-    def serve(self, provider: str) -> None:
-        """Wake who is first in line for as long as slots are free."""
+    def _serve_and_count(self, provider: str) -> None:
+        held, waiting = self.serve(provider)
+        gauge("JobsWaiting", provider, waiting)
+        gauge("SlotsHeld", provider, held)
+
+    def serve(self, provider: str) -> tuple[int, int]:
+        """Wake who is first in line for as long as slots are free.
+
+        Returns how many hold a slot then, and how many wait for one.
+        """
         for _ in range(_TRIES):
             snapshot = self._read(provider)
             first = self._first(snapshot, snapshot.free)
@@ -148,8 +157,7 @@ class Slots:
                 self._grant(snapshot, first)
             elif not self._end_leases(snapshot):
                 break
-        gauge("JobsWaiting", provider, self.table.count(_line(provider)) if first else 0)
-        gauge("SlotsHeld", provider, len(snapshot.holds))
+        return len(snapshot.holds), self.table.count(_line(provider)) if first else 0
 
     def heal(self, provider: str, needs_slot: Callable[[str], bool]) -> int:
         """Free the slots of jobs that need none, and wake again who may have been woken in vain.
@@ -162,7 +170,8 @@ class Slots:
                 self._wake_up(job_id, snapshot.turn_of(job_id))
             else:
                 freed += self._free(provider, job_id)
-        self.serve(provider)
+        if self.table.query(_line(provider), 1) or snapshot.holds:  # else nobody uses it
+            self._serve_and_count(provider)
         return freed
 
     def holders(self, provider: str) -> int:
@@ -223,7 +232,13 @@ class Slots:
         """Keeps the token before as well: whoever brings an old one may come after the new one."""
         for _ in range(_TRIES):
             last = (self.table.get(_token_key(job_id)) or {}).get("token", "")
-            item = {"token": token, "token_before": last, "parked_at": int(self.now())}
+            now = self.now()
+            item = {
+                "token": token,
+                "token_before": last,
+                "parked_at": int(now),
+                "expires_at": expires_at(now, TOKEN_DAYS),
+            }
             same = Attr("token").not_exists() | Attr("token").eq(last)
             if token == last or self.table.put(_token_key(job_id), item, same):
                 return

@@ -27,7 +27,9 @@ WARN_AT = Decimal("0.8")
 
 
 def report_spending(spendings: Sequence[Spending]) -> None:
-    """Measure how much of the budget is used: first the day, then the month."""
+    """Measure how much of the budget is used: first the day, then the month; nothing of nothing."""
+    if not any(one.committed for one in spendings):
+        return
     measure("SpentToday", float(spendings[0].committed))
     measure("BudgetUsed", float(100 * max(one.share for one in spendings)), MetricUnit.Percent)
 

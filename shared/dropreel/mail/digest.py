@@ -25,6 +25,7 @@ from pydantic import Field
 from dropreel.errors import ConditionFailedError
 from dropreel.jobs.job import utc_iso
 from dropreel.ledger.jobs import UNSETTLED_INDEX
+from dropreel.ledger.lifetimes import MAIL_DAYS, expires_at
 from dropreel.ledger.table import Item, Table, Update
 from dropreel.mail.digest_text import digest
 from dropreel.mail.message import DigestEntry, Links, Mail
@@ -71,7 +72,8 @@ class ResultMailer:
             return
         window, is_new = self._window_of(entry)
         if is_new:
-            counted = self.table.update(Update(_key(window), adds={"mails": 1}))
+            kept = {"expires_at": self._expires_at}
+            counted = self.table.update(Update(_key(window), sets=kept, adds={"mails": 1}))
             if counted["mails"] > self.above:
                 self._note(window, entry)
         # First the ledger, then SNS: a result that dies in between is at least in a digest.
@@ -88,7 +90,7 @@ class ResultMailer:
         now = Window.at(self.now(), self.minutes)
         first = Update(
             f"NOTICE#{entry.mail_id}",
-            sets={"window": now.name},
+            sets={"window": now.name, "expires_at": self._expires_at},
             condition=Attr("window").not_exists(),
         )
         try:
@@ -100,7 +102,12 @@ class ResultMailer:
     def _note(self, window: Window, entry: DigestEntry) -> None:
         facts = {name: value for name, value in asdict(entry).items() if value is not None}
         untold = {UNSETTLED_INDEX: _UNTOLD, "created_at": utc_iso(self.now())}
-        self.table.update(Update(_key(window, entry.mail_id), sets={**facts, **untold}))
+        kept = {"expires_at": self._expires_at}
+        self.table.update(Update(_key(window, entry.mail_id), sets={**facts, **untold, **kept}))
+
+    @property
+    def _expires_at(self) -> int:
+        return expires_at(self.now(), MAIL_DAYS)
 
     def _ask(self, window: Window) -> None:
         """Request the digest at the window's end. Two may do so: it is sent once."""

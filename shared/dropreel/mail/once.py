@@ -15,6 +15,7 @@ from uuid import uuid4
 from boto3.dynamodb.conditions import Attr
 
 from dropreel.errors import ConditionFailedError
+from dropreel.ledger.lifetimes import MAIL_DAYS, expires_at
 from dropreel.ledger.table import Table, Update
 
 LEASE_S = 60  # longer than one publish takes; shorter than the retries of who has to wait
@@ -40,7 +41,11 @@ class SendOnce:
         """Ask for the right to send this mail at `now` (unix seconds)."""
         update = Update(
             f"NOTICE#{mail_id}",
-            sets={"owner": self._owner, "telling_until": int(now + LEASE_S)},
+            sets={
+                "owner": self._owner,
+                "telling_until": int(now + LEASE_S),
+                "expires_at": expires_at(now, MAIL_DAYS),
+            },
             condition=Attr("told_at").not_exists()
             & (
                 Attr("pk").not_exists()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dropreel.mail.alerts import Alerts
-from dropreel.observability import gauge, logger
+from dropreel.observability import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -17,20 +17,19 @@ RESULTS = "results"
 
 @dataclass(frozen=True, slots=True)
 class Subscribers:
-    """Counts the confirmed subscribers of each topic. `topics` holds ARNs by name."""
+    """Looks for confirmed subscribers. `topics` holds the ARNs of those that want one, by name."""
 
     client: SNSClient
     topics: Mapping[str, str]
     alerts: Alerts
 
     def check(self) -> None:
-        """Measure how many there are; alert the operator when nobody receives results."""
+        """Say where nobody receives the mails; alert the operator if those are the results."""
         for topic, arn in self.topics.items():
             found = self.client.get_topic_attributes(TopicArn=arn)["Attributes"]
             confirmed = int(found["SubscriptionsConfirmed"])
-            gauge("ConfirmedSubscribers", topic, confirmed, dimension="topic")
             if confirmed:
                 continue
-            logger.warning("nobody is subscribed", topic=topic)
-            if topic == RESULTS:  # where nobody reads the other one, only its alarm is left
+            logger.error("nobody is subscribed", topic=topic)
+            if topic == RESULTS:  # where nobody reads the other one, only the log is left
                 self.alerts.nobody_subscribed()

@@ -94,7 +94,8 @@ class PollEvent(_Event):
 
     `pending_at`: when the job was last seen pending. `provider_job_id` and `refused_order` (a
     reference) are of an order whose answer `generate` could not note. `resume` is there on the
-    first poll of a resumed execution; such an execution may not order.
+    first poll of a resumed execution; such an execution may not order. `crowded`: a function had
+    to be called again, perhaps because Lambda had no room; then polls do not watch.
     """
 
     job_id: str
@@ -106,6 +107,7 @@ class PollEvent(_Event):
     refused_order: str = ""
     resume: Resume | None = None
     may_order: bool = True
+    crowded: bool = False
 
     @classmethod
     def of(cls, payload: Mapping[str, Any]) -> Self:

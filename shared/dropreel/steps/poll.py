@@ -147,7 +147,7 @@ class Poll:
     # --- orders under way -----------------------------------------------------------------------
 
     def _poll(self, job: Job, event: PollEvent, time_left: TimeLeft | None) -> PollOutcome:
-        watch = self.watcher.over(job, event.pending_at)
+        watch = self.watcher.over(job, event.pending_at, crowded=event.crowded)
         status = watch.until_news(self.provider(job.provider), time_left)
         return self._settle(job, status, watch, event)
 

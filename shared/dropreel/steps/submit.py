@@ -7,7 +7,6 @@ be replaced is looked at again when it has settled.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from dropreel.drops.settling import Pair, Settling
 from dropreel.drops.sidecar import Sidecar, parse_sidecar
 from dropreel.errors import Problem, RejectedError
 from dropreel.jobs.job import ClipSettings, Job, Source, State, utc_iso, workflow_input
-from dropreel.jobs.naming import job_id, output_folder
+from dropreel.jobs.naming import job_id, output_folder, rejection_id
 from dropreel.ledger.jobs import SETTLED, Ledger
 from dropreel.ledger.newest import NewestDrop, NewestDrops
 from dropreel.ledger.slots import change_priority
@@ -303,8 +302,7 @@ class Submit:
     def _reject(self, key: str, dropped_at: str, problems: Any) -> None:
         """Record and mail once what is wrong with the file at `key`, uploaded at `dropped_at`."""
         texts = [str(problem) for problem in problems]
-        facts = json.dumps([self.inbox.bucket, key, dropped_at, texts])
-        mail_id = f"rejected-{hashlib.sha256(facts.encode()).hexdigest()[:24]}"
+        mail_id = rejection_id(self.inbox.bucket, key, dropped_at, texts)
         record_key = f"{output_folder(key)}/{mail_id}.json"
         turn = self.send_once.begin(mail_id, self.now().timestamp())
         if turn is not Turn.OURS:

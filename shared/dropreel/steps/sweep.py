@@ -16,8 +16,10 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Self
 
 from dropreel.clips.bucket import ClipsBucket
+from dropreel.drops.inbox import Inbox
 from dropreel.jobs.job import ENDS, Job, Reservation, State, from_iso, workflow_input
 from dropreel.ledger.jobs import SETTLED, Ledger
+from dropreel.ledger.newest import NewestDrops
 from dropreel.ledger.slots import Slots, SlotSettings
 from dropreel.mail.alerts import report_spending
 from dropreel.mail.once import SendOnce
@@ -26,12 +28,13 @@ from dropreel.mail.publisher import OperatorsSettings, ResultsSettings
 from dropreel.mail.subscribers import RESULTS, Subscribers
 from dropreel.money.budget import Caps
 from dropreel.money.policy import CapSettings
-from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.observability import count, logger
 from dropreel.providers.base import Failed, Provider, Ready
 from dropreel.providers.catalog import CATALOG
 from dropreel.providers.config import ProviderSettings
 from dropreel.settings import LedgerSettings
 from dropreel.steps.lost_order import find_lost_orders
+from dropreel.steps.missed_drops import MissedDrops
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -57,6 +60,17 @@ class SweepSettings(
 ):
     state_machine_arn: str
     cancel_stalled_orders: bool
+    inbox_bucket: str
+    ingest_queue_url: str
+    results_email_given: bool
+    operator_email_given: bool
+
+    @property
+    def mailed(self) -> dict[str, str]:
+        """The topics that somebody should get mails of, by name."""
+        results = {RESULTS: self.results_topic_arn} if self.results_email_given else {}
+        operators = {"operators": self.operators_topic_arn} if self.operator_email_given else {}
+        return results | operators
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +93,16 @@ class Sweep:
     @classmethod
     def build(cls, container: Container) -> Self:
         settings = container.settings(SweepSettings)
-        topics = {RESULTS: settings.results_topic_arn, "operators": settings.operators_topic_arn}
-        subscribers = Subscribers(container.client("sns"), topics, container.alerts)
+        subscribers = Subscribers(container.client("sns"), settings.mailed, container.alerts)
+        missed = MissedDrops(
+            inbox=Inbox(container.client("s3"), settings.inbox_bucket),
+            table=container.table,
+            newest=NewestDrops(container.table),
+            send_once=container.send_once,
+            queue=container.client("sqs"),
+            queue_url=settings.ingest_queue_url,
+            now=container.now,
+        )
         return cls(
             ledger=container.ledger,
             send_once=container.send_once,
@@ -92,7 +114,7 @@ class Sweep:
             deadline=container.deadline,
             cancel_stalled=settings.cancel_stalled_orders,
             caps=settings.caps(),
-            chores=[container.digests.send_overdue, subscribers.check],
+            chores=[container.digests.send_overdue, subscribers.check, missed.check],
             now=container.now,
         )
 
@@ -253,9 +275,9 @@ class Sweep:
     def _report(self, done: Counter[str]) -> None:
         swept = sum(done.values())
         logger.info("sweep done", extra={"swept": swept, "treated": dict(done)})
-        metrics.add_metric("JobsSwept", MetricUnit.Count, swept)
-        metrics.add_metric("JobsResumed", MetricUnit.Count, sum(done[why] for why in _RESUMED))
-        metrics.add_metric("JobsStuck", MetricUnit.Count, sum(done[why] for why in _LEFT_BEHIND))
+        count("JobsSwept", swept)
+        count("JobsResumed", sum(done[why] for why in _RESUMED))
+        count("JobsStuck", sum(done[why] for why in _LEFT_BEHIND))
 
 
 def _names_to_order(job: Job) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Self
@@ -58,9 +58,12 @@ class Watcher:
         measured = MeasuredRuntimes(container.table)
         return cls(measured, longest_s=seconds, now=container.now, sleep=container.sleep)
 
-    def over(self, job: Job, pending_at: str = "") -> Watch:
-        """`pending_at`: when the job was seen pending by an earlier poll; empty if never."""
-        return Watch(self, job, pending_at)
+    def over(self, job: Job, pending_at: str = "", *, crowded: bool = False) -> Watch:
+        """`pending_at`: when the job was seen pending by an earlier poll; empty if never.
+
+        `crowded`: Lambda is short of room, so this watch polls once and makes room for others.
+        """
+        return Watch(replace(self, longest_s=0) if crowded else self, job, pending_at)
 
 
 class Watch:

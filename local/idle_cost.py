@@ -1,0 +1,134 @@
+"""What the stack costs in a month in which nobody drops anything, at list prices without free tier.
+
+Counted from template.yaml, and from what the functions publish when nothing happens. Prices are
+those of us-east-1 in 2026-11, from the pricing pages of CloudWatch, Secrets Manager, SQS, Lambda
+and DynamoDB. Run it with `python -m local.idle_cost`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, redirect_stdout
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from samtranslator.yaml_helper import yaml_parse
+
+from dropreel.observability import metrics
+from local.embedded_aws import ROOT
+from local.faults.asl import Machine
+from local.faults.world import World
+from local.metrics import Series, emitted
+
+ALARM_USD = 0.10  # for each metric of an alarm
+METRIC_USD = 0.30
+DASHBOARD_USD = 3.00
+SECRET_USD = 0.40
+SQS_REQUEST_USD = 0.40e-6
+GB_SECOND_USD, REQUEST_USD = 13.3334e-6, 0.2e-6
+READ_USD = 0.125e-6
+
+FREE_METRICS = 50  # on each of an account's first three dashboards, which are free then
+HOURS = 730
+POLLERS, LONG_POLL_S = 5, 20  # of a mapping with MaximumConcurrency, on an empty queue
+SWEEPS = 2 * HOURS
+SWEEP_S, SWEEP_GB = 3, 0.5  # an idle sweep with a cold start
+_SWEEPS_PLAYED = 8  # longer than until the first comparison of the inbox
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One kind of thing that costs money, and how many of it there are."""
+
+    what: str
+    count: float
+    usd: float  # of one, in a month
+
+    @property
+    def total_usd(self) -> float:
+        return self.count * self.usd
+
+
+def template() -> dict[str, Any]:
+    return dict(yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8")))
+
+
+def costs(document: Mapping[str, Any], idle: Idle) -> list[Cost]:
+    """All that an idle stack of this template costs."""
+    kinds = Counter(resource["Type"] for resource in document["Resources"].values())
+    polls = POLLERS * HOURS * 3600 / LONG_POLL_S
+    sweep = SWEEP_S * SWEEP_GB * GB_SECOND_USD + REQUEST_USD
+    return [
+        Cost("alarm metrics", sum(_alarm_metrics(document)), ALARM_USD),
+        Cost("published metrics", len(idle.series), METRIC_USD),
+        Cost("dashboards", kinds["AWS::CloudWatch::Dashboard"], DASHBOARD_USD),
+        Cost("secrets", kinds["AWS::SecretsManager::Secret"], SECRET_USD),
+        Cost("requests to the ingest queue", polls, SQS_REQUEST_USD),
+        Cost("sweeps", SWEEPS, sweep),
+        Cost("reads of the ledger", SWEEPS * idle.reads, READ_USD),
+    ]
+
+
+def _alarm_metrics(document: Mapping[str, Any]) -> Iterator[int]:
+    for resource in document["Resources"].values():
+        if resource["Type"] == "AWS::CloudWatch::Alarm":
+            several = resource["Properties"].get("Metrics", [None])
+            yield sum(1 for one in several if one is None or "MetricStat" in one)
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """What sweeps do when there is nothing to do: the metrics they publish, and reads of one."""
+
+    series: frozenset[Series]
+    reads: float
+
+
+def idle() -> Idle:
+    """Plays some sweeps on an empty ledger and an empty inbox."""
+    written = io.StringIO()
+    with (
+        tempfile.TemporaryDirectory() as cache,
+        _named_metrics(),
+        redirect_stdout(written),
+        closing(World(Path(cache), Machine.read())) as world,
+    ):
+        reads = sum(_calls_of_a_sweep(world) for _ in range(_SWEEPS_PLAYED))
+    lines = written.getvalue().splitlines()
+    return Idle(frozenset(emitted(lines)), reads / _SWEEPS_PLAYED)
+
+
+def _calls_of_a_sweep(world: World) -> int:
+    world.timeline.run(world.clock.now() + timedelta(minutes=30).total_seconds())
+    world.wire.reset(())
+    world.sweep_now()
+    return sum("dynamodb" in str(point) for point in world.points)
+
+
+@contextmanager
+def _named_metrics() -> Iterator[None]:
+    """As the template's variables do it."""
+    before = metrics.provider.namespace, metrics.provider.service
+    metrics.provider.namespace, metrics.provider.service = "dropreel", "dropreel"
+    os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "dropreel")
+    try:
+        yield
+    finally:
+        metrics.provider.namespace, metrics.provider.service = before
+
+
+def main() -> None:
+    found = costs(template(), idle())
+    for cost in found:
+        print(f"{cost.count:10,.0f} {cost.what:30} ${cost.total_usd:5.2f}")
+    print(f"{'':10} {'in a month':30} ${sum(cost.total_usd for cost in found):5.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Drops whose event never came: once a day the inbox is compared with the ledger.
+
+A file that nobody has decided on is sent to the ingest queue as S3 would have sent it, so there is
+one way in. Invariant: this starts nothing a second time, because an event only says where to look,
+and one of a known drop never starts a job again (`Ledger.claim`). It is bounded: a few pages of the
+inbox in each sweep, new files only, and each version of a file is sent once.
+
+Items: INBOX#<bucket>, how far the comparison is: `after` the last key that was compared, the next
+one not before `due_at` (unix seconds), files from `since` on. MISSED#<hash>, a version of a file
+that was sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from dropreel.drops.inbox import Drop, Inbox
+from dropreel.drops.pairing import images_of, is_image, is_sidecar, sidecar_of
+from dropreel.drops.settling import version
+from dropreel.jobs.job import utc_iso
+from dropreel.jobs.naming import rejection_id
+from dropreel.ledger.lifetimes import MISSED_DAYS, expires_at
+from dropreel.ledger.newest import NewestDrops
+from dropreel.ledger.table import Item, Table, Update
+from dropreel.mail.once import SendOnce
+from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.steps.submit import NO_IMAGE, NO_SIDECAR
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+PAGES = 5  # of 1,000 keys, in one sweep: 240,000 files a day
+MOST_SENT = 50  # in one sweep
+OLDEST = timedelta(days=7)
+YOUNGEST = timedelta(hours=1)  # before that, its event and its partner may be under way
+FIRST = timedelta(hours=2)  # S3 may send its first events some minutes after the deployment
+EVERY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissedDrops:
+    """Finds drops that no event has told of."""
+
+    inbox: Inbox
+    table: Table
+    newest: NewestDrops
+    send_once: SendOnce
+    queue: SQSClient
+    queue_url: str
+    now: Callable[[], datetime]
+
+    def check(self) -> None:
+        """Compare the next part of the inbox, if it is due."""
+        item = self.table.get(self._key)
+        if item is None:
+            since, due_at = self.now() - YOUNGEST, (self.now() + FIRST).timestamp()
+            first = {"since": utc_iso(since), "after": "", "due_at": int(due_at)}
+            self.table.update(Update(self._key, sets=first))
+        elif self.now().timestamp() >= item["due_at"]:
+            self._compare(item)
+
+    def _compare(self, item: Item) -> None:
+        after, sent = item["after"], 0
+        for _ in range(PAGES):
+            page = self.inbox.page(after)
+            keys = [drop.key for drop in page]
+            for drop in page:
+                sent += self._send_if_missed(drop, keys, item["since"])
+                after = drop.key
+                if sent >= MOST_SENT:
+                    break
+            if not page or sent >= MOST_SENT:
+                break
+        sets = {"after": after}
+        if not page:
+            sets = {"after": "", "due_at": int((self.now() + EVERY).timestamp())}
+        self.table.update(Update(self._key, sets=sets))
+
+    def _send_if_missed(self, drop: Drop, keys: Sequence[str], since: str) -> bool:
+        age = self.now() - drop.dropped_at
+        is_new = YOUNGEST <= age <= OLDEST and utc_iso(drop.dropped_at) >= since
+        if not is_new or self._was_seen(drop, keys) or self.table.get(_sent_key(drop)):
+            return False
+        logger.warning("no event has told of this drop: handling it now", image_key=drop.key)
+        detail = {"bucket": {"name": self.inbox.bucket}, "object": {"key": drop.key}}
+        message = {"detail-type": "Object Created", "detail": detail}
+        self.queue.send_message(
+            QueueUrl=self.queue_url, MessageBody=json.dumps(message), DelaySeconds=0
+        )
+        sets = {"key": drop.key, "expires_at": expires_at(self.now(), MISSED_DAYS)}
+        self.table.update(Update(_sent_key(drop), sets=sets))
+        metrics.add_metric("DropMissed", MetricUnit.Count, 1)
+        return True
+
+    def _was_seen(self, drop: Drop, keys: Sequence[str]) -> bool:
+        """Whether it was decided on, alone or with its partner, or is no file of a drop."""
+        if is_image(drop.key):
+            decided = self.newest.read(self.inbox.bucket, drop.key).versions
+            return decided[0] == version(drop) or self._was_rejected(drop)
+        return not is_sidecar(drop.key) or self._was_sidecar_seen(drop, keys)
+
+    def _was_sidecar_seen(self, sidecar: Drop, keys: Sequence[str]) -> bool:
+        images = images_of(sidecar.key, keys)
+        if not images:  # they may be on another page
+            images = images_of(sidecar.key, self.inbox.partners(sidecar.key))
+        if not images:
+            return self._was_rejected(sidecar)
+        return all(
+            self.newest.read(self.inbox.bucket, image).versions[1] == version(sidecar)
+            or sidecar_of(image, self.inbox.partners(image)) != sidecar.key
+            for image in images
+        )
+
+    def _was_rejected(self, alone: Drop) -> bool:
+        problem = NO_SIDECAR if is_image(alone.key) else NO_IMAGE
+        dropped_at = utc_iso(alone.dropped_at)
+        mail_id = rejection_id(self.inbox.bucket, alone.key, dropped_at, [str(problem)])
+        return self.send_once.was_sent(mail_id)
+
+    @property
+    def _key(self) -> str:
+        return f"INBOX#{self.inbox.bucket}"
+
+
+def _sent_key(drop: Drop) -> str:
+    return f"MISSED#{hashlib.sha256(version(drop).encode()).hexdigest()[:32]}"
