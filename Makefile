@@ -21,7 +21,7 @@ export IMAGE PROMPT PROVIDER RESOLUTION DURATION TOKEN_URL
 MAKEOVERRIDES :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults bench check audit template lint types up drop down build deploy confirm lock schema golden clean
+.PHONY: help demo test fuzz faults bench check audit template lint types up drop down build deploy confirm lock schema golden clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ test: .venv/ready check ## Run `make check` and all tests
 		--cov --cov-report=term --cov-fail-under=95 || failed=1; \
 	$(BIN)/pytest -n 2 --dist worksteal tests/faults || failed=1; \
 	wait $$e2e || failed=1; trap - EXIT; cat out/e2e.txt; exit $$failed
+
+fuzz: .venv/ready ## Try hostile sidecars, keys, images, answers of providers and clips (some 20,000)
+	FUZZ=4 $(BIN)/pytest -q -m fuzz tests/unit
 
 faults: .venv/ready ## Simulate faults at every step and count duplicate payments (none are allowed; with QUICK=1 a sample)
 	@failed=0; $(BIN)/python -m local.faults $(if $(QUICK),--quick) || failed=1; \

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dropreel.drops.pairing import images_of, is_image, is_sidecar, listing_prefix, sidecar_of
+from tests.support.fuzz import fuzzed
 
 names = st.text(min_size=1, max_size=40).filter(lambda name: "/" not in name)
 folders = st.lists(names, max_size=3).map(lambda parts: "".join(f"{part}/" for part in parts))
@@ -45,6 +46,7 @@ def test_a_full_sidecar_speaks_for_its_image_alone() -> None:
     assert images_of("a/photo.jpg.json", keys) == ["a/photo.jpg"]
 
 
+@fuzzed(200)
 @given(folders, names, endings, sidecar_endings, st.booleans())
 def test_both_directions_agree_and_the_listing_finds_the_partner(
     folder: str, name: str, ending: str, sidecar_ending: str, full: bool
