@@ -53,6 +53,7 @@ bench: .venv/bench ## Measure speed, cost, memory and starts (40 minutes; with Q
 
 check: .venv/ready ## Check format, lint, types and template
 	@$(MAKE) --no-print-directory -o $< -j 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) types lint
+	@$(BIN)/python -m local.counts
 
 audit: .venv/ready .venv-checkov/ready ## Check the template that is deployed with checkov (its first run installs 190 MB)
 	@$(BIN)/python -m local.audit

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from local.counts import note
 from tests.e2e.scenarios import Runner
 from tests.e2e.world import World
 from tests.support.policies import Call, Statement, allowed, unused
@@ -82,12 +83,11 @@ def test_no_right_can_be_taken_away(
     found = [
         f"{role}: {part}" for role, held in needed.items() for part in unused(held, calls[role])
     ]
+    total = sum(map(len, calls.values()))
+    text = f"{rights} rights checked against {total} calls: {len(found)} unused"
+    note("grants", text)
     with capsys.disabled():
-        print(  # noqa: T201 - so that the count is seen
-            f"\n{rights} rights checked against {sum(map(len, calls.values()))} calls: "
-            f"{len(found)} unused",
-            end=" ",
-        )
+        print(f"\n{text}", end=" ")  # noqa: T201 - so that the count is seen
     assert rights > 100
     assert found == []
 

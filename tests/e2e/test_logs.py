@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from local.counts import note
 from local.metrics import log_lines
 from tests.e2e.canaries import PLACES, Canary, canaries, left
 from tests.e2e.scenarios import Runner
@@ -18,9 +19,12 @@ def test_keys_tokens_addresses_and_prompts_are_only_where_they_belong(
 ) -> None:
     runner.wait_for_all()
     places, planted = left(world), canaries(world)
-    texts = sum(map(len, places.values()))
+    wrong = [one.name for one in planted if where(one, places) != one.may_be_in]
+    searched = sum(map(len, places.values()))
+    text = f"{len(planted)} kinds searched for in {searched} texts: {len(wrong)} out of place"
+    note("canaries", text)
     with capsys.disabled():
-        print(f"\n{len(planted)} kinds of canaries searched for in {texts} texts", end=" ")  # noqa: T201 - so that the count is seen
+        print(f"\n{text}", end=" ")  # noqa: T201 - so that the count is seen
     assert {place: bool(places[place]) for place in PLACES} == dict.fromkeys(PLACES, True)
     for canary in planted:
         assert canary.texts
