@@ -1,4 +1,4 @@
-# `make help` lists the targets. Every target first installs what it needs.
+# `make help` lists the targets. Every target first installs what it needs; see local/install.py.
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
@@ -17,11 +17,17 @@ override PROVIDER := $(value PROVIDER)
 override RESOLUTION := $(value RESOLUTION)
 override DURATION := $(value DURATION)
 override TOKEN_URL := $(value TOKEN_URL)
-export IMAGE PROMPT PROVIDER RESOLUTION DURATION TOKEN_URL
+override STACK := $(value STACK)
+override REGION := $(value REGION)
+override PARAMS := $(value PARAMS)
+override PARAM := $(value PARAM)
+override VALUE := $(value VALUE)
+export IMAGE PROMPT PROVIDER RESOLUTION DURATION TOKEN_URL STACK REGION PARAMS PARAM VALUE
 MAKEOVERRIDES :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz faults bench check audit template lint types up drop down build deploy confirm lock schema golden clean
+.PHONY: help demo test fuzz faults bench check audit template lint types up drop down build deploy \
+	set destroy confirm lock pythons schema golden clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -29,7 +35,7 @@ help: ## Show this list
 demo: .venv/ready ## Make one clip offline. Options: IMAGE= PROMPT= PROVIDER= RESOLUTION= DURATION=
 	@$(BIN)/python -m local.demo
 
-test: .venv/ready check ## Run `make check` and all tests
+test: .venv/dev check ## Run `make check` and all tests
 	@mkdir -p out
 	@$(BIN)/pytest tests/e2e > out/e2e.txt 2>&1 & e2e=$$!; \
 	trap 'kill $$e2e 2> /dev/null' EXIT; trap 'exit 130' INT TERM; \
@@ -39,10 +45,10 @@ test: .venv/ready check ## Run `make check` and all tests
 	$(BIN)/pytest -n 2 --dist worksteal tests/faults || failed=1; \
 	wait $$e2e || failed=1; trap - EXIT; cat out/e2e.txt; exit $$failed
 
-fuzz: .venv/ready ## Try hostile sidecars, keys, images, answers of providers and clips (some 20,000)
+fuzz: .venv/dev ## Try hostile sidecars, keys, images, answers of providers and clips (some 20,000)
 	FUZZ=4 $(BIN)/pytest -q -m fuzz tests/unit
 
-faults: .venv/ready ## Simulate faults at every step and count duplicate payments (none are allowed; with QUICK=1 a sample)
+faults: .venv/dev ## Simulate faults at every step and count duplicate payments (none are allowed; with QUICK=1 a sample)
 	@failed=0; $(BIN)/python -m local.faults $(if $(QUICK),--quick) || failed=1; \
 	echo "mutations: each fence is taken away in turn, and must be missed"; \
 	$(if $(QUICK),echo "not in the quick run; make test does it",$(BIN)/pytest -q -n 2 --dist worksteal \
@@ -51,23 +57,23 @@ faults: .venv/ready ## Simulate faults at every step and count duplicate payment
 bench: .venv/bench ## Measure speed, cost, memory and starts (40 minutes; with QUICK=1 two)
 	$(BIN)/python -m local.bench
 
-check: .venv/ready ## Check format, lint, types and template
+check: .venv/dev ## Check format, lint, types and template
 	@$(MAKE) --no-print-directory -o $< -j 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) types lint
 	@$(BIN)/python -m local.counts
 
-audit: .venv/ready .venv-checkov/ready ## Check the template that is deployed with checkov (its first run installs 190 MB)
+audit: .venv/dev .venv-checkov/ready ## Check the template that is deployed with checkov (its first run installs 190 MB)
 	@$(BIN)/python -m local.audit
 
-template: .venv/ready ## Write the template without SAM to out/template.json. Option: BUCKET=<for the code> makes it ready for the console
+template: .venv/dev ## Write the template without SAM to out/template.json. Option: BUCKET=<for the code> makes it ready for the console
 	@$(BIN)/python -m local.plain_template --bucket "$(BUCKET)"
 
-lint: .venv/ready
+lint: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/sam validate --lint
 	$(BIN)/cfn-lint template.yaml
 
-types: .venv/ready
+types: .venv/dev
 	$(BIN)/mypy
 
 up: .venv/ready ## Start the stack on an embedded AWS and keep it running
@@ -80,48 +86,51 @@ down: .venv/ready ## Stop the stack of `make up`
 	@$(BIN)/python -m local.up --down
 
 build: .venv/ready ## Build the stack for AWS Lambda
-	$(BIN)/sam build
+	@$(BIN)/python -m local.builds
 
-deploy: build samconfig.local.toml ## Deploy to AWS with your credentials; asks for the parameters
-	$(BIN)/sam deploy --guided --config-file samconfig.local.toml
+deploy: .venv/ready ## Deploy to AWS; asks four questions. Options: STACK= REGION= PARAMS=<file>, which asks none
+	@$(BIN)/python -m local.deploy
+
+set: .venv/ready ## Change one parameter of the deployed stack: PARAM= VALUE=. Options: STACK= REGION=
+	@$(BIN)/python -m local.deploy --set
+
+destroy: .venv/ready ## Delete the deployed stack; asks before. Options: STACK= REGION=
+	@$(BIN)/python -m local.deploy --destroy
 
 confirm: .venv/ready ## Confirm a mail subscription so that one click cannot end it. Option: TOKEN_URL='<link in the mail from SNS>'
 	@$(BIN)/python -m local.confirm
 
-samconfig.local.toml: # SAM saves the answers here, which git ignores: there are mail addresses in them
-	cp samconfig.toml $@
-
-schema: .venv/ready ## Generate the JSON Schema of the sidecar
+schema: .venv/dev ## Generate the JSON Schema of the sidecar
 	$(BIN)/python -m local.schema
 
-golden: .venv/ready ## Regenerate the mails in tests/golden; read them before you commit
+golden: .venv/dev ## Regenerate the mails in tests/golden; read them before you commit
 	$(BIN)/python -m tests.golden.cases
 
-lock: .venv/ready ## Update the pinned dependencies
-	for name in requirements/uv shared/requirements layers/pillow/requirements requirements/dev requirements/embedded-aws requirements/bench requirements/checkov; do \
+lock: .venv/dev ## Update the pinned dependencies
+	@for name in requirements/uv shared/requirements layers/pillow/requirements requirements/run requirements/dev requirements/embedded-aws requirements/bench requirements/checkov; do \
 		uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --upgrade \
 			--generate-hashes --no-emit-index-url --no-emit-find-links \
+			$$(test ! -f $$name.excludes || echo --excludes $$name.excludes) \
 			--custom-compile-command "make lock" $$name.in -o $$name.txt || exit 1; \
 	done
+
+pythons: .venv/ready ## Install and run the demo in a fresh copy with every Python from 3.11 to 3.14 that is here
+	@$(BIN)/python -m local.pythons
 
 clean: down ## Remove environments, builds and output, and stop `make up`
 	rm -rf .venv .venv-aws .venv-checkov .aws-sam out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.venv/ready: requirements/uv.txt requirements/dev.txt requirements/embedded-aws.txt
-	@echo "installing (once) ..."
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
-	@$(PYTHON) -m venv .venv && $(PYTHON) -m venv .venv-aws
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	@$(BIN)/uv pip install --quiet --require-hashes --python .venv -r requirements/dev.txt
-	@$(BIN)/uv pip install --quiet --require-hashes --python .venv-aws -r requirements/embedded-aws.txt
-	@touch $@
+.venv/ready: requirements/uv.txt requirements/run.txt requirements/embedded-aws.txt
+	@$(PYTHON) -I local/install.py ready
+
+.venv/dev: .venv/ready requirements/dev.txt
+	@$(BIN)/python -I local/install.py dev
+
+.venv/bench: .venv/dev requirements/bench.txt
+	@$(BIN)/python -I local/install.py bench
 
 .venv-checkov/ready: .venv/ready requirements/checkov.txt
 	@echo "installing checkov (once) ..."
 	@$(PYTHON) -m venv .venv-checkov
 	@$(BIN)/uv pip install --quiet --require-hashes --python .venv-checkov -r requirements/checkov.txt
-	@touch $@
-
-.venv/bench: .venv/ready requirements/bench.txt
-	@$(BIN)/uv pip install --quiet --require-hashes --python .venv -r requirements/bench.txt
 	@touch $@

@@ -78,8 +78,7 @@ def keep(folder: Path, command: Sequence[str]) -> int:
     orphaned = threading.Event()
     threading.Thread(target=_end_with_parent, args=(child, orphaned), daemon=True).start()
     status = child.wait()
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)
+    _end_group(child.pid)
     if orphaned.is_set():
         _remove(folder)
     return status
@@ -93,6 +92,16 @@ def _end_with_parent(child: subprocess.Popen[bytes], orphaned: threading.Event) 
         child.wait(timeout=_GRACE_S)
     except subprocess.TimeoutExpired:
         child.kill()
+
+
+def _end_group(leader: int) -> None:
+    """Kill what is left of the group, and return when it has ended."""
+    for _ in range(_REMOVALS):
+        try:
+            os.killpg(leader, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            return  # nobody is left, or only those that have ended already
+        time.sleep(0.01)
 
 
 def _remove(folder: Path) -> None:

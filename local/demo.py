@@ -8,13 +8,16 @@ What is asked comes in environment variables of these names, so that no shell re
 
 from __future__ import annotations
 
+import fcntl
+import itertools
 import json
 import os
 import re
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +26,12 @@ import av
 
 from dropreel.drops.pairing import is_image
 from dropreel.jobs.naming import stem
-from local import stack
+from local import builds, stack
+from local.builds import BuildError
 from local.control_room import picture
 from local.embedded_aws import ROOT, EmbeddedAws, Endpoint
 from local.follow import ReceivedMail, executions, mails, states_entered, ticks
+from local.sam import SamError
 from local.simulators import Simulators
 from local.stack import Stack
 
@@ -54,15 +59,43 @@ class Asked:
 
 def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    clear(OUT)  # before anything can fail: what lies there afterwards is this run's
     try:
-        return _run(read_asked(os.environ))
+        with own_folder(OUT) as folder:
+            clear(folder)  # before anything can fail: what lies there afterwards is this run's
+            return _run(read_asked(os.environ), folder)
     except UnusableImageError as error:
         print(error, file=sys.stderr)
         return 2
+    except (BuildError, SamError) as error:
+        print(error, file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\nstopped; nothing is left running")
         return 130
+
+
+@contextmanager
+def own_folder(wanted: Path) -> Iterator[Path]:
+    """`wanted`, or while other runs use it, `wanted-2` and so on; this run's until it ends."""
+    others = (wanted.with_name(f"{wanted.name}-{number}") for number in itertools.count(2))
+    candidates = ((folder, _claimed(folder)) for folder in itertools.chain([wanted], others))
+    folder, held = next((folder, held) for folder, held in candidates if held is not None)
+    try:
+        yield folder
+    finally:
+        os.close(held)
+
+
+def _claimed(folder: Path) -> int | None:
+    """A handle that keeps other runs out of `folder` until it is closed; None if one is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    return handle
 
 
 def clear(folder: Path) -> None:
@@ -104,10 +137,12 @@ def _sample_sidecar() -> dict[str, str]:
     return dict(json.loads(SAMPLE.with_suffix(".json").read_text(encoding="utf-8")))
 
 
-def _run(asked: Asked) -> int:
+def _run(asked: Asked, folder: Path) -> int:
     say = Progress()
+    if folder != OUT:
+        say(f"another demo is running; this one saves its files in {folder.relative_to(ROOT)}")
     say("building the stack")
-    template = stack.build()
+    template = builds.build()
     say("starting the embedded AWS and the provider simulators")
     with (
         EmbeddedAws(wait_scale=WAIT_SCALE) as aws,
@@ -115,10 +150,10 @@ def _run(asked: Asked) -> int:
     ):
         say("deploying template.yaml")
         launched = stack.launch(aws, simulators, template, {"SidecarGraceSeconds": "0"})
-        return _drop_and_follow(launched, asked, say)
+        return _drop_and_follow(launched, asked, say, folder)
 
 
-def _drop_and_follow(world: Stack, asked: Asked, say: Progress) -> int:
+def _drop_and_follow(world: Stack, asked: Asked, say: Progress, folder: Path) -> int:
     started = time.monotonic()
     inbox = world.outputs["InboxBucketName"]
     say(f"dropping {asked.image.name} and {stem(asked.image.name)}.json into s3://{inbox}/demo/")
@@ -129,8 +164,8 @@ def _drop_and_follow(world: Stack, asked: Asked, say: Progress) -> int:
         print(f"no mail within {TIMEOUT_S} seconds", file=sys.stderr)
         return 1
     print_mail(mail)
-    code = _collect(world, mail, states, seconds, asked.image)
-    _draw(world)
+    code = _collect(world, mail, _summary(mail, states, seconds, asked.image), folder)
+    _draw(world, folder)
     return code
 
 
@@ -166,14 +201,10 @@ def print_mail(mail: ReceivedMail) -> None:
     print(f"\n{line}\nSubject: {mail.subject}\n{line}\n{mail.text.rstrip()}\n{line}\n")
 
 
-def _collect(
-    world: Stack, mail: ReceivedMail, states: list[str], seconds: float, image: Path
-) -> int:
-    """Save clip, record and summary; 0, and a `clip` in it, only for a clip as it was asked."""
-    facts = mail.document
-    summary: dict[str, Any] = {
-        "job_id": facts.get("job_id"),
-        "provider": facts.get("provider"),
+def _summary(mail: ReceivedMail, states: list[str], seconds: float, image: Path) -> dict[str, Any]:
+    return {
+        "job_id": mail.document.get("job_id"),
+        "provider": mail.document.get("provider"),
         "image": str(image),
         "clip": None,
         "clip_key": None,
@@ -181,34 +212,37 @@ def _collect(
         "seconds_total": round(seconds, 2),
         "states": states,
         "polls": states.count("Poll"),
-        "estimated_cost_usd": facts.get("estimate_usd"),
+        "estimated_cost_usd": mail.document.get("estimate_usd"),
         "mail_subject": mail.subject,
         "mail_body": mail.text,
     }
-    problem = _fetch(world, facts, summary)
+
+
+def _collect(world: Stack, mail: ReceivedMail, summary: dict[str, Any], folder: Path) -> int:
+    """Save clip, record and summary; 0, and a `clip` in it, only for a clip as it was asked."""
+    problem = _fetch(world, mail.document, summary, folder)
     summary["problem"] = problem or None
-    (OUT / "summary.json").write_text(
-        json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    file = folder / "summary.json"
+    file.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     if problem:
         print(f"no clip: {problem}", file=sys.stderr)
         return 1
-    print(f"clip:    {summary['clip']}\nsummary: {(OUT / 'summary.json').relative_to(ROOT)}")
+    print(f"clip:    {summary['clip']}\nsummary: {file.relative_to(ROOT)}")
     return 0
 
 
-def _draw(world: Stack) -> None:
+def _draw(world: Stack, folder: Path) -> None:
     """The operator's view of what has just happened; nice to have, never a reason to fail."""
-    target = OUT / DASHBOARD
+    target = folder / DASHBOARD
     problem = picture(world.aws, world.outputs, target)
     print(problem or f"what the operator sees: {target.relative_to(ROOT)}")
 
 
-def _fetch(world: Stack, facts: dict[str, Any], summary: dict[str, Any]) -> str:
-    """Download what the mail names into `out/demo`. Returns what is wrong, or nothing."""
+def _fetch(world: Stack, facts: dict[str, Any], summary: dict[str, Any], folder: Path) -> str:
+    """Download what the mail names into `folder`. Returns what is wrong, or nothing."""
     for name in ("record", "clip"):
         if facts.get(name):
-            target, summary[f"{name}_key"] = download(world.aws, facts[name], OUT)
+            target, summary[f"{name}_key"] = download(world.aws, facts[name], folder)
             if name == "clip":
                 problem = check_clip(target, facts["settings"])
                 summary["clip"] = None if problem else str(target.relative_to(ROOT))

@@ -7,19 +7,24 @@ python -m local.up --down     stop what was started
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from local import stack
+from local import builds, stack
+from local.builds import BuildError
 from local.demo import TIMEOUT_S, UnusableImageError, download, drop, print_mail, read_asked
 from local.embedded_aws import ROOT, EmbeddedAws, Endpoint
 from local.follow import ReceivedMail, mails, ticks
+from local.sam import SamError
 from local.simulators import Simulators
 
 FOLDER = ROOT / "out" / "up"
@@ -27,6 +32,7 @@ PID = FOLDER / "pid"
 FACTS = FOLDER / "facts.json"
 LOG = FOLDER / "log.txt"
 _START_S = 180
+_STOP_S = 60
 
 
 def main() -> int:
@@ -35,17 +41,36 @@ def main() -> int:
     if "--drop" in sys.argv:
         return _drop_or_say_why_not()
     if "--serve" in sys.argv:
-        return serve()
+        return _serve_or_say_why_not()
     return up()
 
 
 def up() -> int:
     """Start a server of our own in the background and wait until it is deployed."""
-    if _running():
-        print("already up; `make down` stops it\n")
-        _explain(json.loads(FACTS.read_text(encoding="utf-8")))
-        return 0
     FOLDER.mkdir(parents=True, exist_ok=True)
+    with _alone():
+        if _running():
+            print("already up; `make down` stops it\n")
+        elif not _started():
+            down()
+            print(f"it did not start:\n{LOG.read_text(encoding='utf-8')}", file=sys.stderr)
+            return 1
+        _explain(json.loads(FACTS.read_text(encoding="utf-8")))
+    return 0
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """A second `make up` waits until the first one is deployed."""
+    folder = os.open(FOLDER, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _started() -> bool:
     FACTS.unlink(missing_ok=True)
     with LOG.open("wb") as log:
         server = subprocess.Popen(
@@ -61,12 +86,17 @@ def up() -> int:
     deadline = time.monotonic() + _START_S
     while not FACTS.exists():
         if server.poll() is not None or time.monotonic() > deadline:
-            down()
-            print(f"it did not start:\n{LOG.read_text(encoding='utf-8')}", file=sys.stderr)
-            return 1
+            return False
         time.sleep(0.2)
-    _explain(json.loads(FACTS.read_text(encoding="utf-8")))
-    return 0
+    return True
+
+
+def _serve_or_say_why_not() -> int:
+    try:
+        return serve()
+    except (BuildError, SamError) as error:
+        print(error, file=sys.stderr)
+        return 1
 
 
 def _drop_or_say_why_not() -> int:
@@ -107,13 +137,18 @@ def _save_clip(aws: Endpoint, mail: ReceivedMail) -> int:
 
 
 def down() -> int:
+    """Return when the server and all that it started have ended."""
     if not _running():
         print("nothing is up")
         return 0
     pid = int(PID.read_text(encoding="utf-8"))
+    print("stopping ...", flush=True)
     os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + 15
-    while _alive(pid) and time.monotonic() < deadline:
+    deadline = time.monotonic() + _STOP_S
+    while _alive(pid):
+        if time.monotonic() > deadline:
+            print(f"process {pid} has not ended within {_STOP_S} seconds: {LOG}", file=sys.stderr)
+            return 1
         time.sleep(0.1)
     PID.unlink(missing_ok=True)
     print("stopped")
@@ -122,16 +157,23 @@ def down() -> int:
 
 def serve() -> int:
     """Runs in the background until SIGTERM."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, _leave)
     with (
         EmbeddedAws(wait_scale=0.1, log=FOLDER / "aws.log") as aws,
         Simulators(keys=stack.KEYS, render_seconds=10.0, cache_dir=aws.scratch) as simulators,
     ):
-        launched = stack.launch(aws, simulators, stack.build(), {"SidecarGraceSeconds": "60"})
+        launched = stack.launch(aws, simulators, builds.build(), {"SidecarGraceSeconds": "60"})
         facts = {"endpoint": aws.endpoint, "mailbox": launched.results, **launched.outputs}
-        FACTS.write_text(json.dumps(facts, indent=2), encoding="utf-8")
+        draft = FACTS.with_suffix(".draft")
+        draft.write_text(json.dumps(facts, indent=2), encoding="utf-8")
+        draft.rename(FACTS)  # whoever sees it reads all of it
         signal.pause()
     return 0
+
+
+def _leave(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not break off the tidying
+    sys.exit(0)
 
 
 def _explain(facts: dict[str, Any]) -> None:

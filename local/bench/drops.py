@@ -30,7 +30,7 @@ from dropreel.ledger.runtimes import MeasuredRuntimes
 from dropreel.ledger.table import Table
 from dropreel.providers.catalog import CATALOG, limit_of
 from dropreel.waiting.runtimes import Kind
-from local import stack
+from local import builds, stack
 from local.bench.billing import RECORDING, Meter, Used
 from local.bench.shapes import SHAPES
 from local.embedded_aws import ROOT, EmbeddedAws
@@ -242,7 +242,9 @@ def bench() -> Iterator[_Bench]:
         EmbeddedAws(wait_scale=1, log=Path(folder) / "aws.log", switches=RECORDING) as aws,
     ):
         parameters = {"DailyCapUsd": "9000", "MonthlyCapUsd": "9000"}
-        launched = stack.launch(aws, simulators, stack.build(Path(folder) / "build"), parameters)
+        launched = stack.launch(
+            aws, simulators, builds.build(folder=Path(folder) / "build"), parameters
+        )
         ready = _Bench(launched, simulators, Meter(aws))
         ready.teach(PROVIDER, [2.0] * _KNOWN_JOBS)
         ready.run("warm", [(PROVIDER, 2.0)] * 2)

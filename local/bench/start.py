@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local import stack
+from local import builds
 
 # The clients that every call uses which comes to something; they are made when first used.
 CLIENTS = {
@@ -121,7 +121,7 @@ class Start:
 def rows(repeats: int = 9) -> list[Row]:
     """One row per function; times in milliseconds."""
     with tempfile.TemporaryDirectory(prefix="dropreel-start-") as folder:
-        build = stack.build(Path(folder) / "build").parent
+        build = builds.build(folder=Path(folder) / "build").parent
         return measure(build, repeats)
 
 
@@ -208,7 +208,7 @@ def _run(start: Start, runtime: Path) -> None:
 def layer_megabytes() -> float:
     """The size of the layer's zip as it is built for Lambda."""
     with tempfile.TemporaryDirectory(prefix="dropreel-layer-") as folder:
-        layer = stack.build_layer(Path(folder))
+        layer = builds.build_layer(Path(folder))
         return len(zipped(layer)) / 1024 / 1024
 
 

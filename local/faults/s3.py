@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import IO, Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
@@ -118,6 +119,10 @@ class S3:
         keys = [key for key in self.keys(Bucket, Prefix) if key > StartAfter]
         listed = [self._listed(Bucket, key) for key in keys[:_PAGE]]
         return {"Contents": listed, "KeyCount": len(listed)} if listed else {"KeyCount": 0}
+
+    def get_paginator(self, name: str) -> SimpleNamespace:
+        """All pages of an answer, which here is one."""
+        return SimpleNamespace(paginate=lambda **request: [getattr(self, name)(**request)])
 
     def _listed(self, bucket: str, key: str) -> dict[str, Any]:
         found = self.objects[bucket, key]

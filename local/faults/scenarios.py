@@ -28,6 +28,7 @@ class Scenario:
     `passing` is an end that people are told of and that need not be the last.
     `failover` are the providers that may take the order over; `{provider}` in a marker is the
     one of the play. `image_first`: the sidecar follows while the image's event has been handled.
+    `told`: whether S3's events come; if not, the sweep has to find the files.
     `images` are dropped at once, with a sidecar each or `one_prompt` for all; `parts` are those
     of their multipart uploads. `slots`, unless 0, are the jobs that a provider may have at once,
     `per_minute` the orders that it may get. `day_cap_usd` and `digest_above` are parameters of
@@ -41,6 +42,7 @@ class Scenario:
     passing: str = ""
     unbilled: frozenset[str] = frozenset()
     image_first: bool = False
+    told: bool = True
     failover: tuple[str, ...] = ()
     begins_at: datetime = _MORNING
     images: int = 1
@@ -142,6 +144,7 @@ SCENARIOS = {
         Scenario("cap", images=2, day_cap_usd="0.90", providers=("eachlabs",)),
         Scenario("paced", images=2, per_minute=1, providers=("luma",)),
         Scenario("digest", images=2, digest_above=1, seconds=30, providers=("fal",)),
+        Scenario("unseen", told=False, providers=("fal",)),
         # Both answers are lost, and only their images tell the orders apart.
         Scenario(
             "one prompt",

@@ -162,7 +162,8 @@ class World:
         else:
             for number, key in enumerate(self._files):
                 self._upload(key)
-                self.timeline.after(1 + number, partial(self._event, key))
+                if scenario.told:
+                    self.timeline.after(1 + number, partial(self._event, key))
 
     def _upload(self, key: str, *, more_parts: bool = False) -> None:
         if self._parts > 1:
@@ -176,7 +177,8 @@ class World:
         for seconds in SWEEPS_S:
             self.timeline.run(begun + seconds)
             waiting = holds(dynamo) or dynamo.listed("WAITING#")
-            busy = self.unsettled() or waiting or self.timeline.next_at is not None
+            unseen = not self.dynamo.items("JOB#")
+            busy = self.unsettled() or waiting or unseen or self.timeline.next_at is not None
             self.sweep_now()
             if not busy:
                 break

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local import stack
+from local import builds, stack
 from local.embedded_aws import EmbeddedAws
 from local.simulators import Simulators
 from tests.e2e.scenarios import SCENARIOS, Runner
@@ -20,7 +20,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         Simulators(keys=stack.KEYS, render_seconds=0.5) as simulators,
         EmbeddedAws(wait_scale=0.01, log=folder / "aws.log", calls=folder / "calls") as aws,
     ):
-        template = stack.build()
+        template = builds.build()
         parameters = {
             "SidecarGraceSeconds": "1",
             "SettleSeconds": "1",

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from local import stack
+from local import builds
 from local.bench import start
 
 FUNCTIONS = ("submit", "generate", "poll", "finalize", "sweep", "thumbnail", "widget")
@@ -36,13 +36,13 @@ class Imported:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The build for this host, copied, since what is imported from it leaves byte code there."""
     folder = tmp_path_factory.mktemp("host") / "build"
-    return shutil.copytree(stack.build().parent, folder)
+    return shutil.copytree(builds.build().parent, folder)
 
 
 @pytest.fixture(scope="session")
 def lambda_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The layer as `sam build` makes it for AWS, by the same rule and with its defaults."""
-    return stack.build_layer(tmp_path_factory.mktemp("lambda"))
+    return builds.build_layer(tmp_path_factory.mktemp("lambda"))
 
 
 @pytest.fixture(scope="session")

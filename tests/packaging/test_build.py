@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dropreel.providers.catalog import CATALOG
-from local import stack as stack_tools
+from local import builds
 from local.bench.start import RUNTIME, USED_BY, measure, needless, zipped
 from tests.packaging.conftest import FUNCTIONS, Imports
 from tests.template import stack
@@ -145,7 +145,7 @@ def test_the_layer_is_small(built: Path, lambda_layer: Path) -> None:
 
 
 def test_the_layer_is_the_same_each_time_it_is_built(lambda_layer: Path, tmp_path: Path) -> None:
-    again = stack_tools.build_layer(tmp_path)
+    again = builds.build_layer(tmp_path)
     assert parts_of(again) == parts_of(lambda_layer)
     for path in again.rglob("*"):
         if path.is_file():

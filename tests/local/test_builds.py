@@ -10,14 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from local import stack
+from local import builds
+from local.builds import AWS, Target, this_host
 from tests.conftest import ROOT
+
+
+def fingerprint(checkout: Path) -> str:
+    return builds.fingerprint(this_host(), checkout)
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A small repository with something of everything that goes into a build."""
-    for name in stack.INPUTS:
+    for name in builds.INPUTS:
         file = tmp_path / name if Path(name).suffix else tmp_path / name / "deep" / "file.py"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(name, encoding="utf-8")
@@ -29,68 +34,72 @@ def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Path]:
     """What was really built, by a builder that only writes a template."""
     folders: list[Path] = []
 
-    def make(folder: Path) -> Path:
+    def make(folder: Path, _target: Target) -> Path:
         folder.mkdir(parents=True)
         folders.append(folder)
         (folder / "template.yaml").write_text(f"number {len(folders)}", encoding="utf-8")
         return folder / "template.yaml"
 
-    monkeypatch.setattr(stack, "_build", make)
-    monkeypatch.setattr(stack, "BUILDS", tmp_path / "builds")
-    monkeypatch.setattr(stack, "fingerprint", lambda: "one")
+    monkeypatch.setattr(builds, "_build", make)
+    monkeypatch.setattr(builds, "BUILDS", tmp_path / "builds")
+    monkeypatch.setattr(builds, "fingerprint", lambda _target: "one")
     return folders
 
 
 def test_everything_that_goes_into_a_build_is_there() -> None:
-    assert [name for name in stack.INPUTS if not (ROOT / name).exists()] == []
+    assert [name for name in builds.INPUTS if not (ROOT / name).exists()] == []
 
 
-@pytest.mark.parametrize("name", stack.INPUTS)
+@pytest.mark.parametrize("name", builds.INPUTS)
 def test_a_change_of_anything_that_goes_into_a_build_changes_its_fingerprint(
     checkout: Path, name: str
 ) -> None:
-    before = stack.fingerprint(checkout)
-    assert stack.fingerprint(checkout) == before
+    before = fingerprint(checkout)
+    assert fingerprint(checkout) == before
     file = checkout / name if (checkout / name).is_file() else checkout / name / "deep" / "file.py"
     file.write_text("changed", encoding="utf-8")
-    assert stack.fingerprint(checkout) != before
+    assert fingerprint(checkout) != before
 
 
 def test_a_new_a_gone_a_renamed_or_an_executable_file_changes_the_fingerprint(
     checkout: Path,
 ) -> None:
-    seen = {stack.fingerprint(checkout)}
+    seen = {fingerprint(checkout)}
     folder = checkout / "shared"
     (folder / "new.py").write_text("new", encoding="utf-8")
-    seen.add(stack.fingerprint(checkout))
+    seen.add(fingerprint(checkout))
     (folder / "new.py").rename(folder / "other.py")
-    seen.add(stack.fingerprint(checkout))
+    seen.add(fingerprint(checkout))
     (folder / "other.py").chmod(0o755)
-    seen.add(stack.fingerprint(checkout))
+    seen.add(fingerprint(checkout))
     shutil.rmtree(folder / "deep")
-    seen.add(stack.fingerprint(checkout))
+    seen.add(fingerprint(checkout))
     assert len(seen) == 5
 
 
 def test_byte_code_and_what_is_not_built_do_not_change_the_fingerprint(checkout: Path) -> None:
-    before = stack.fingerprint(checkout)
+    before = fingerprint(checkout)
     for place in ("shared/__pycache__", "docs", "tests"):
         (checkout / place).mkdir(parents=True)
         (checkout / place / "file.py").write_text("text", encoding="utf-8")
-    assert stack.fingerprint(checkout) == before
+    assert fingerprint(checkout) == before
 
 
 def test_another_python_or_platform_is_another_build(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = stack.fingerprint(checkout)
+    before = fingerprint(checkout)
     monkeypatch.setattr("platform.machine", lambda: "riscv64")
-    assert stack.fingerprint(checkout) != before
+    assert fingerprint(checkout) != before
+
+
+def test_what_is_built_for_aws_is_not_what_is_built_for_this_host(checkout: Path) -> None:
+    assert builds.fingerprint(AWS, checkout) != fingerprint(checkout)
 
 
 def test_a_build_is_made_once_even_when_many_want_it_at_once(built: list[Path]) -> None:
     with ThreadPoolExecutor(4) as pool:
-        templates = list(pool.map(lambda _: stack.build(), range(8)))
+        templates = list(pool.map(lambda _: builds.build(), range(8)))
     assert len(built) == len(set(templates)) == 1
     assert templates[0].read_text(encoding="utf-8") == "number 1"
 
@@ -98,15 +107,15 @@ def test_a_build_is_made_once_even_when_many_want_it_at_once(built: list[Path]) 
 def test_a_change_is_built_anew_and_older_builds_go(
     built: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = stack.build()
-    monkeypatch.setattr(stack, "fingerprint", lambda: "two")
-    second = stack.build()
+    first = builds.build()
+    monkeypatch.setattr(builds, "fingerprint", lambda _target: "two")
+    second = builds.build()
     assert second.read_text(encoding="utf-8") == "number 2"
     assert first.exists()  # somebody may be deploying it
     long_ago = time.time() - 7200
     os.utime(first.parent, (long_ago, long_ago))
-    monkeypatch.setattr(stack, "fingerprint", lambda: "three")
-    stack.build()
+    monkeypatch.setattr(builds, "fingerprint", lambda _target: "three")
+    builds.build()
     assert not first.exists()
     assert second.exists()
 
@@ -114,13 +123,13 @@ def test_a_change_is_built_anew_and_older_builds_go(
 def test_a_build_that_failed_halfway_is_not_kept(
     built: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(folder: Path) -> Path:
+    def fail(folder: Path, _target: Target) -> Path:
         folder.mkdir()
         raise RuntimeError("sam build failed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(stack, "_build", fail)
+        patch.setattr(builds, "_build", fail)
         with pytest.raises(RuntimeError, match="sam build failed"):
-            stack.build()
-    assert stack.build().read_text(encoding="utf-8") == "number 1"
+            builds.build()
+    assert builds.build().read_text(encoding="utf-8") == "number 1"
     assert len(built) == 1
