@@ -1,4 +1,4 @@
-"""Checks the template that is deployed against checkov's rules, each exception with its reason.
+"""Checks the template that is deployed with cfn-lint and checkov, each exception with its reason.
 
 `make audit` installs checkov in an environment of its own on its first run, as it is large.
 """
@@ -67,6 +67,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         template = Path(folder) / "template.json"
         plain_template.write(template)
+        subprocess.run([str(Path(sys.executable).parent / "cfn-lint"), str(template)], check=True)
         found = failed(template)
     wrong = complaints(found)
     exceptions = sum(map(len, found.values()))
