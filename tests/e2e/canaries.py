@@ -17,11 +17,16 @@ PLACES = ("logs", "metrics", "records", "mails", "histories", "items")
 
 @dataclass(frozen=True)
 class Canary:
-    """Texts that were planted. `may_be_in`: where they belong, and are found."""
+    """Texts that were planted. They are found in `lie_in`, and may be in `may_be_in` besides."""
 
     name: str
     texts: Sequence[str]
+    lie_in: frozenset[str] = frozenset()
     may_be_in: frozenset[str] = frozenset()
+
+    def out_of_place(self, found: set[str]) -> set[str]:
+        """Where they are although they must not, or are not although they must."""
+        return (found - self.lie_in - self.may_be_in) | (self.lie_in - found)
 
 
 def canaries(world: World) -> list[Canary]:
@@ -29,7 +34,8 @@ def canaries(world: World) -> list[Canary]:
     tokens = [item["token"]["S"] for item in items(world) if item["pk"]["S"].startswith("PARKED#")]
     return [
         Canary("API key", [*stack.KEYS.values()]),
-        Canary("task token", tokens, frozenset({"items", "histories"})),
+        # AWS's histories hold what a task is given; those of the embedded AWS do not.
+        Canary("task token", tokens, frozenset({"items"}), frozenset({"histories"})),
         Canary("signed address", ["X-Amz-Signature", "X-Amz-Security-Token", "X-Amz-Credential"]),
         Canary("prompt", ["slow push-in"], frozenset({"records", "mails", "items"})),
     ]

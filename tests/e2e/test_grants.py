@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.counts import note
+from local.counts import note, seen
 from tests.e2e.scenarios import Runner
 from tests.e2e.world import World
 from tests.support.policies import Call, Statement, allowed, unused
@@ -23,6 +23,8 @@ BY_AWS = {
 }
 # Lambda puts calls there that failed.
 DEAD_LETTERS = "EventsDeadLetterQueue"
+# Roles that the fault matrix does not play.
+UNPLAYED = ("ThumbnailFunction", "WidgetFunction", "ImageReader")
 # Roles of services, all of whose calls are such.
 OF_AWS = ("RenderStateMachineRole", "SweepFunctionHalfHourlyRole")
 
@@ -73,23 +75,30 @@ def test_every_call_is_allowed_however_aws_reads_the_keys_of_a_transaction(
     assert missing == []
 
 
-def test_no_right_can_be_taken_away(
+def test_no_right_of_what_the_fault_matrix_does_not_play_can_be_taken_away(
     calls: Mapping[str, list[Call]],
     roles: Mapping[str, list[Statement]],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """The others are played in `tests/faults/test_rights.py`, with every rare course."""
     needed = {role: [one for one in held if not by_aws(one)] for role, held in roles.items()}
     rights = sum(1 for held in needed.values() for one in held for _ in one.parts())
-    found = [
-        f"{role}: {part}" for role, held in needed.items() for part in unused(held, calls[role])
-    ]
-    total = sum(map(len, calls.values()))
-    text = f"{rights} rights checked against {total} calls: {len(found)} unused"
-    note("grants", text)
+    left = {role: unused(held, calls[role]) for role, held in needed.items()}
+    unplayed = {role: found for role, found in left.items() if found and is_unplayed(role)}
+    total, rare = sum(map(len, calls.values())), sum(map(len, left.values()))
+    note(
+        "grants",
+        f"{rights} rights checked against {total} calls, {rare} of them in plays only: "
+        f"{sum(map(len, unplayed.values()))} unused",
+    )
     with capsys.disabled():
-        print(f"\n{text}", end=" ")  # noqa: T201 - so that the count is seen
+        print(f"\n{seen('grants')}", end=" ")  # noqa: T201 - so that the count is seen
     assert rights > 100
-    assert found == []
+    assert unplayed == {}
+
+
+def is_unplayed(role: str) -> bool:
+    return any(f"{name}Role" in role for name in UNPLAYED)
 
 
 def by_aws(statement: Statement) -> bool:

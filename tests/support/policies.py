@@ -26,8 +26,8 @@ class Call:
     role: str
     action: str
     resource: str
-    items: Items
-    allowed: bool
+    items: Items = ()
+    allowed: bool = True
 
     @classmethod
     def read(cls, line: str) -> Self:

@@ -20,7 +20,7 @@ def may(action: str, *keys: str) -> Statement:
 
 
 def call(action: str, *items: tuple[str, str]) -> Call:
-    return Call("SlotRole", action, TABLE, items, allowed=True)
+    return Call("SlotRole", action, TABLE, items)
 
 
 @pytest.mark.parametrize("keys", [["WAITING#*"], ["SLOTS#*"]])
