@@ -36,6 +36,8 @@ INPUTS = (
 _KEPT_S = 3600
 # The embedded AWS refuses a template with these. They do nothing until somebody clicks on them.
 UNKNOWN = ("AWS::Logs::QueryDefinition",)
+# The id of the pages' API, which a tag of the embedded AWS sets: their address is known before.
+PAGES = "pages"
 _UNREACHED = re.compile(r"(?:Failed to (?:fetch|download)|Request failed)[^\n]*?([\w.-]+)/?[`'\n]")
 
 
@@ -121,7 +123,7 @@ def _build(folder: Path, target: Target) -> Path:
         raise BuildError(_reason(str(error))) from None
     template = folder / "template.yaml"
     if target.without:
-        _leave_out(template, target.without)
+        _fit(template, target.without)
     return template
 
 
@@ -136,11 +138,12 @@ def _reason(said: str) -> str:
     )
 
 
-def _leave_out(template: Path, kinds: Collection[str]) -> None:
-    """Nothing in the template may refer to resources of these kinds."""
+def _fit(template: Path, kinds: Collection[str]) -> None:
+    """Leave out resources of these kinds, to which nothing may refer; fix the API's id."""
     document = yaml_parse(template.read_text(encoding="utf-8"))
     resources = document["Resources"]
     document["Resources"] = {n: r for n, r in resources.items() if r["Type"] not in kinds}
+    resources["PagesApi"]["Properties"]["Tags"]["ms-custom-id"] = PAGES
     template.write_text(json.dumps(document, indent=2), encoding="utf-8")  # YAML, too
 
 

@@ -27,10 +27,13 @@ import av
 from dropreel.drops.pairing import is_image
 from dropreel.jobs.naming import stem
 from local import builds, stack
+from local.browser import PHONE
 from local.builds import BuildError
 from local.control_room import picture
 from local.embedded_aws import ROOT, EmbeddedAws, Endpoint
 from local.follow import ReceivedMail, executions, mails, states_entered, ticks
+from local.pages import opens
+from local.pages import picture as page_picture
 from local.sam import SamError
 from local.simulators import Simulators
 from local.stack import Stack
@@ -38,11 +41,14 @@ from local.stack import Stack
 SAMPLE = ROOT / "events" / "lighthouse.jpg"
 OUT = ROOT / "out" / "demo"
 DASHBOARD = "dashboard.png"
+PAGE = "page.png"
 NEUTRAL_PROMPT = "Slow cinematic push-in, gentle natural motion"
 TIMEOUT_S = 240
 WAIT_SCALE = 0.02  # providers take seconds here, not minutes
 _FIELDS = ("prompt", "provider", "resolution", "duration")
-_SAVED = re.compile(r"summary\.json|dashboard\.png|(rejected-)?[0-9a-f]{24}\.(json|mp4)")
+_SAVED = re.compile(
+    r"summary\.json|(dashboard|page|compare)\.png|(rejected-)?[0-9a-f]{24}\.(json|mp4)"
+)
 
 
 class UnusableImageError(Exception):
@@ -165,6 +171,7 @@ def _drop_and_follow(world: Stack, asked: Asked, say: Progress, folder: Path) ->
         return 1
     print_mail(mail)
     code = _collect(world, mail, _summary(mail, states, seconds, asked.image), folder)
+    _open_page(mail, folder)
     _draw(world, folder)
     return code
 
@@ -229,6 +236,17 @@ def _collect(world: Stack, mail: ReceivedMail, summary: dict[str, Any], folder: 
         return 1
     print(f"clip:    {summary['clip']}\nsummary: {file.relative_to(ROOT)}")
     return 0
+
+
+def _open_page(mail: ReceivedMail, folder: Path) -> None:
+    """Open the mail's link as it stands, while there is somebody to answer it."""
+    link = mail.document.get("page")
+    if not link:
+        return
+    print(f"the link in the mail {'opens its page' if opens(link) else 'opens nothing'}")
+    target = folder / PAGE
+    problem = page_picture(link, target, PHONE)
+    print(problem or f"what it shows on a phone: {target.relative_to(ROOT)}")
 
 
 def _draw(world: Stack, folder: Path) -> None:

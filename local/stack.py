@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dropreel.providers.catalog import CATALOG
 from local import sam
+from local.builds import PAGES
 from local.embedded_aws import REGION, EmbeddedAws
 from local.simulators import Simulators
 
@@ -36,6 +37,7 @@ def launch(
     defaults = {
         "Providers": ",".join(PROVIDERS),
         "ProviderOptions": json.dumps(options, separators=(",", ":")),
+        "PagesUrl": f"{aws.endpoint}/_aws/execute-api/{PAGES}",
         "RequireHttps": "false",
         "TrustedResultOrigins": f"{simulators.origin},http://localhost:{simulators.port}",
     }

@@ -36,6 +36,7 @@ CLIENTS = {
     "sweep": ("dynamodb", "sns"),
     "thumbnail": ("s3",),
     "widget": ("dynamodb", "s3"),
+    "view": ("dynamodb", "s3", "secretsmanager"),
 }
 PACKAGES = ("boto3", "httpx", "pydantic", "aws_lambda_powertools")
 # What Lambda's Python runtimes bring along besides Python.
@@ -52,7 +53,7 @@ BROUGHT_BY = {
 _ALL = tuple(BROUGHT_BY)
 _WITHOUT_HTTP = ("pydantic", "aws_lambda_powertools")
 USED_BY = dict.fromkeys(CLIENTS, _ALL) | dict.fromkeys(
-    ("submit", "slot", "thumbnail", "widget"), _WITHOUT_HTTP
+    ("submit", "slot", "thumbnail", "widget", "view"), _WITHOUT_HTTP
 )
 _ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "none",
@@ -82,6 +83,8 @@ _ENVIRONMENT = {
     "PROVIDER_KEYS_SECRET": "keys",
     "PROVIDER_LIMITS": "{}",
     "PROVIDER_OPTIONS": "{}",
+    "OPERATOR_EMAIL_GIVEN": "true",
+    "RESULTS_EMAIL_GIVEN": "true",
     "RESULTS_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:results",
     "SIDECAR_GRACE_SECONDS": "900",
     "SETTLE_SECONDS": "20",

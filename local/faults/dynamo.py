@@ -1,4 +1,4 @@
-"""A DynamoDB table in memory: conditions, transactions and one sparse index, all for real.
+"""A DynamoDB table in memory: conditions, transactions and sparse indexes, all for real.
 
 Every call is atomic, also between threads. `tests/faults/test_stand_in_dynamo.py` compares it with
 moto, call by call.
@@ -8,6 +8,7 @@ moto, call by call.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local.aws_limits import EXPRESSION_BYTES, ITEM_BYTES, TRANSACTION_BYTES, WRITES
 from local.faults.expressions import (
     ExpressionError,
     Item,
@@ -30,6 +32,12 @@ Key = tuple[str, str]
 Watcher = Callable[[str, Item], None]
 
 _ATTRIBUTES = ("pk", "sk")
+# The two keys of an index, and whether it holds whole items or only these and those of the table.
+_INDEXES = {
+    "unsettled": (("unsettled", "created_at"), False),
+    "folders": (("folder_id", "listed_as"), True),
+}
+_KEY_CONDITIONS = {1: "#a = :v", 2: "#a = :v AND begins_with(#b, :b)"}
 
 
 class ConditionNotMetError(ClientError):
@@ -49,9 +57,9 @@ Outcome = Item | ConditionNotMetError | None
 
 
 class Dynamo:
-    """One table with the keys `pk` and `sk` and the index `unsettled`, as a boto3 client.
+    """One table with the keys `pk` and `sk` and two of its indexes, as a boto3 client.
 
-    The index shows what was written at least `lag_s` seconds before `now`.
+    They show what was written at least `lag_s` seconds before `now`.
     """
 
     exceptions = SimpleNamespace(
@@ -88,6 +96,12 @@ class Dynamo:
         with self._lock:
             return [dict(item) for (pk, _), item in self._items.items() if pk.startswith(prefix)]
 
+    def delete_all(self, prefix: str) -> None:
+        """As an operator might, by hand."""
+        with self._lock:
+            for key in [key for key in self._items if key[0].startswith(prefix)]:
+                del self._items[key]
+
     # --- the client's calls ---------------------------------------------------------------------
 
     def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool = False) -> Item:
@@ -118,7 +132,11 @@ class Dynamo:
     ) -> Item:
         """A token that was seen before changes nothing more: the first time has done it all."""
         parts = [_part(item) for item in TransactItems]
-        keys = [_key(request["Key"]) for _, request in parts]
+        if len(parts) > WRITES.most or _size(TransactItems) > TRANSACTION_BYTES.most:
+            raise _invalid("TransactWriteItems", "too much in one transaction")
+        keys = [
+            _key(request["Item"] if "Item" in request else request["Key"]) for _, request in parts
+        ]
         if len(set(keys)) < len(keys):
             raise _invalid("TransactWriteItems", "one item in two parts of a transaction")
         with self._lock, _validated("TransactWriteItems"):
@@ -160,18 +178,25 @@ class Dynamo:
         ExpressionAttributeNames: Item,
         ExpressionAttributeValues: Item,
         KeyConditionExpression: str,
+        ScanIndexForward: bool = True,
     ) -> Item:
-        """Keys of the items that are in the sparse index, oldest first."""
-        if (KeyConditionExpression, ExpressionAttributeNames) != ("#a = :v", {"#a": IndexName}):
+        """What is in the sparse index, in order of its second key."""
+        keys, whole = _INDEXES[IndexName]
+        names = tuple(ExpressionAttributeNames.values())
+        if KeyConditionExpression != _KEY_CONDITIONS[len(names)] or names != keys[: len(names)]:
             raise _invalid("Query", f"{KeyConditionExpression} is no key of {IndexName}")
-        wanted = ExpressionAttributeValues[":v"]
+        wanted, begins = ExpressionAttributeValues[":v"]["S"], ""
+        if len(names) > 1:
+            begins = ExpressionAttributeValues[":b"]["S"]
         with self._lock:
             self._bring_index_up_to_date()
-            listed = [item for item in self._indexed.values() if item.get(IndexName) == wanted]
-        listed = [item for item in listed if "created_at" in item]
-        listed.sort(key=lambda item: str(item["created_at"]["S"]))
-        names = (*_ATTRIBUTES, IndexName, "created_at")
-        return {"Items": [{name: item[name] for name in names} for item in listed]}
+            listed = [item for item in self._indexed.values() if set(keys) <= set(item)]
+        first, second = keys
+        listed = [item for item in listed if item[first]["S"] == wanted]
+        listed = [item for item in listed if item[second]["S"].startswith(begins)]
+        listed.sort(key=lambda item: str(item[second]["S"]), reverse=not ScanIndexForward)
+        shown = (*_ATTRIBUTES, *keys)
+        return {"Items": [dict(i) if whole else {name: i[name] for name in shown} for i in listed]}
 
     def get_paginator(self, name: str) -> SimpleNamespace:
         """All pages of an answer, which here is one."""
@@ -205,12 +230,13 @@ class Dynamo:
             if verb == "Update":
                 return self._updated(request, "TransactWriteItems")
             self._check_table(request["TableName"])
-            old = self._items.get(_key(request["Key"]), {})
+            new = request.get("Item")
+            old = self._items.get(_key(new or request["Key"]), {})
             test = request.get("ConditionExpression", "")
             self._check(old, request, test, "TransactWriteItems")
         except ConditionNotMetError as failure:
             return failure
-        return None
+        return dict(new) if new else None
 
     def _updated(self, request: Mapping[str, Any], operation: str) -> Item:
         """The item as it would be after the update."""
@@ -225,6 +251,8 @@ class Dynamo:
     def _check(
         self, old: Item, request: Mapping[str, Any], test: str, operation: str, update: str = ""
     ) -> None:
+        if max(len(test), len(update)) > EXPRESSION_BYTES.most:
+            raise ExpressionError("the expression is too long")
         used = placeholders(test) | placeholders(update)
         given = {
             *request.get("ExpressionAttributeNames", {}),
@@ -236,6 +264,8 @@ class Dynamo:
             raise _refused(operation, request, old)
 
     def _store(self, item: Item) -> None:
+        if _size(item) > ITEM_BYTES.most:
+            raise ExpressionError("the item is too large")
         key = _key({name: item[name] for name in _ATTRIBUTES})
         self._items[key] = item
         self._to_index.append((self._now(), key, item))
@@ -251,10 +281,15 @@ def _key(item: Mapping[str, Any]) -> Key:
     return item["pk"]["S"], item["sk"]["S"]
 
 
+def _size(stored: Any) -> int:
+    """A little more than DynamoDB counts: types and brackets are in it, too."""
+    return len(json.dumps(stored, ensure_ascii=False, default=str).encode())
+
+
 def _part(item: Item) -> tuple[str, Item]:
     """What a part of a transaction does, and with what."""
     ((verb, request),) = item.items()
-    if verb not in ("Update", "Delete"):
+    if verb not in ("Update", "Put", "Delete"):
         raise _invalid("TransactWriteItems", f"no {verb} is expected")
     return verb, request
 

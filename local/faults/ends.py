@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from dropreel.jobs.group import AGAIN
 from dropreel.jobs.job import State
 from dropreel.ledger.table import plain
 from local.faults.faults import Cell, Kind
@@ -15,7 +16,7 @@ from local.faults.services import RESULTS, Published
 from local.faults.world import IMAGE, World, holds
 from local.simulators import JobView
 
-REJECTED, DIGEST = "rejected", "digest"
+REJECTED, DIGEST, GROUP, WAITING = "rejected", "digest", "group", "waiting"
 
 # Whoever dies, or hears nothing, between SNS and the ledger must send the mail once more.
 MAY_MAIL_TWICE = frozenset(
@@ -58,6 +59,9 @@ class End:
     may_be_mailed_again: int
     line: Line
     budget: dict[str, Decimal]
+    most_usd: dict[str, Decimal]  # that were ever committed, by period
+    group_mails: int  # about the job's group
+    waiting_mails: int  # that the job, or its group, waits for the next day
     clips: tuple[bytes, ...]
     record: dict[str, Any] | None
     running: tuple[str, ...]
@@ -65,6 +69,7 @@ class End:
     dropped_again: str
     undelivered: tuple[str, ...]
     keys_seen_on_cdn: int
+    is_first_of_image: bool = True
     others: tuple[End, ...] = ()  # the ends of the other jobs of the play
 
     @property
@@ -88,7 +93,7 @@ class End:
     def results(self) -> list[str]:
         """The mails to droppers about the job, by outcome."""
         mailed = [mail.outcome for mail in self.mails if mail.topic == RESULTS]
-        return [outcome for outcome in mailed if outcome != REJECTED]
+        return [outcome for outcome in mailed if outcome not in (REJECTED, WAITING)]
 
     def mailboxes_told(self, outcome: str) -> int:
         """How often mailboxes were told of this outcome, in a mail of its own or in a digest."""
@@ -109,6 +114,12 @@ class End:
         return sum(1 for mail in self.mails if mail.outcome == REJECTED)
 
     @property
+    def siblings(self) -> tuple[End, ...]:
+        """The ends of the other jobs of the same image."""
+        key = self.job["source"]["key"]
+        return tuple(other for other in self.others if other.job["source"]["key"] == key)
+
+    @property
     def committed_usd(self) -> Decimal:
         return sum((amount for key, amount in self.budget.items() if is_day(key)), Decimal(0))
 
@@ -118,7 +129,11 @@ def ends_of(world: World, cell: Cell) -> list[End]:
     jobs = [plain(item) for item in world.dynamo.items("JOB#").values()]
     images = [image for image, _ in SCENARIOS[cell.scenario].files]
     jobs.sort(key=lambda job: images.index(job["source"]["key"]))
-    ends = [_end_of(world, cell, job) for job in jobs]
+    keys = [job["source"]["key"] for job in jobs]
+    ends = [
+        replace(_end_of(world, cell, job), is_first_of_image=job["source"]["key"] not in keys[:at])
+        for at, job in enumerate(jobs)
+    ]
     return [replace(end, others=tuple(other for other in ends if other is not end)) for end in ends]
 
 
@@ -128,7 +143,7 @@ def _end_of(world: World, cell: Cell, job: dict[str, Any]) -> End:
         key.removeprefix("BUDGET#"): plain(item)["committed_usd"]
         for key, item in world.dynamo.items("BUDGET#").items()
     }
-    published = world.sns.published
+    published = [one for mail in world.sns.published for one in _by_take(mail)]
     again = may_mail_twice(cell) if world.story.sent_not_noted else 0
     return End(
         cell=cell,
@@ -144,6 +159,15 @@ def _end_of(world: World, cell: Cell, job: dict[str, Any]) -> End:
         digests=tuple(mail for mail in published if mail.outcome == DIGEST),
         may_be_mailed_again=again,
         budget=budget,
+        most_usd=dict(world.story.most_usd),
+        group_mails=sum(
+            mail.outcome == GROUP and mail.document["group"] == job["group"]
+            for mail in world.sns.published
+        ),
+        waiting_mails=sum(
+            mail.outcome == WAITING and mail.document["image"] == job["source"]["key"]
+            for mail in world.sns.published
+        ),
         line=_line(world),
         clips=tuple(
             world.s3.objects["clips", key].body
@@ -157,20 +181,28 @@ def _end_of(world: World, cell: Cell, job: dict[str, Any]) -> End:
             for one in world.steps.executions
             if one.arn in world.wire.ordered_by and "resume" in json.loads(one.input)
         ),
-        dropped_again=world.story.dropped_again.get(job["source"]["key"], ""),
+        dropped_again=world.story.dropped_again.get(job_id, ""),
         undelivered=tuple(world.story.undelivered),
         keys_seen_on_cdn=world.providers.keys_seen_on_cdn,
     )
 
 
+def _by_take(mail: Published) -> list[Published]:
+    """The mail of a group is one about each of its jobs; in the state in which it names it."""
+    if mail.outcome != GROUP:
+        return [mail]
+    takes = mail.document["takes"]
+    return [replace(mail, document=take) for take in takes if take["outcome"] != AGAIN]
+
+
 def _concerned(mail: Published, world: World) -> str:
-    """The job that a mail is about; of a rejected file the one of that image, or else the first."""
-    jobs = {
-        item["source"]["M"]["key"]["S"]: str(item["job_id"]["S"])
-        for item in world.dynamo.items("JOB#").values()
-    }
+    """The job that a mail is about; of a file the first one of that image, or else of all."""
+    jobs: dict[str, str] = {}
+    for item in world.dynamo.items("JOB#").values():
+        jobs.setdefault(item["source"]["M"]["key"]["S"], str(item["job_id"]["S"]))
     named = str(mail.document.get("job_id", ""))
-    return named or jobs.get(mail.document.get("file", ""), jobs[IMAGE])
+    file = mail.document.get("file", mail.document.get("image", ""))
+    return named or jobs.get(file, jobs[IMAGE])
 
 
 def _line(world: World) -> Line:

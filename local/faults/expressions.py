@@ -117,6 +117,8 @@ class _Reader:
             return inner
         if word in ("attribute_exists", "attribute_not_exists"):
             return self.presence(word == "attribute_exists")
+        if word == "contains":
+            return self.containing()
         return self.comparison(word)
 
     def presence(self, wanted: bool) -> Test:
@@ -124,6 +126,15 @@ class _Reader:
         name = self.take()
         self.take(")")
         return lambda scope: (scope.name(name) in scope.item) is wanted
+
+    def containing(self) -> Test:
+        """Of texts: whether the second is part of the first."""
+        self.take("(")
+        whole = self.take()
+        self.take(",")
+        part = self.take()
+        self.take(")")
+        return lambda scope: _contains(scope.operand(whole), scope.operand(part))
 
     def comparison(self, first: str) -> Test:
         sign = self.take()
@@ -143,6 +154,10 @@ def _holds(first: Value | None, sign: str, second: Value | None) -> bool:
     if kind == "N":
         left, right = Decimal(left), Decimal(right)
     return _COMPARE[sign](left, right)
+
+
+def _contains(whole: Value | None, part: Value | None) -> bool:
+    return bool(whole and part and str(part["S"]) in str(whole["S"]))
 
 
 # --- updates -----------------------------------------------------------------------------------

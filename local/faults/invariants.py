@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
+from dropreel.jobs.failure import FailureKind
 from dropreel.jobs.job import ENDS, State
 from dropreel.ledger.jobs import SETTLED, TRANSITIONS, UNSETTLED_INDEX
 from dropreel.ledger.slots import WINDOW_S
@@ -44,12 +45,12 @@ _QUERY = re.compile(r"https?://[^\s\"]*\?")
 
 def violations(ends: Sequence[End], cell: Cell, undelivered: Sequence[str]) -> tuple[str, ...]:
     """What does not hold, in words; empty if all is well."""
-    images = SCENARIOS[cell.scenario].images
-    if len(ends) != images:
+    jobs = SCENARIOS[cell.scenario].jobs
+    if len(ends) != jobs:
         # Outages that follow each other may last longer than a queue brings a message back; an
         # alarm tells of its dead letter queue.
         excused = undelivered and cell.count({Kind.OUTAGE}) > 1
-        return () if excused else (f"{len(ends)} jobs are in the ledger, not {images}",)
+        return () if excused else (f"{len(ends)} jobs are in the ledger, not {jobs}",)
     found = (text for end in ends for check in CHECKS for text in check(end))
     return tuple(dict.fromkeys(found))
 
@@ -122,13 +123,32 @@ def mails_each_end_once(end: End) -> Iterator[str]:
 
 def mails_drops_in_vain_once(end: End) -> Iterator[str]:
     """Once each time the same files are dropped after an end that cannot be followed by a run."""
-    in_vain = end.dropped_again in SETTLED and len(end.runs) == 1
+    in_vain = end.is_first_of_image and all(
+        one.dropped_again in SETTLED and len(one.runs) == 1 for one in (end, *end.siblings)
+    )
     drops = end.cell.count(frozenset({Kind.REDROP}))
     if end.rejections > (drops if in_vain else 0):
         when = end.dropped_again or "never"
         yield f"people were mailed {end.rejections} times of a drop in vain (again: {when})"
     if in_vain and not end.rejections and any(fault.label == END for fault in end.cell.faults):
         yield "nobody was mailed that the new drop starts nothing"
+
+
+def mails_each_group_once(end: End) -> Iterator[str]:
+    """One mail for all its takes, and one for each drop that waits for the next day."""
+    if end.job["group"] and not 1 <= end.group_mails <= 1 + end.may_be_mailed_again:
+        yield f"{end.group_mails} mails about one group"
+    waits = bool(end.job["waits_until"])
+    if not waits <= end.waiting_mails <= waits * len(end.runs) + end.may_be_mailed_again:
+        yield f"people were mailed {end.waiting_mails} times that their clips wait"
+
+
+def orders_all_or_none(end: End) -> Iterator[str]:
+    """Of a group that does not fit into the caps nothing is ordered."""
+    over = end.job["failure"].get("kind") == FailureKind.OVER_CAP
+    same = [one for one in end.siblings if one.job["group"] == end.job["group"] != ""]
+    if over and any(one.ordered for one in same):
+        yield "part of a group was ordered, and the rest is over a cap"
 
 
 def alerts_operators_once(end: End) -> Iterator[str]:
@@ -189,7 +209,7 @@ def _books_of_periods(end: End) -> Iterator[str]:
 def keeps_to_the_cap(end: End) -> Iterator[str]:
     """Estimates that were reserved when they fitted may come true as less, never as more."""
     cap = Decimal(end.scenario.day_cap_usd)
-    for period, amount in end.budget.items():
+    for period, amount in end.most_usd.items():
         if len(period) == len("2026-11-20") and amount > cap:
             yield f"{period} is over its cap: ${amount} of ${cap}"
 
@@ -205,7 +225,13 @@ def _owed_by_day(end: End) -> Iterator[tuple[str, Decimal]]:
         ordered = [one["asked_at"] for one in end.job["attempts"] if one["run"] == run]
         owed = _owed(end.provider, end.scenario, states[-1])
         if ordered or owed:
-            yield (ordered[-1][:10] if ordered else "never ordered"), owed
+            yield (_day_of(end, run) or ordered[-1][:10] if ordered else "never ordered"), owed
+
+
+def _day_of(end: End, run: int) -> str:
+    """The day on which a group set the money of its newest run aside."""
+    of_group = end.job["group"] and run == end.job["run"]
+    return str(end.job["reservation"]["day"]) if of_group else ""
 
 
 def _owed(provider: str, scenario: Scenario, state: str) -> Decimal:
@@ -250,7 +276,7 @@ def keeps_to_the_slots(end: End) -> Iterator[str]:
     """Unless nobody could know that the provider was still at work on another job, or an outage
     has lasted as long as the lease of a slot."""
     states = {state for one in (end, *end.others) for _, state in one.states}
-    most = end.scenario.slots or end.scenario.images
+    most = end.scenario.slots or end.scenario.jobs
     outlived = end.cell.count({Kind.OUTAGE})
     if end.line.most_at_once > most and not outlived and not states & PASSING:
         yield f"a provider had {end.line.most_at_once} jobs at once, {most} may be"
@@ -283,6 +309,8 @@ CHECKS: tuple[Callable[[End], Iterator[str]], ...] = (
     says_the_truth,
     is_watched_no_more,
     mails_each_end_once,
+    mails_each_group_once,
+    orders_all_or_none,
     mails_drops_in_vain_once,
     alerts_operators_once,
     stores_what_it_delivers,

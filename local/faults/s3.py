@@ -66,6 +66,7 @@ class S3:
         Key: str,
         Body: bytes | IO[bytes],
         ContentType: str = "binary/octet-stream",
+        ContentDisposition: str = "",  # noqa: ARG002
         Metadata: dict[str, str] | None = None,
         ChecksumAlgorithm: str = "CRC32",  # noqa: ARG002
     ) -> dict[str, Any]:
@@ -111,7 +112,12 @@ class S3:
         found = self._find(Bucket, Key, "GetObject", "NoSuchKey")
         if IfMatch:
             _match(found, IfMatch, "GetObject")
-        return {"Body": io.BytesIO(_part(found.body, Range)), "ETag": found.etag}
+        return {
+            "Body": io.BytesIO(_part(found.body, Range)),
+            "ETag": found.etag,
+            "LastModified": found.modified.replace(microsecond=0),
+            "Metadata": dict(found.metadata),
+        }
 
     def list_objects_v2(
         self, *, Bucket: str, Prefix: str = "", StartAfter: str = ""

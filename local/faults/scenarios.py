@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from dropreel.waiting.runtimes import Kind, Runtimes
 from dropreel.waiting.schedule import Schedule
 from local.faults.provider import NAMES
 
 _MORNING = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+_EVENING = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)
 _BEFORE_MIDNIGHT = datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC)  # UTC, and a month's last
 
 DROPS = ("campaign/lighthouse", "campaign/harbour")
@@ -31,8 +34,9 @@ class Scenario:
     `told`: whether S3's events come; if not, the sweep has to find the files.
     `images` are dropped at once, with a sidecar each or `one_prompt` for all; `parts` are those
     of their multipart uploads. `slots`, unless 0, are the jobs that a provider may have at once,
-    `per_minute` the orders that it may get. `day_cap_usd` and `digest_above` are parameters of
-    the stack. `providers` are those that it is played with.
+    `per_minute` the orders that it may get. `takes` are those of each sidecar, by field; the
+    sidecar's own marker is for those without one. `day_cap_usd`, `over_day_cap` and `digest_above`
+    are parameters of the stack. `providers` are those that it is played with.
     """
 
     name: str
@@ -50,7 +54,9 @@ class Scenario:
     parts: int = 1
     slots: int = 0
     per_minute: int = 0
+    takes: tuple[Mapping[str, str], ...] = ()
     day_cap_usd: str = "25"
+    over_day_cap: str = "refuse"
     digest_above: int = DIGEST_ABOVE
     providers: tuple[str, ...] = NAMES
 
@@ -81,14 +87,28 @@ class Scenario:
             "FAILOVER_PROVIDERS": ",".join(self.failover),
             "PROVIDER_LIMITS": json.dumps(dict.fromkeys(NAMES, limit) if limited else {}),
             "DAILY_CAP_USD": self.day_cap_usd,
+            "OVER_DAILY_CAP": self.over_day_cap,
             "DIGEST_ABOVE": str(self.digest_above),
         }
 
-    def prompt(self, provider: str, number: int = 0) -> str:
+    @property
+    def jobs(self) -> int:
+        return self.images * max(1, len(self.takes))
+
+    def sidecar(self, provider: str, number: int = 0) -> dict[str, Any]:
+        """The `number`th sidecar."""
+        fields: dict[str, Any] = {"prompt": self.prompt(provider, number), "provider": provider}
+        takes = [
+            {name: self.prompt(provider, number, marker) for name, marker in take.items()}
+            for take in self.takes
+        ]
+        return {**fields, "takes": takes} if takes else fields
+
+    def prompt(self, provider: str, number: int = 0, marker: str = "") -> str:
         """What the `number`th sidecar says."""
         seconds = self.seconds or _after_the_first_look(provider)
-        marker = self.marker.replace("{provider}", provider)
-        return f"{_MOVES[number]} [sim: render={seconds}] {marker}".strip()
+        switch = (marker or self.marker).replace("{provider}", provider)
+        return f"{_MOVES[number]} [sim: render={seconds}] {switch}".strip()
 
 
 def _after_the_first_look(provider: str) -> int:
@@ -168,6 +188,34 @@ SCENARIOS = {
             most_orders=2,
             unbilled=frozenset({"fal"}),
             providers=("fal",),
+        ),
+        # Three takes: two of the same settings, and one that fails over. Together they are $0.10
+        # below the day's cap.
+        Scenario(
+            "takes",
+            takes=({}, {}, {"prompt": "[sim: submit=402 only={provider}]"}),
+            failover=("luma", "fal"),
+            day_cap_usd="1.90",
+            providers=("luma",),
+        ),
+        # Of two groups one fits into the day; the other one waits for the next.
+        Scenario(
+            "takes tomorrow",
+            images=2,
+            takes=({}, {}),
+            day_cap_usd="1.90",
+            over_day_cap="wait",
+            begins_at=_EVENING,
+            providers=("fal",),
+        ),
+        Scenario("takes over cap", takes=({}, {}), day_cap_usd="0.90", providers=("oxen",)),
+        Scenario(
+            "tomorrow",
+            images=2,
+            day_cap_usd="0.90",
+            over_day_cap="wait",
+            begins_at=_EVENING,
+            providers=("eachlabs",),
         ),
     )
 }

@@ -13,6 +13,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local.aws_limits import DELAY_S, INPUT_BYTES, MESSAGE_BYTES, NAME, PUBLISH_BYTES, SUBJECT
+
 ACCOUNT = "arn:aws:{service}:us-east-1:111122223333:{name}"
 MACHINE = ACCOUNT.format(service="states", name="stateMachine:render")
 RESULTS = ACCOUNT.format(service="sns", name="results")
@@ -57,7 +59,9 @@ class Sns:
         MessageAttributes: dict[str, Any],
         Subject: str = "",
     ) -> dict[str, Any]:
-        if MessageStructure != "json" or not MessageAttributes or len(Subject) > 99:
+        size = len(f"{Subject}{Message}{json.dumps(MessageAttributes)}".encode())
+        wrong = len(Subject) > SUBJECT.most or size > PUBLISH_BYTES.most
+        if MessageStructure != "json" or not MessageAttributes or wrong:
             raise ClientError({"Error": {"Code": "InvalidParameter"}}, "Publish")
         message = json.loads(Message)
         boxes = MessageAttributes["mail"]["StringValue"] == "yes"
@@ -89,6 +93,8 @@ class Sqs:
         MessageBody: str,
         DelaySeconds: int,
     ) -> dict[str, Any]:
+        if len(MessageBody.encode()) > MESSAGE_BYTES.most or DelaySeconds > DELAY_S.most:
+            raise ClientError({"Error": {"Code": "InvalidParameterValue"}}, "SendMessage")
         self._on_send(MessageBody, DelaySeconds)
         return {"MessageId": "made-up"}
 
@@ -160,7 +166,8 @@ class StepFunctions:
         name: str,
         input: str,  # noqa: A002
     ) -> dict[str, Any]:
-        if stateMachineArn != MACHINE or len(name) > 80:
+        wrong = len(name) > NAME.most or len(input.encode()) > INPUT_BYTES.most
+        if stateMachineArn != MACHINE or wrong:
             raise ClientError({"Error": {"Code": "ValidationException"}}, "StartExecution")
         known = self._known(name)
         if known is None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -64,8 +65,9 @@ class Story:
     settled_at: float = 0.0  # seconds from the drop to the last change of a job's state
     asked_in_vain: int = 0  # orders sent while the provider's breaker was open
     undelivered: list[str] = field(default_factory=list)  # what ended in a dead letter queue
+    most_usd: dict[str, Decimal] = field(default_factory=dict)  # ever committed, by period
     sent_not_noted: bool = False  # when the fault struck, a mail was out and not noted
-    # The states, by image, of the jobs whose files were dropped again just then.
+    # The states of the jobs whose files were dropped again just then.
     dropped_again: dict[str, str] = field(default_factory=dict)
     sweeps: Counter[str] = field(default_factory=Counter)
 
@@ -94,6 +96,7 @@ class World:
             "lambda": Thumbnails(),
         }
         self._functions = Functions(clients, self.providers, self.clock, self.wire, self._let_pass)
+        self._functions.parameters = SCENARIOS["success"].parameters
         self.machine = machine
         self.workflow = self._new_workflow(1.0)
         self.story = Story()
@@ -150,8 +153,7 @@ class World:
         self._files = {}
         for number, (image, sidecar) in enumerate(scenario.files):
             own = 0 if scenario.one_prompt else number
-            text = {"prompt": scenario.prompt(provider, own), "provider": provider}
-            self._files[sidecar] = json.dumps(text).encode()
+            self._files[sidecar] = json.dumps(scenario.sidecar(provider, own)).encode()
             self._files[image] = self._images[number]
         self._parts, self._pairs = scenario.parts, scenario.files
         if scenario.image_first:
@@ -242,6 +244,9 @@ class World:
         self.timeline.after(wait, lambda: self._finalize_late(execution, retries + 1))
 
     def _written(self, key: str, item: Item) -> None:
+        if key.startswith("BUDGET#"):
+            period, usd = key.removeprefix("BUDGET#"), Decimal(str(item["committed_usd"]["N"]))
+            self.story.most_usd[period] = max(self.story.most_usd.get(period, usd), usd)
         if key.startswith("JOB#"):
             stands = int(item["run"]["N"]), str(item["state"]["S"])
             states = self.story.states.setdefault(key.removeprefix("JOB#"), [])
@@ -285,8 +290,7 @@ class World:
 
     def _states_of(self, images: set[str]) -> dict[str, str]:
         jobs = map(plain, self.dynamo.items("JOB#").values())
-        states = {job["source"]["key"]: job["state"] for job in jobs}
-        return {key: states[key] for key in images & states.keys()}
+        return {job["job_id"]: job["state"] for job in jobs if job["source"]["key"] in images}
 
     def sweep_now(self) -> None:
         reply = self._functions.invoke(Invocation("sweep", {}))
@@ -308,11 +312,13 @@ class World:
 
     def struck(self) -> None:
         jobs = self.dynamo.items("JOB#")
-        known = tuple(f"NOTICE#{key.removeprefix('JOB#')}-" for key in jobs)
+        alone = [key for key, item in jobs.items() if not item["group"]["S"]]
+        known = tuple(f"NOTICE#{key.removeprefix('JOB#')}-" for key in alone)
+        others = ("NOTICE#rejected-", "NOTICE#digest-", "NOTICE#group-")
         noted = [
             key
             for key, item in self.dynamo.items("NOTICE#").items()
-            if "told_at" in item and key.startswith((*known, "NOTICE#rejected-", "NOTICE#digest-"))
+            if "told_at" in item and key.startswith((*known, *others))
         ]
         mails = [mail for mail in self.sns.published if mail.topic == RESULTS]
         results = [key for key in noted if not key.endswith("-operators")]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from dropreel.clips.addresses import ImageAddresses
     from dropreel.clips.bucket import ClipsBucket
+    from dropreel.ledger.groups import Groups
     from dropreel.ledger.jobs import Ledger
     from dropreel.ledger.slots import Slots
     from dropreel.ledger.table import Table
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from dropreel.mail.message import Links
     from dropreel.mail.once import SendOnce
     from dropreel.mail.publisher import Publisher
+    from dropreel.pages.links import PageKey, PageLinks
     from dropreel.providers.base import Provider
     from dropreel.providers.keys import ProviderKeys
 
@@ -116,6 +118,12 @@ class Container:
         from dropreel.ledger.jobs import Ledger
 
         return Ledger(self.table)
+
+    @cached_property
+    def groups(self) -> Groups:
+        from dropreel.ledger.groups import Groups
+
+        return Groups(self.table)
 
     @cached_property
     def clips(self) -> ClipsBucket:
@@ -247,6 +255,26 @@ class Container:
         from dropreel.mail.once import SendOnce
 
         return SendOnce(self.table)
+
+    # --- pages ----------------------------------------------------------------------------------
+
+    @cached_property
+    def page_key(self) -> PageKey:
+        from aws_lambda_powertools.utilities.parameters import SecretsProvider
+
+        from dropreel.pages.links import PageKey, PageKeySettings
+
+        secrets = lazy(lambda: SecretsProvider(boto3_client=self._session.client("secretsmanager")))
+        return PageKey(secrets, self.settings(PageKeySettings).page_key_secret)
+
+    @cached_property
+    def page_links(self) -> PageLinks:
+        from dropreel.pages.links import LinkSettings, PageLinks
+
+        settings = self.settings(LinkSettings)
+        return PageLinks(
+            key=self.page_key, base_url=settings.pages_url, days=settings.link_days, now=self.now
+        )
 
 
 _current: list[Container] = []

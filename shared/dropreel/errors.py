@@ -2,6 +2,7 @@
 
 DropreelError
 ├── RejectedError             what was dropped cannot become a clip; its owner can correct it
+├── UnreadableError           a file that does not say anything, in words for its owner
 ├── ClipInvalidError          the downloaded file is no video
 ├── DownloadError             the clip could not be fetched this time; trying again may help
 │   ├── UrlExpiredError       its address is no longer good: ask the provider for a fresh one
@@ -14,6 +15,9 @@ DropreelError
 ├── ResumeError               an operator's word on a job that cannot be followed
 ├── CapReachedError           the order would pass a cap; nothing was reserved
 ├── MailBusyError             somebody else is sending this mail
+├── PageKeyError              the key that signs links cannot be read, or is too short
+├── LinkInvalidError          this link opens nothing
+│   └── LinkExpiredError      it did, until its end
 └── LedgerError
     ├── LedgerConflictError   the job is not in a state that allows this step
     ├── ConditionFailedError  a condition of a write did not hold; nothing was changed
@@ -36,13 +40,15 @@ class Problem:
     """One thing wrong with a drop, in words for the person who dropped it.
 
     `field` is a sidecar field or a file's role (`image`, `sidecar`), `found` what was there,
-    `allowed` what may be there; `hint` names the nearest correction where one is known.
+    `allowed` what may be there; `hint` names the nearest correction where one is known, and
+    `corrected` is a whole file that would be right, ready to paste.
     """
 
     field: str
     found: str
     allowed: str
     hint: str = ""
+    corrected: str = ""
 
     def __str__(self) -> str:
         text = f"{self.field}: found {self.found}; allowed: {self.allowed}"
@@ -55,6 +61,17 @@ class RejectedError(DropreelError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("; ".join(str(problem) for problem in problems))
         self.problems = tuple(problems)
+
+
+class UnreadableError(DropreelError):
+    """A file that does not say anything: what was found, and what may be there."""
+
+    def __init__(self, found: str, allowed: str) -> None:
+        super().__init__(found)
+        self.allowed = allowed
+
+    def problem(self, role: str) -> Problem:
+        return Problem(role, str(self), self.allowed)
 
 
 class ClipInvalidError(DropreelError):
@@ -91,6 +108,18 @@ class ResumeError(DropreelError):
 
 class MailBusyError(DropreelError):
     """Somebody else is sending this mail; try again to be sure that it was sent."""
+
+
+class PageKeyError(DropreelError):
+    """The key that signs links to pages cannot be read, or is too short to be one."""
+
+
+class LinkInvalidError(DropreelError):
+    """This link opens nothing. The message never holds any part of it."""
+
+
+class LinkExpiredError(LinkInvalidError):
+    """This link opened a page until its end."""
 
 
 class LedgerError(DropreelError):

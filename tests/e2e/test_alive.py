@@ -14,6 +14,7 @@ from tests.e2e.scenarios import SCENARIOS, Runner
 from tests.e2e.world import World
 from tests.support.metrics import OURS, PUBLISHED, catalogue
 
+WHEN_WRONG = {"JobsStuck"}  # published when there are some: tests/integration/test_sweep.py
 Values = frozenset[tuple[str, str]]
 
 
@@ -57,6 +58,8 @@ def resources(world: World) -> set[tuple[str, str]]:
 def watched(world: World) -> Iterator[tuple[str, Metric, Values]]:
     """Everything that alarms and dashboard look at, with the dimensions' values."""
     for alarm in alarms(world):
+        if alarm["MetricName"] in WHEN_WRONG:
+            continue
         values = frozenset((one["Name"], one["Value"]) for one in alarm["Dimensions"])
         names = tuple(sorted(name for name, _ in values))
         yield alarm["AlarmName"], Metric(alarm["Namespace"], alarm["MetricName"], names), values
@@ -87,7 +90,7 @@ def test_no_alarm_and_no_line_of_the_dashboard_is_dead(
             f"{ours} of them on our own metrics: {len(dead)} dead",
             end=" ",
         )
-    assert len(found) >= 70
+    assert len(found) >= 45
     assert dead == []
 
 
@@ -103,7 +106,7 @@ def test_what_nobody_publishes_would_be_noticed(world: World, published: set[Ser
         assert not lives(renamed, values, published, real)
         assert not lives(more, values, published, real)
         spoilt += 3
-    assert spoilt > 200
+    assert spoilt > 120
 
 
 def test_what_the_functions_publish_is_in_the_manual(published: set[Series]) -> None:
@@ -115,7 +118,7 @@ def test_every_alarm_reaches_a_topic_that_lets_it_in(world: World) -> None:
     sns = world.client("sns")
     found = alarms(world)
     for alarm in found:
-        assert alarm["AlarmActions"] == alarm["OKActions"]
+        assert alarm["OKActions"] == []
         (topic,) = alarm["AlarmActions"]
         attributes = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
         assert not attributes.get("KmsMasterKeyId")  # else its key would have to let it in, too
@@ -128,7 +131,7 @@ def test_every_alarm_reaches_a_topic_that_lets_it_in(world: World) -> None:
         assert (statement["Effect"], statement["Action"]) == ("Allow", "sns:Publish")
         assert statement["Resource"] == topic
         assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": account}}
-    assert len(found) >= 30
+    assert len(found) >= 12
 
 
 def test_the_widget_shows_every_kind_of_end_with_its_picture(world: World, runner: Runner) -> None:

@@ -24,7 +24,7 @@ BY_AWS = {
 # Lambda puts calls there that failed.
 DEAD_LETTERS = "EventsDeadLetterQueue"
 # Roles that the fault matrix does not play.
-UNPLAYED = ("ThumbnailFunction", "WidgetFunction", "ImageReader")
+UNPLAYED = ("ThumbnailFunction", "WidgetFunction", "ViewFunction", "ImageReader")
 # Roles of services, all of whose calls are such.
 OF_AWS = ("RenderStateMachineRole", "SweepFunctionHalfHourlyRole")
 

@@ -104,7 +104,7 @@ def orders_again_what_is_being_submitted(patch: Patch) -> None:
     def repeated(self: Generate, job: Job) -> GenerateOutcome:
         if job.state is not State.SUBMITTING:
             return _repeated(self, job)
-        request = order_of(job, self.addresses.sign(job.source.pinned_key))
+        request = order_of(job, self.addresses.session())
         return self._settle(job, self.provider(job.provider).submit(request), 0)
 
     patch.setattr(Generate, "_repeated", repeated)
@@ -137,7 +137,7 @@ def frees_the_money_of_lost_orders(patch: Patch) -> None:
 
 def hands_lost_orders_on(patch: Patch) -> None:
     def lost(self: Generate, job: Job, failure: JobFailure) -> GenerateOutcome:
-        moved = self.rules.next_provider(job, FailureKind.UNREACHABLE)
+        moved = self.allowance.rules.next_provider(job, FailureKind.UNREACHABLE)
         if moved is None:
             return _lost(self, job, failure)
         return self._hand_over(job, moved, job.released())

@@ -28,7 +28,7 @@ from dropreel.steps.generate import Generate
 from local.faults.dynamo import Dynamo, conflict
 from local.faults.expressions import Item
 from local.faults.s3 import S3
-from local.faults.services import OPERATORS, Sns
+from local.faults.services import OPERATORS, RESULTS, Sns, Sqs
 from tests.support.aws import make_job
 from tests.support.calls import failure_of, generate
 from tests.support.container import ENVIRONMENT
@@ -78,6 +78,7 @@ class Account:
             "dynamodb": self.dynamo,
             "s3": S3(lambda: self.now),
             "sns": Sns(lambda: self.now),
+            "sqs": Sqs(lambda *_: None),
         }
         self.table = Table(self.client("dynamodb"), "ledger", sleep=step_back)
         self.ledger = Ledger(self.table)
@@ -101,6 +102,8 @@ class Account:
             {
                 **ENVIRONMENT,
                 "OPERATORS_TOPIC_ARN": OPERATORS,
+                "RESULTS_TOPIC_ARN": RESULTS,
+                "INGEST_QUEUE_URL": "https://queue/ingest",
                 "JOB_CAP_USD": str(self.caps.job),
                 "DAILY_CAP_USD": str(self.caps.day),
                 "MONTHLY_CAP_USD": str(self.caps.month),

@@ -43,6 +43,16 @@ ELSEWHERE = {
         Call("submit", "dynamodb:UpdateItem", TABLE, _MOVE),
         Call("submit", "dynamodb:DeleteItem", TABLE, _MOVE),
     ),
+    "test_digests.py::test_the_digest_is_asked_for_once_and_comes_after_the_windows_end": (
+        Call("generate", "sqs:SendMessage", "https://queue/ingest"),  # by the same mailer
+        Call("sweep", "dynamodb:GetItem", TABLE, (("dynamodb:GetItem", "MAILS#"),)),
+    ),
+    "test_finalize.py::test_the_mail_links_to_the_page_of_the_clip": (
+        Call("finalize", "secretsmanager:GetSecretValue", "PageKeySecret.Id"),
+    ),
+    "test_group_mails.py::test_the_sweep_sends_what_the_last_one_could_not": (
+        Call("sweep", "dynamodb:UpdateItem", TABLE, (("dynamodb:UpdateItem", "GROUP#"),)),
+    ),
     "test_digests.py::test_who_dies_between_two_parts_of_a_digest_tells_nobody_twice": (
         Call("submit", "dynamodb:GetItem", TABLE, (("dynamodb:GetItem", "NOTICE#"),)),
     ),

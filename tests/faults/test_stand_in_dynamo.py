@@ -66,12 +66,15 @@ class Dice:
         item: dict[str, Any] = {"state": "claimed", "run": self.random.randint(0, 2)}
         if self.random.random() < 0.5:
             item |= {"told": "now", "unsettled": "yes", "created_at": "2026-11-20"}
+        if self.random.random() < 0.7:
+            image = self.random.choice("xy")
+            item |= {"folder_id": "f", "listed_as": f"{image}#{self.random.randint(1, 99)}"}
         return item
 
 
 def both(dice: Dice, *tables: Table) -> list[Any]:
     """The same random request to all tables."""
-    kinds = ["update", "update", "write_all", "put", "get", "query", "query_index"]
+    kinds = ["update", "update", "write_all", "put", "get", "query", "query_index", "folder"]
     kind = dice.random.choice(kinds)
     if kind == "update":
         update = dice.update()
@@ -93,6 +96,11 @@ def both(dice: Dice, *tables: Table) -> list[Any]:
     if kind == "query":
         most = dice.random.choice([None, 1, 2])
         return [(table.query("LINE#a", most), table.count("LINE#a")) for table in tables]
+    if kind == "folder":
+        begins = dice.random.choice([None, ("listed_as", "x#")])
+        asked: dict[str, Any] = {"newest_first": dice.random.random() < 0.5, "begins": begins}
+        listed = [table.query_index("folders", "folder_id", "f", **asked) for table in tables]
+        return [[item["listed_as"] for item in items] for items in listed]
     found = [table.query_index("unsettled", "unsettled", "yes") for table in tables]
     # Items of the same time come in any order.
     return [sorted(item["created_at"] for item in items) for items in found]
@@ -117,7 +125,7 @@ def test_the_table_does_what_moto_does(aws: Aws, seed: int) -> None:
 
 def test_a_refused_condition_returns_the_stored_item() -> None:
     table = Table(Dynamo(), "ledger")  # type: ignore[arg-type]
-    table.put_new("JOB#1", {"state": "claimed"})
+    table.put("JOB#1", {"state": "claimed"})
     moves = [
         Update("BUDGET#1", adds={"usd": 1}),
         Update("JOB#1", {"state": "x"}, condition=Attr("state").eq("ready")),
@@ -163,7 +171,7 @@ def test_one_item_may_be_in_one_part_of_a_transaction_only() -> None:
         Dynamo().transact_write_items(TransactItems=[part, part])
 
 
-@pytest.mark.parametrize("part", [{"Put": {}}, {"Delete": {}, "Update": {}}])
+@pytest.mark.parametrize("part", [{"ConditionCheck": {}}, {"Delete": {}, "Update": {}}])
 def test_a_transaction_takes_only_the_kinds_of_parts_that_dropreel_uses(
     part: dict[str, Any],
 ) -> None:
@@ -193,7 +201,7 @@ def test_a_line_can_only_be_queried_as_the_slots_query_it(change: dict[str, Any]
 
 def test_text_is_no_number_to_add_to() -> None:
     table = Table(Dynamo(), "ledger")  # type: ignore[arg-type]
-    table.put_new("BUDGET#1", {"usd": "one"})
+    table.put("BUDGET#1", {"usd": "one"})
     with pytest.raises(ClientError, match="not a number"):
         table.update(Update("BUDGET#1", adds={"usd": 1}))
 

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dropreel.drops.folder import NO_SIDECAR
 from dropreel.drops.image import inspect_image
 from dropreel.drops.selection import choose
 from dropreel.drops.sidecar import Sidecar, parse_sidecar
@@ -33,10 +34,11 @@ from dropreel.mail.operators import (
 from dropreel.mail.results import clip_delivered, clip_not_delivered, drop_rejected
 from dropreel.mail.windows import Window
 from dropreel.money.budget import Spending
-from dropreel.steps.submit import NO_IMAGE, NO_SIDECAR, made_before
+from dropreel.steps.rejections import NO_IMAGE, made_before
 from tests.support.aws import make_job
 
 FOLDER = Path(__file__).parent
+PAGE = "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com/AWprDXb6i2o0nFDdL6bBQbq9Ir2"
 PLACE = Links(
     "eu-central-1",
     "dropreel-clips",
@@ -245,6 +247,8 @@ def mails() -> dict[str, Mail]:
         note = job_alert(done, PLACE)
         if note:
             found[f"operator {name}"] = note
+    linked = replace(PLACE, page=PAGE, page_days=7)
+    found["delivered with a link"] = clip_delivered(delivered(), CLIP, linked)
     for name, end in ends():
         found[name] = clip_not_delivered(end, PLACE)
         note = job_alert(end, PLACE)

@@ -16,11 +16,12 @@ from dropreel.steps.slot import Slot
 from dropreel.steps.submit import Submit
 from dropreel.steps.sweep import Sweep
 from dropreel.steps.thumbnail import Thumbnail
+from dropreel.steps.view import View
 from dropreel.steps.widget import Widget
 from tests.conftest import ROOT
 from tests.support.functions import Functions
 
-STEPS = (Submit, Slot, Generate, Poll, Finalize, Sweep, Thumbnail, Widget)
+STEPS = (Submit, Slot, Generate, Poll, Finalize, Sweep, Thumbnail, Widget, View)
 
 
 @pytest.mark.usefixtures("service_models_read_once")

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from botocore.exceptions import ClientError
 
 from dropreel.errors import LedgerConflictError, MailBusyError
@@ -17,7 +18,10 @@ from dropreel.jobs.job import ClipInfo, ClipSettings, Source, State
 from dropreel.mail.once import LEASE_S
 from dropreel.mail.publisher import Publisher
 from dropreel.observability import metrics
+from dropreel.pages.links import PageKey, PageLinks
+from dropreel.pages.tokens import Kind, Token
 from dropreel.providers.base import Failed, Failure, Ready, StatusOutcome
+from dropreel.steps.finalize import Finalize
 from dropreel.steps.outcomes import FinalizeEvent
 from tests.support.aws import make_job
 from tests.support.stage import (
@@ -41,11 +45,55 @@ def test_a_ready_clip_is_stored_and_mailed_once(stage: Stage, clip: bytes) -> No
     stored = stage.aws.s3.get_object(Bucket="clips", Key=CLIP_KEY)
     assert stored["Body"].read() == clip
     assert stored["ContentType"] == "video/mp4"
+    assert stored["ContentDisposition"].startswith('inline; filename="photo.mp4"')
     assert stored["Metadata"] == {"job-id": job.job_id, "provider": "luma"}
     ((mail,), operators) = stage.mails()
     assert (mail["outcome"], mail["clip"]) == ("delivered", f"s3://clips/{CLIP_KEY}")
     assert mail["cost_usd"] == "0.19"
     assert operators == []
+
+
+def linking(stage: Stage, days: int = 7) -> Finalize:
+    """As in a stack with pages."""
+    secrets = SecretsProvider(boto3_client=stage.aws.secrets)  # type: ignore[arg-type]
+    key = PageKey(secrets, "page-key")
+    pages = PageLinks(key=key, base_url="https://pages.example", days=days, now=stage.clock)
+    return stage.build(pages=pages)
+
+
+@pytest.mark.parametrize(("days", "words"), [(7, "for 7 days"), (1, "for 1 day")])
+def test_the_mail_links_to_the_page_of_the_clip(stage: Stage, days: int, words: str) -> None:
+    stage.step = linking(stage, days)
+    job = stage.job(State.READY)
+    stage.provider.status_answers = [READY]
+    stage.finish(job)
+    ((mail,), _) = stage.mails()
+    link = mail["page"]
+    end = stage.clock().timestamp() + days * 86400 - 1
+    assert link in mail["text"]
+    assert f"{words}, without signing in" in mail["text"]
+    assert "console (you have to sign in)" not in mail["text"]
+    token = Token.read(link.removeprefix("https://pages.example/"), end, b"s" * 64)
+    assert (token.kind, token.ids) == (Kind.JOB, (job.job_id,))
+
+
+def test_the_mail_links_to_the_console_while_the_key_of_links_cannot_be_read(stage: Stage) -> None:
+    stage.step = linking(stage)
+    stage.aws.secrets.value = None
+    job = stage.job(State.READY)
+    stage.provider.status_answers = [READY]
+    assert stage.finish(job)["outcome"] == "delivered"
+    ((mail,), _) = stage.mails()
+    assert mail["page"] is None
+    assert "console (you have to sign in)" in mail["text"]
+
+
+def test_the_record_holds_no_link(stage: Stage) -> None:
+    stage.step = linking(stage)
+    job = stage.job(State.READY)
+    stage.provider.status_answers = [READY]
+    stage.finish(job)
+    assert "pages.example" not in json.dumps(stage.aws.read_json(RECORD_KEY))
 
 
 def test_the_ledger_keeps_the_clips_facts_its_delivery_time_and_its_cost(

@@ -12,8 +12,9 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
+from dropreel.drops.fields import MAX_SIDECAR_BYTES
 from dropreel.drops.inbox import Drop, Inbox
-from dropreel.drops.sidecar import MAX_SIDECAR_BYTES
+from dropreel.drops.metadata import metadata_fields
 from tests.support.aws import NOW
 
 KEY = "campaign/lighthouse.jpg"
@@ -48,7 +49,7 @@ def put(bucket: Bucket, body: bytes = b"x", key: str = KEY, **options: Any) -> D
 @pytest.mark.parametrize("key", [KEY, "a+b%20c.png", "../..//x.jpg", "日本/écran .webp"])
 def test_a_file_is_found_under_its_plain_key(bucket: Bucket, key: str) -> None:
     found = put(bucket, b"12345", key)
-    assert (found.key, found.size, found.prompt) == (key, 5, "")
+    assert (found.key, found.size, found.metadata) == (key, 5, {})
     assert found.etag == bucket.s3.head_object(Bucket="inbox", Key=key)["ETag"]
     assert found.dropped_at.tzinfo is not None
 
@@ -87,11 +88,8 @@ def test_a_bucket_that_is_gone_is_an_error(bucket: Bucket) -> None:
 def test_a_prompt_in_the_metadata_is_read_as_s3_hands_it_out(
     bucket: Bucket, stored: str, prompt: str
 ) -> None:
-    assert put(bucket, Metadata={"prompt": stored}).prompt == prompt
-
-
-def test_other_metadata_is_no_prompt(bucket: Bucket) -> None:
-    assert put(bucket, Metadata={"note": "hello"}).prompt == ""
+    image = put(bucket, Metadata={"prompt": stored})
+    assert metadata_fields(image.key, image.metadata).values == {"prompt": prompt}
 
 
 def test_a_listing_of_many_pages_is_read_to_its_end() -> None:

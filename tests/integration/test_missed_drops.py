@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from dropreel.drops.folder import NO_SIDECAR
 from dropreel.drops.inbox import Inbox
 from dropreel.drops.settling import Pair
 from dropreel.jobs.job import utc_iso
@@ -20,7 +21,7 @@ from dropreel.observability import metrics
 from dropreel.steps import missed_drops
 from dropreel.steps.missed_drops import MissedDrops
 from dropreel.steps.outcomes import DropEvent
-from dropreel.steps.submit import NO_IMAGE, NO_SIDECAR
+from dropreel.steps.rejections import NO_IMAGE
 from local.faults.dynamo import Dynamo
 from local.faults.s3 import S3
 from local.faults.services import Sqs
@@ -67,7 +68,8 @@ class Stage:
         """As `submit` does it when it starts or rejects a pair."""
         found, beside = self.inbox.head(image), self.inbox.head(sidecar)
         assert found
-        assert self.newest.note(self.newest.read("inbox", image), Pair(found, beside), None)
+        assert beside
+        assert self.newest.note(self.newest.read("inbox", image), Pair(found, (beside,)), [])
 
     def compare(self, hours: float = 3, sweeps: int = 1) -> list[str]:
         """The keys that are sent by so many sweeps, after so many hours."""

@@ -31,7 +31,7 @@ OTHER_TAKE = replace(NEWER, settings=replace(JOB.settings, take=2))
 def pair(version: int) -> Pair:
     at = NOW + timedelta(seconds=version)
     image = Drop(JOB.source.key, f'"image {version}"', 10, at)
-    return Pair(image, Drop("campaign/photo.json", f'"sidecar {version}"', 10, at))
+    return Pair(image, (Drop("campaign/photo.json", f'"sidecar {version}"', 10, at),))
 
 
 @pytest.fixture
@@ -45,15 +45,15 @@ def generation(aws: Aws, provider: FakeProvider, clock: Clock) -> Generate:
     return make_generation(aws, provider, clock)
 
 
-def note(newest: NewestDrops, version: int, job: Job | None) -> None:
-    assert newest.note(newest.of(JOB.source), pair(version), job)
+def note(newest: NewestDrops, version: int, *jobs: Job) -> None:
+    assert newest.note(newest.of(JOB.source), pair(version), jobs)
 
 
 def test_a_decision_is_found_again_under_the_images_key(newest: NewestDrops) -> None:
     note(newest, 1, JOB)
     found = newest.read("inbox", JOB.source.key)
     assert found.versions == pair(1).versions
-    assert found.job_of(JOB) == JOB.job_id
+    assert found.jobs_of(JOB) == [JOB.job_id]
     assert newest.read("inbox", "campaign/other.jpg").versions == ("", "")
     assert newest.read("other", JOB.source.key).versions == ("", "")
 
@@ -61,28 +61,28 @@ def test_a_decision_is_found_again_under_the_images_key(newest: NewestDrops) -> 
 def test_of_two_who_looked_at_the_same_time_one_decides(newest: NewestDrops) -> None:
     for version in (1, 3):
         before = newest.of(JOB.source)
-        assert newest.note(before, pair(version + 1), NEWER)
-        assert not newest.note(before, pair(version), JOB)
+        assert newest.note(before, pair(version + 1), [NEWER])
+        assert not newest.note(before, pair(version), [JOB])
         assert newest.of(JOB.source).versions == pair(version + 1).versions
 
 
 def test_the_same_decision_by_two_events_counts_for_both(newest: NewestDrops) -> None:
     before = newest.of(JOB.source)
-    assert newest.note(before, pair(1), JOB)
-    assert newest.note(before, pair(1), JOB)
-    assert newest.note(newest.of(JOB.source), pair(1), JOB)
+    assert newest.note(before, pair(1), [JOB])
+    assert newest.note(before, pair(1), [JOB])
+    assert newest.note(newest.of(JOB.source), pair(1), [JOB])
 
 
 def test_a_drop_that_becomes_no_job_replaces_none(newest: NewestDrops) -> None:
     note(newest, 1, JOB)
-    note(newest, 2, None)
+    note(newest, 2)
     assert newest.of(JOB.source).versions == pair(2).versions
     assert not newest.of(JOB.source).replaces(JOB)
 
 
 def test_a_rejected_pair_that_becomes_a_job_after_all_is_the_newest(newest: NewestDrops) -> None:
     note(newest, 1, JOB)
-    note(newest, 2, None)
+    note(newest, 2)
     note(newest, 2, NEWER)
     assert newest.of(JOB.source).replaces(JOB)
 
@@ -94,6 +94,17 @@ def test_a_newer_job_of_the_same_take_replaces_the_older_one(newest: NewestDrops
     note(newest, 3, NEWER)
     assert newest.of(JOB.source).replaces(JOB)
     assert not newest.of(JOB.source).replaces(NEWER)
+
+
+def test_clips_of_one_drop_with_several_settings_do_not_replace_one_another(
+    newest: NewestDrops,
+) -> None:
+    note(newest, 1, JOB, NEWER, OTHER_TAKE)
+    for job in (JOB, NEWER, OTHER_TAKE):
+        assert not newest.of(JOB.source).replaces(job)
+    note(newest, 2, NEWER)
+    assert newest.of(JOB.source).replaces(JOB)
+    assert not newest.of(JOB.source).replaces(OTHER_TAKE)
 
 
 def test_newer_files_settle_until_the_next_decision(newest: NewestDrops) -> None:

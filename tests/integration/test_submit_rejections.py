@@ -142,7 +142,8 @@ def test_a_rejection_whose_mail_failed_is_mailed_by_the_retry(aws: Aws, clock: C
 
     put(aws, SIDECAR, b"{")
     event = put(aws, IMAGE, picture())
-    broken = replace(make_submit(aws, clock), results=Broken())
+    step = make_submit(aws, clock)
+    broken = replace(step, rejections=replace(step.rejections, results=Broken()))
     with pytest.raises(RuntimeError):
         broken.handle(event)
     clock.pass_time(seconds=LEASE_S + 1)

@@ -16,7 +16,7 @@ import pytest
 from local import builds
 from local.bench import start
 
-FUNCTIONS = ("submit", "generate", "poll", "finalize", "sweep", "thumbnail", "widget")
+FUNCTIONS = ("submit", "generate", "poll", "finalize", "sweep", "thumbnail", "widget", "view")
 
 Imports = Callable[..., "Imported"]
 

@@ -218,6 +218,7 @@ SLOTS = ("dropreel.ledger", "dropreel.waiting")
     [
         ("thumbnail", (*HTTP, *MONEY, *SLOTS, "dropreel.mail", "dropreel.drops")),
         ("widget", (*HTTP, "dropreel.ledger.slots", "dropreel.drops")),
+        ("view", (*HTTP, "dropreel.ledger.slots", "dropreel.drops")),
         ("slot", (*HTTP, "dropreel.clips.download", "dropreel.mail")),
         ("submit", HTTP),
     ],

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 from dropreel.clips.bucket import ClipsBucket
 from dropreel.drops.inbox import Inbox
@@ -31,6 +32,7 @@ from dropreel.providers.base import (
 from dropreel.providers.catalog import Limit
 from dropreel.steps.watch import Watcher
 
+FOLDER_KEYS = ("folder_id", "listed_as")
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 
 
@@ -133,6 +135,21 @@ class FakeLambda:
 
 
 @dataclass
+class FakeSecrets:
+    """One secret, whatever it is called; None cannot be read. Counts how often it was."""
+
+    value: str | None = "s" * 64
+    reads: int = 0
+
+    def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:  # noqa: N803
+        assert SecretId
+        self.reads += 1
+        if self.value is None:
+            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetSecretValue")
+        return {"SecretString": self.value}
+
+
+@dataclass
 class Aws:
     """The stack's resources as the functions see them."""
 
@@ -149,6 +166,7 @@ class Aws:
     workflow: Any
     machine_arn: str
     functions: Any
+    secrets: FakeSecrets = field(default_factory=FakeSecrets)
     woken: list[tuple[str, float]] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)
 
@@ -177,6 +195,7 @@ class Aws:
             "sqs": self.sqs,
             "stepfunctions": self.workflow,
             "lambda": self.functions,
+            "secretsmanager": self.secrets,
         }
         return clients[service_name]
 
@@ -211,7 +230,7 @@ def create_table(dynamodb: Any) -> None:
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[
             {"AttributeName": name, "AttributeType": "S"}
-            for name in ("pk", "sk", "unsettled", "month", "created_at")
+            for name in (*("pk", "sk", "unsettled", "month", "created_at"), *FOLDER_KEYS)
         ],
         GlobalSecondaryIndexes=[
             {
@@ -229,6 +248,14 @@ def create_table(dynamodb: Any) -> None:
                     {"AttributeName": "created_at", "KeyType": "RANGE"},
                 ],
                 "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": [*SUMMARY_FIELDS]},
+            },
+            {
+                "IndexName": "folders",
+                "KeySchema": [
+                    {"AttributeName": name, "KeyType": kind}
+                    for name, kind in zip(FOLDER_KEYS, ("HASH", "RANGE"), strict=True)
+                ],
+                "Projection": {"ProjectionType": "ALL"},
             },
         ],
         KeySchema=[

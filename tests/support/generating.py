@@ -23,7 +23,12 @@ def make_generation(
     aws: Aws, provider: FakeProvider, clock: Clock, rules: SpendingRules = RULES
 ) -> Generate:
     container = FakeContainer(aws, clock, provider, PROVIDER_LIMITS='{"luma": {"jobs": 2}}')
-    return replace(container.step(Generate), rules=rules)
+    step = container.step(Generate)
+    return replace(
+        step,
+        allowance=replace(step.allowance, rules=rules),
+        lessons=replace(step.lessons, caps=rules.caps),
+    )
 
 
 def claimed(aws: Aws) -> Job:

@@ -140,12 +140,12 @@ def more_at_the_inbox(made: Document) -> list[str]:
 
 LINE = {"WAITING", "SLOTS"}
 WRITTEN = {
-    "SubmitFunction": {"JOB", "NEWEST", "NOTICE", "MAILS", "WAITING"},
+    "SubmitFunction": {"JOB", "GROUP", "NEWEST", "NOTICE", "MAILS", "WAITING"},
     "SlotFunction": {"PARKED", *LINE},
-    "GenerateFunction": {"JOB", "NEWEST", "BREAKER", "BUDGET", "NOTICE", *LINE},
+    "GenerateFunction": {"JOB", "GROUP", "NEWEST", "BREAKER", "BUDGET", "NOTICE", "MAILS", *LINE},
     "PollFunction": {"JOB", "BUDGET", "RUNTIMES", *LINE},
-    "FinalizeFunction": {"JOB", "BUDGET", "NOTICE", "MAILS"},
-    "SweepFunction": {"JOB", "NOTICE", "MAILS", "INBOX", "MISSED", *LINE},
+    "FinalizeFunction": {"JOB", "GROUP", "BUDGET", "NOTICE", "MAILS"},
+    "SweepFunction": {"JOB", "GROUP", "NOTICE", "MAILS", "INBOX", "MISSED", *LINE},
 }
 
 
@@ -173,15 +173,19 @@ def more_in_the_ledger(made: Document) -> list[str]:
 
 
 def _allowed(grant: Grant) -> set[str]:
-    if grant.action == "dynamodb:GetItem":
-        return grant.families or set()
+    if grant.action == "dynamodb:GetItem":  # `view` stands in the internet
+        return {"JOB"} if grant.owner == "ViewFunction" else grant.families or set()
     if grant.action == "dynamodb:Query":
         return LISTED.get(grant.owner, set())
     written = WRITTEN.get(grant.owner, set())
     return written & LINE if grant.action == "dynamodb:DeleteItem" else written
 
 
-INDEXES = {("SweepFunction", "unsettled"), ("WidgetFunction", "newest")}
+INDEXES = {
+    ("SweepFunction", "unsettled"),
+    ("WidgetFunction", "newest"),
+    ("ViewFunction", "folders"),
+}
 
 
 def more_of_the_indexes(made: Document) -> list[str]:
@@ -221,6 +225,10 @@ ALLOWED_AT_CLIPS = {
         ("s3:PutObject", "${ClipsBucket.Arn}/thumbnails/*"),
     },
     "WidgetFunction": {("s3:GetObject", "${ClipsBucket.Arn}/thumbnails/*")},
+    "ViewFunction": {
+        ("s3:GetObject", f"${{ClipsBucket.Arn}}/{folder}/*")
+        for folder in ("clips", "sources", "thumbnails")
+    },
     "ViewersPolicy": {
         ("s3:GetObject", "${ClipsBucket.Arn}/clips/*"),
         ("s3:ListBucket", "the bucket"),
@@ -236,14 +244,24 @@ def more_at_the_clips(made: Document) -> list[str]:
     ]
 
 
-def reading_the_keys(made: Document) -> list[str]:
-    """Only those that talk to a provider, and they only read."""
-    talking = {"GenerateFunction", "PollFunction", "FinalizeFunction", "SweepFunction"}
+READING_SECRETS = {
+    # Those that talk to a provider.
+    "ProviderKeysSecret": (
+        *("GenerateFunction", "PollFunction", "FinalizeFunction", "SweepFunction"),
+    ),
+    # Those that make links or open them.
+    "PageKeySecret": ("FinalizeFunction", "ViewFunction"),
+}
+
+
+def reading_secrets(made: Document) -> list[str]:
+    """Nobody else, and they only read."""
     return [
         str(grant)
         for grant in grants(made)
-        if grant.concerns("ProviderKeysSecret")
-        and (grant.owner not in talking or grant.action != "secretsmanager:GetSecretValue")
+        for secret, readers in READING_SECRETS.items()
+        if grant.concerns(secret)
+        and (grant.owner not in readers or grant.action != "secretsmanager:GetSecretValue")
     ]
 
 
@@ -269,6 +287,7 @@ AT_THE_TOPICS = {
     ("FinalizeFunction", "sns:Publish", "ResultsTopic"),
     ("FinalizeFunction", "sns:Publish", "OperatorsTopic"),
     ("GenerateFunction", "sns:Publish", "OperatorsTopic"),
+    ("GenerateFunction", "sns:Publish", "ResultsTopic"),
     ("SweepFunction", "sns:Publish", "OperatorsTopic"),
     ("SweepFunction", "sns:Publish", "ResultsTopic"),
     ("SweepFunction", "sns:GetTopicAttributes", "ResultsTopic"),
@@ -288,6 +307,7 @@ def writing_mails(made: Document) -> list[str]:
 DRAINING = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 AT_THE_QUEUES = {
     *(("SubmitFunction", action, "IngestQueue") for action in (*DRAINING, "sqs:SendMessage")),
+    ("GenerateFunction", "sqs:SendMessage", "IngestQueue"),
     ("FinalizeFunction", "sqs:SendMessage", "IngestQueue"),
     ("FinalizeFunction", "sqs:SendMessage", "EventsDeadLetterQueue"),
     ("SweepFunction", "sqs:SendMessage", "IngestQueue"),

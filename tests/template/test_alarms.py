@@ -16,10 +16,12 @@ from tests.template.stack import template as load
 OWN_VALUES: dict[str, list[Any]] = {
     "service": [{"Ref": "AWS::StackName"}],
 }
-# Retries hide the errors of these for hours.
-STEPS = ("SlotFunction", "GenerateFunction", "PollFunction", "FinalizeFunction")
+# Retries hide the errors of this one for a day and more.
+PATIENT = ("SlotFunction",)
+# Their executions end within an hour or so: operators are mailed, and the end has an alarm.
+STEPS = {"GenerateFunction", "PollFunction", "FinalizeFunction"}
 # No clip depends on these; their errors are on the dashboard.
-WITHOUT_HARM = {"ThumbnailFunction", "WidgetFunction"}
+WITHOUT_HARM = {"ThumbnailFunction", "WidgetFunction", "ViewFunction"}
 ONE_OF = [
     ("Throttles", "PollFunction"),
     ("Invocations", "SweepFunction"),
@@ -86,7 +88,7 @@ def unwatched(template: Document) -> list[str]:
         for alarm in alarms(template).values()
         for name in names_in(alarm["Dimensions"])
     }
-    steps = [("Errors", name) for name in STEPS]
+    steps = [("Errors", name) for name in PATIENT]
     machines = [
         ("ExecutionsFailed", name) for name in properties(template, "AWS::Serverless::StateMachine")
     ]
@@ -102,7 +104,7 @@ def failing_unnoticed(template: Document) -> list[str]:
     functions = properties(template, "AWS::Serverless::Function")
     rules = properties(template, "AWS::Events::Rule")
     unsafe = [name for name, one in functions.items() if not _keeps_failures(template, name, one)]
-    return sorted(set(unsafe) - set(STEPS) - WITHOUT_HARM) + [
+    return sorted(set(unsafe) - {*PATIENT} - STEPS - WITHOUT_HARM) + [
         name
         for name, rule in rules.items()
         if not all("DeadLetterConfig" in target for target in rule["Targets"])
@@ -185,7 +187,7 @@ SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
     (without_advice, (*FAILED, "AlarmDescription"), "Jobs failed."),
     (without_advice, (*FAILED, "AlarmDescription"), NAMELESS),
     (without_advice, (*FAILED, "AlarmDescription"), TOO_LONG),
-    (unwatched, ("Resources", "PollErrorsAlarm"), GONE),
+    (unwatched, ("Resources", "SlotErrorsAlarm"), GONE),
     (unwatched, ("Resources", "PollThrottlesAlarm"), GONE),
     (unwatched, ("Resources", "SweepMissingAlarm", "Properties", "MetricName"), "Errors"),
     (unwatched, ("Resources", "OldestDropAlarm"), GONE),

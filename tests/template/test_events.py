@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dropreel.drops.pairing import IMAGE_ENDINGS, SIDECAR_ENDING
+from dropreel.drops.pairing import SUFFIXES as KNOWN
 from tests.template.stack import GONE, Document, Rule, functions, listed, properties, spoilt
 from tests.template.stack import template as load
 
@@ -126,8 +126,7 @@ def endings_unlike_the_codes(template: Document) -> list[str]:
     for step in SUFFIXES:
         pattern = pattern[step]
     asked = [entry["suffix"]["equals-ignore-case"] for entry in pattern]
-    known = {*IMAGE_ENDINGS, SIDECAR_ENDING}
-    return sorted(known ^ set(asked)) + [one for one in asked if asked.count(one) > 1]
+    return sorted(set(KNOWN) ^ set(asked)) + [one for one in asked if asked.count(one) > 1]
 
 
 DROP = ("Resources", "DropRule", "Properties")

@@ -28,6 +28,7 @@ NAMES = {
     "SweepFunction",
     "ThumbnailFunction",
     "WidgetFunction",
+    "ViewFunction",
 }
 
 
@@ -243,6 +244,6 @@ def test_sam_adds_the_own_layer_of_a_function_to_the_shared_one() -> None:
 
 
 def test_every_log_group_belongs_to_somebody(template: Document) -> None:
-    owners = {name.removesuffix("Function") for name in NAMES} | {"Workflow"}
+    owners = {name.removesuffix("Function") for name in NAMES} | {"Workflow", "Pages"}
     groups = properties(template, "AWS::Logs::LogGroup")
     assert set(groups) == {f"{owner}LogGroup" for owner in owners}

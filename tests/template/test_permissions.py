@@ -31,7 +31,7 @@ from tests.template.permissions import (
     open_resources,
     others_logs,
     policies,
-    reading_the_keys,
+    reading_secrets,
     ready_made,
     roles,
     starting_workflows,
@@ -74,6 +74,8 @@ PUBLISH = statement_of("GenerateFunction", "sns:Publish")
 POLLED = statement_of("PollFunction", "dynamodb:UpdateItem")
 LINE_UP = statement_of("SlotFunction", "dynamodb:UpdateItem")
 LEAVE = statement_of("SlotFunction", "dynamodb:DeleteItem")
+SHOWN = statement_of("ViewFunction", "dynamodb:GetItem")
+PAGE_KEY = ("Resources", "PageKeyPolicy", "Properties")
 NEWEST = statement_of("WidgetFunction", "dynamodb:Query")
 LOG = statement_of("WidgetFunction", "logs:PutLogEvents")
 CALL = statement_of("RenderStateMachine", "lambda:InvokeFunction")
@@ -111,12 +113,16 @@ SPOILT: list[tuple[Rule, Path, Any]] = [
     (more_at_the_clips, (*STORE, "Action"), "s3:DeleteObject"),
     (more_at_the_clips, (*SOURCE, "Resource"), ALL_CLIPS),
     (more_at_the_clips, (*REJECT, "Resource"), {"Fn::Sub": "${ClipsBucket.Arn}/clips/*"}),
-    (reading_the_keys, (*READ_INBOX, "Resource"), {"Ref": "ProviderKeysSecret"}),
+    (reading_secrets, (*READ_INBOX, "Resource"), {"Ref": "ProviderKeysSecret"}),
+    (reading_secrets, (*READ_INBOX, "Resource"), {"Ref": "PageKeySecret"}),
+    (reading_secrets, (*PAGE_KEY, "Roles"), [{"Ref": "SubmitFunctionRole"}]),
+    (more_in_the_ledger, (*SHOWN, *FAMILIES), ["JOB#*", "BUDGET#*"]),
+    (more_in_the_ledger, (*SHOWN, "Action"), "dynamodb:UpdateItem"),
     (starting_workflows, (*START, "Action"), "states:StopExecution"),
     (starting_workflows, (*POLLED, "Action"), "states:StartExecution"),
     (writing_mails, (*POLLED, "Action"), ["sns:Publish"]),
     (writing_mails, (*PUBLISH, "Action"), "sns:Subscribe"),
-    (writing_mails, (*PUBLISH, "Resource"), [{"Ref": "ResultsTopic"}]),
+    (writing_mails, (*PUBLISH, "Resource"), [{"Ref": "AnotherTopic"}]),
     (more_at_the_queues, (*DRAIN, "Action"), "sqs:PurgeQueue"),
     (more_at_the_queues, (*DRAIN, "Resource"), {"Fn::GetAtt": ["EventsDeadLetterQueue", "Arn"]}),
     (calling_functions, (*POLLED, "Action"), "lambda:InvokeFunction"),

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from dropreel.ledger.jobs import NEWEST_INDEX, SUMMARY_FIELDS, UNSETTLED_INDEX
+from dropreel.ledger.jobs import FOLDERS_INDEX, NEWEST_INDEX, SUMMARY_FIELDS, UNSETTLED_INDEX
 from tests.template.stack import GONE, Document, Rule, properties, resources, spoilt
 from tests.template.stack import template as load
 
 DATA = ("AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SecretsManager::Secret")
+DROPS = {"Id": "expire-drops", "Status": "Enabled", "ExpirationInDays": {"Ref": "InboxDays"}}
+PAGE_KEY = "PageKeySecret"  # with it links are lost that lead to the stack, and nothing else
 PRIVATE = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 
 
@@ -59,6 +61,12 @@ def _tls_only(bucket: str, statements: list[Document]) -> bool:
     )
 
 
+def rules_of(bucket: Document) -> list[Document]:
+    """The rules of a bucket, with those that a condition turns on."""
+    rules = bucket.get("LifecycleConfiguration", {}).get("Rules", [])
+    return [rule["Fn::If"][1] if "Fn::If" in rule else rule for rule in rules]
+
+
 def keeping_broken_uploads(template: Document) -> list[str]:
     return [
         name
@@ -67,18 +75,24 @@ def keeping_broken_uploads(template: Document) -> list[str]:
             rule["Status"] == "Enabled"
             and rule.get("AbortIncompleteMultipartUpload", {}).get("DaysAfterInitiation", 99) <= 7
             and "Prefix" not in rule
-            for rule in bucket.get("LifecycleConfiguration", {}).get("Rules", [])
+            for rule in rules_of(bucket)
         )
     ]
 
 
 def expiring_clips(template: Document) -> list[str]:
-    """Only pinned images, thumbnails and what is no video are ever deleted by themselves."""
+    """Only pinned images, thumbnails and what is no video are ever deleted by themselves.
+
+    Dropped files are where somebody has said so.
+    """
+    said = {"Fn::If": ["ExpiresInbox", DROPS, {"Ref": "AWS::NoValue"}]}
     passing = ("sources/", "thumbnails/", "quarantine/")
     return [
         f"{name}: {rule['Id']}"
         for name, bucket in buckets(template).items()
-        for rule in bucket["LifecycleConfiguration"]["Rules"]
+        for given in bucket["LifecycleConfiguration"]["Rules"]
+        if given != said
+        for rule in rules_of({"LifecycleConfiguration": {"Rules": [given]}})
         if {"ExpirationInDays", "ExpirationDate"} & set(rule) and rule.get("Prefix") not in passing
     ]
 
@@ -88,6 +102,7 @@ def lost_with_the_stack(template: Document) -> list[str]:
         name
         for kind in DATA
         for name, resource in resources(template, kind).items()
+        if name != PAGE_KEY
         if resource.get("DeletionPolicy") not in ("Retain", "RetainExceptOnCreate")
         or resource.get("UpdateReplacePolicy") != "Retain"
     ]
@@ -141,6 +156,7 @@ SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
     (keeping_broken_uploads, (*CLIPS, "LifecycleConfiguration", "Rules", 1, "Prefix"), "a/"),
     (expiring_clips, (*CLIPS, "LifecycleConfiguration", "Rules", 0, "Prefix"), "clips/"),
     (expiring_clips, (*INBOX, "LifecycleConfiguration", "Rules", 0, "ExpirationInDays"), 1),
+    (expiring_clips, (*INBOX, "LifecycleConfiguration", "Rules", 1), DROPS),
     (lost_with_the_stack, (*TABLE, "DeletionPolicy"), "Delete"),
     (lost_with_the_stack, (*TABLE, "UpdateReplacePolicy"), GONE),
     (lost_with_the_stack, ("Resources", "ClipsBucket", "DeletionPolicy"), GONE),
@@ -168,7 +184,7 @@ def test_what_is_kept_badly_is_noticed(rule: Rule, path: tuple[str | int, ...], 
 
 def test_there_are_two_buckets_a_table_and_a_secret(template: Document) -> None:
     kept = [name for kind in DATA for name in resources(template, kind)]
-    assert kept == ["InboxBucket", "ClipsBucket", "LedgerTable", "ProviderKeysSecret"]
+    assert kept == ["InboxBucket", "ClipsBucket", "LedgerTable", "ProviderKeysSecret", PAGE_KEY]
 
 
 def test_tls_is_asked_for_unless_somebody_says_otherwise(template: Document) -> None:
@@ -182,7 +198,7 @@ def test_the_table_has_the_keys_that_the_ledger_uses(template: Document) -> None
     keys = [(key["AttributeName"], key["KeyType"]) for key in table["KeySchema"]]
     assert keys == [("pk", "HASH"), ("sk", "RANGE")]
     assert table["BillingMode"] == "PAY_PER_REQUEST"
-    unsettled, newest = table["GlobalSecondaryIndexes"]
+    unsettled, newest, folders = table["GlobalSecondaryIndexes"]
     keys = [(key["AttributeName"], key["KeyType"]) for key in unsettled["KeySchema"]]
     assert keys == [(UNSETTLED_INDEX, "HASH"), ("created_at", "RANGE")]
     assert unsettled["IndexName"] == UNSETTLED_INDEX
@@ -190,3 +206,7 @@ def test_the_table_has_the_keys_that_the_ledger_uses(template: Document) -> None
     assert keys == [("month", "HASH"), ("created_at", "RANGE")]
     assert newest["IndexName"] == NEWEST_INDEX
     assert newest["Projection"]["NonKeyAttributes"] == [*SUMMARY_FIELDS]
+    assert folders["IndexName"] == FOLDERS_INDEX
+    keys = [(key["AttributeName"], key["KeyType"]) for key in folders["KeySchema"]]
+    assert keys == [("folder_id", "HASH"), ("listed_as", "RANGE")]
+    assert folders["Projection"] == {"ProjectionType": "ALL"}

@@ -40,7 +40,7 @@ def addresses(sts: Any, role: str = IMAGE_READER) -> ImageAddresses:
 
 
 def test_an_address_is_signed_by_the_assumed_role_and_ends_with_its_session() -> None:
-    signed = urlsplit(addresses(Sts(Clock())).sign(KEY))
+    signed = urlsplit(addresses(Sts(Clock())).session()(KEY))
     query = {name: value for name, (value,) in parse_qs(signed.query).items()}
     assert signed.path == f"/{KEY}"
     assert query["X-Amz-Credential"].startswith("made-up/")
@@ -57,23 +57,23 @@ def test_each_address_has_a_session_of_its_own() -> None:
 
     sts: Any = Sts(clock)
     signing = ImageAddresses(sts, IMAGE_READER, "clips", client, clock)
-    signing.sign(KEY)
+    signing.session()(KEY)
     clock.pass_time(minutes=50)
-    assert f"X-Amz-Expires={SESSION_S}" in signing.sign(KEY)
+    assert f"X-Amz-Expires={SESSION_S}" in signing.session()(KEY)
     assert len(sessions) == 2
 
 
 @pytest.mark.parametrize("seconds", [900, LIFETIME_S - 1])
 def test_an_address_that_would_end_too_early_is_not_given_out(seconds: int) -> None:
     with pytest.raises(AddressTooShortError, match=str(seconds)):
-        addresses(ShortSts(Clock(), seconds)).sign(KEY)
+        addresses(ShortSts(Clock(), seconds)).session()(KEY)
 
 
 def test_a_session_that_is_just_long_enough_is_used_to_its_end_and_no_longer() -> None:
-    signed = addresses(ShortSts(Clock(), LIFETIME_S)).sign(KEY)
+    signed = addresses(ShortSts(Clock(), LIFETIME_S)).session()(KEY)
     assert f"X-Amz-Expires={LIFETIME_S}" in signed
 
 
 def test_a_role_that_cannot_be_assumed_gives_no_address() -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
-        addresses(Sts(Clock()), role="arn:aws:iam::111122223333:role/other").sign(KEY)
+        addresses(Sts(Clock()), role="arn:aws:iam::111122223333:role/other").session()(KEY)

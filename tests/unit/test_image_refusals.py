@@ -52,6 +52,12 @@ def ftyp(major: bytes, *compatible: bytes) -> bytes:
     return struct.pack(">I", len(body) + 4) + body + bytes(100)
 
 
+def claiming(jpeg: bytes, width: int, height: int) -> bytes:
+    """The same file with another size in its header."""
+    at = jpeg.index(b"\xff\xc0") + 5
+    return jpeg[:at] + struct.pack(">HH", height, width) + jpeg[at + 4 :]
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -104,7 +110,17 @@ def ftyp(major: bytes, *compatible: bytes) -> bytes:
         (JPEG[:100], "a JPEG that is cut off"),
         (PNG[:30], "a PNG that is cut off"),
         (PNG[:40], "a PNG that is cut off"),
-        (b"\xff\xd8" + segment(0xC0, b"\x08\0\0\0\x08\3") + segment(0xDA, b""), "8 x 0 pixels"),
+        (JPEG[:-2], "a JPEG that is cut off"),
+        (JPEG[: len(JPEG) // 2], "a JPEG that is cut off"),
+        (PNG[:-1], "a PNG that is cut off"),
+        (PNG[: len(PNG) // 2], "a PNG that is cut off"),
+        (JPEG[: len(JPEG) // 2] + bytes(90_000), "a JPEG that is cut off"),
+        (claiming(JPEG, 65_535, 65_535), "65,535 x 65,535 pixels"),
+        (riff((b"VP8L", b"\x2f\xff\xff\xff\x0f")), "16,384 x 16,384 pixels"),
+        (
+            b"\xff\xd8" + segment(0xC0, b"\x08\0\0\0\x08\3") + segment(0xDA, b"") + b"\xff\xd9",
+            "8 x 0 pixels",
+        ),
         (riff((b"VP8 ", b"\0\0\0\x9d\x01\x2a\0\0\x05\0")), "0 x 5 pixels"),
     ],
 )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropreel.drops.pairing import images_of, is_image, is_sidecar, listing_prefix, sidecar_of
+from dropreel.drops.pairing import images_of, is_image, is_sidecar, listing_prefix, sidecars_of
 from tests.support.fuzz import fuzzed
 
 names = st.text(min_size=1, max_size=40).filter(lambda name: "/" not in name)
@@ -19,21 +19,21 @@ def test_pictures_are_known_by_their_ending_in_any_case(key: str) -> None:
     assert not is_sidecar(key)
 
 
-@pytest.mark.parametrize("key", ["a/photo", "photo.txt", "jpg", "a.jpg/", "a.jpg/b", ""])
+@pytest.mark.parametrize("key", ["a/photo", "photo.svg", "jpg", "a.jpg/", "a.jpg/b", ""])
 def test_other_files_are_not_pictures(key: str) -> None:
     assert not is_image(key)
 
 
 def test_the_sidecar_with_the_full_name_wins() -> None:
     keys = ["a/photo.jpg", "a/photo.json", "a/photo.jpg.json"]
-    assert sidecar_of("a/photo.jpg", keys) == "a/photo.jpg.json"
-    assert sidecar_of("a/photo.jpg", keys[:2]) == "a/photo.json"
-    assert sidecar_of("a/photo.jpg", keys[:1]) is None
+    assert sidecars_of("a/photo.jpg", keys) == ["a/photo.jpg.json"]
+    assert sidecars_of("a/photo.jpg", keys[:2]) == ["a/photo.json"]
+    assert sidecars_of("a/photo.jpg", keys[:1]) == []
 
 
 def test_a_sidecar_of_another_name_or_folder_does_not_count() -> None:
     keys = ["a/Photo.json", "photo.json", "a/photo2.json", "b/photo.json", "a/photo.png.json"]
-    assert sidecar_of("a/photo.jpg", keys) is None
+    assert sidecars_of("a/photo.jpg", keys) == []
 
 
 def test_a_short_sidecar_speaks_for_every_image_of_its_name() -> None:
@@ -53,7 +53,7 @@ def test_both_directions_agree_and_the_listing_finds_the_partner(
 ) -> None:
     image = f"{folder}{name}{ending}"
     sidecar = f"{image if full else folder + name}{sidecar_ending}"
-    assert sidecar_of(image, [image, sidecar]) == sidecar
+    assert sidecars_of(image, [image, sidecar]) == [sidecar]
     assert images_of(sidecar, [image, sidecar]) == [image]
     assert sidecar.startswith(listing_prefix(image))
     assert image.startswith(listing_prefix(sidecar))

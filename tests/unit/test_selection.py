@@ -42,8 +42,9 @@ def test_every_size_and_length_can_be_made_by_somebody() -> None:
 @pytest.mark.parametrize("name", CATALOG)
 def test_a_sidecar_may_name_every_provider_of_the_catalog_and_no_other(name: str) -> None:
     assert wanted(provider=name).provider == name
+    assert wanted(provider=name.upper()).provider == name
     with pytest.raises(ValidationError, match="provider"):
-        wanted(provider=name.upper())
+        wanted(provider=f"{name}s")
 
 
 @pytest.mark.parametrize(

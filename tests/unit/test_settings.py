@@ -18,6 +18,7 @@ from dropreel.steps.generate import GenerateSettings
 from dropreel.steps.poll import PollSettings
 from dropreel.steps.submit import SubmitSettings
 from dropreel.steps.sweep import SweepSettings
+from dropreel.steps.view import ViewSettings
 from dropreel.steps.widget import WidgetSettings
 from tests.template import stack
 
@@ -46,6 +47,9 @@ FINALIZE = {
     "DIGEST_MINUTES": "14",
     "TRUSTED_RESULT_ORIGINS": "",
     "MAX_CLIP_MEGABYTES": "2048",
+    "LINK_DAYS": "7",
+    "PAGES_URL": "https://pages.example",
+    "PAGE_KEY_SECRET": "arn:page-key",
 }
 GENERATE = {
     "CLIPS_BUCKET": "clips",
@@ -64,6 +68,11 @@ GENERATE = {
     "JOB_CAP_USD": "5",
     "DAILY_CAP_USD": "25",
     "MONTHLY_CAP_USD": "250.50",
+    "OVER_DAILY_CAP": "wait",
+    "RESULTS_TOPIC_ARN": "arn:results",
+    "INGEST_QUEUE_URL": "https://queue",
+    "DIGEST_ABOVE": "10",
+    "DIGEST_MINUTES": "10",
     "FAILOVER_PROVIDERS": "fal,oxen",
 }
 POLL = {
@@ -103,6 +112,7 @@ SWEEP = {
 }
 THUMBNAIL = {"CLIPS_BUCKET": "clips"}
 WIDGET = {"CLIPS_BUCKET": "clips", "LEDGER_TABLE": "ledger", "STATE_MACHINE_ARN": "arn:render"}
+VIEW = {"CLIPS_BUCKET": "clips", "LEDGER_TABLE": "ledger", "PAGE_KEY_SECRET": "arn:page-key"}
 
 
 class WaitSettings(TableSettings, SlotSettings):
@@ -118,6 +128,7 @@ BASES: dict[type[Settings], dict[str, str]] = {
     SweepSettings: SWEEP,
     ClipsSettings: THUMBNAIL,
     WidgetSettings: WIDGET,
+    ViewSettings: VIEW,
 }
 FUNCTIONS: list[tuple[str, type[Settings]]] = [
     ("SubmitFunction", SubmitSettings),
@@ -128,6 +139,7 @@ FUNCTIONS: list[tuple[str, type[Settings]]] = [
     ("SweepFunction", SweepSettings),
     ("ThumbnailFunction", ClipsSettings),
     ("WidgetFunction", WidgetSettings),
+    ("ViewFunction", ViewSettings),
 ]
 
 

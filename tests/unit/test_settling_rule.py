@@ -19,8 +19,8 @@ def drop(key: str, at: float) -> Drop:
 
 
 def pair(image_at: float, sidecar_at: float | None = None) -> Pair:
-    sidecar = None if sidecar_at is None else drop("a.json", sidecar_at)
-    return Pair(drop("a.jpg", image_at), sidecar)
+    sidecars = () if sidecar_at is None else (drop("a.json", sidecar_at),)
+    return Pair(drop("a.jpg", image_at), sidecars)
 
 
 @pytest.mark.parametrize("sidecar_at", [-20, 0, 20, 900])

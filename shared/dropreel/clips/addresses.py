@@ -1,8 +1,8 @@
-"""The address under which a provider fetches an image.
+"""The addresses under which a provider fetches the images of an order.
 
 A presigned address ends with the session that signed it, and nothing tells a function when its own
-session ends. So a role is assumed for each address. Invariant: an order goes out only with an
-address that lives for LIFETIME_S from its signing, because a session that is shorter is refused.
+session ends. So a role is assumed for each order. Invariant: an order goes out only with addresses
+that live for LIFETIME_S from their signing, because a session that is shorter is refused.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class ImageAddresses:
     s3: Callable[[Mapping[str, str]], S3Client]
     now: Callable[[], datetime]
 
-    def sign(self, key: str) -> str:
-        """An address of the image at `key`, good for LIFETIME_S or longer.
+    def session(self) -> Callable[[str], str]:
+        """Makes addresses of images by their keys, good for LIFETIME_S or longer from now.
 
         Raises AddressTooShortError, and what boto3 raises where the role cannot be assumed.
         """
@@ -48,7 +48,7 @@ class ImageAddresses:
         )["Credentials"]
         left_s = int((session["Expiration"] - self.now()).total_seconds())
         if left_s < LIFETIME_S:
-            raise AddressTooShortError(f"the image's address would end in {left_s} seconds")
+            raise AddressTooShortError(f"the images' addresses would end in {left_s} seconds")
         client = self.s3(
             {
                 "aws_access_key_id": session["AccessKeyId"],
@@ -56,7 +56,7 @@ class ImageAddresses:
                 "aws_session_token": session["SessionToken"],
             }
         )
-        return client.generate_presigned_url(
+        return lambda key: client.generate_presigned_url(
             "get_object",
             Params={"Bucket": self.bucket, "Key": key},
             ExpiresIn=min(left_s, SESSION_S),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -48,6 +48,14 @@ class ClipsBucket:
         )
         return signed.partition("?")[0]
 
+    def page_url(self, key: str, seconds: int, disposition: str = "") -> str:
+        """A presigned address for a browser; `disposition` names the file that is downloaded."""
+        place = {"Bucket": self.bucket, "Key": key}
+        named = {"ResponseContentDisposition": disposition} if disposition else {}
+        return self.client.generate_presigned_url(
+            "get_object", Params={**place, **named}, ExpiresIn=seconds
+        )
+
     def load(self, key: str) -> bytes:
         return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
@@ -72,18 +80,21 @@ class ClipsBucket:
         )
 
 
-def order_of(job: Job, image_url: str) -> ClipRequest:
-    """The job's order as its provider gets it."""
+def order_of(job: Job, sign: Callable[[str], str]) -> ClipRequest:
+    """The job's order as its provider gets it; `sign` makes addresses of pinned images."""
     settings = job.settings
     return ClipRequest(
         job_id=job.job_id,
-        image_url=image_url,
+        image_url=sign(job.source.pinned_key),
         prompt=settings.prompt,
         aspect_ratio=settings.aspect_ratio,
         resolution=settings.resolution,
         duration=settings.duration,
         loop=settings.loop,
-        reference_image_urls=settings.reference_image_urls,
+        reference_image_urls=tuple(
+            place if place.startswith("https://") else sign(place)
+            for place in settings.reference_image_urls
+        ),
     )
 
 

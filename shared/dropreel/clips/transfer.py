@@ -18,6 +18,7 @@ from dropreel.clips.mp4 import ClipChecker
 from dropreel.clips.upload import upload_clip
 from dropreel.errors import DownloadError
 from dropreel.jobs.job import ClipInfo, Job
+from dropreel.jobs.naming import clip_name, content_disposition
 from dropreel.providers.base import Ready
 
 TimeLeft = Callable[[], float]  # seconds until this run is killed
@@ -46,7 +47,14 @@ class Transfer:
         """
         with self._opened(ready) as stream:
             clip = _CheckedClip(_in_time(stream, time_left))
-            upload_clip(self.clips.client, self.clips.bucket, job.clip_key, clip, _metadata(job))
+            upload_clip(
+                self.clips.client,
+                self.clips.bucket,
+                job.clip_key,
+                clip,
+                _metadata(job),
+                disposition=content_disposition("inline", _name(job)),
+            )
         return clip.info
 
     def quarantine(self, job: Job, ready: Ready) -> str:
@@ -70,6 +78,10 @@ class Transfer:
             trusted_origins=self.trusted_origins,
             max_bytes=self.max_bytes,
         )
+
+
+def _name(job: Job) -> str:
+    return clip_name(job.source.key, job.settings.take)
 
 
 def _metadata(job: Job) -> dict[str, str]:

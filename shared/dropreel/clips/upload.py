@@ -31,8 +31,11 @@ def upload_clip(
     pieces: Iterable[bytes],
     metadata: Mapping[str, str],
     content_type: str = VIDEO,
+    disposition: str = "",
 ) -> None:
     """Store a file; after an error of `pieces` or of S3, which come up unchanged, nothing is.
+
+    `disposition` names the file for whoever downloads it from the bucket.
 
     boto3 takes the pieces in a thread of its own, to their end even if S3 refuses a part. S3
     checks a CRC-32 of everything that it is sent.
@@ -45,6 +48,7 @@ def upload_clip(
             "ContentType": content_type,
             "ChecksumAlgorithm": "CRC32",
             "Metadata": dict(metadata),
+            **({"ContentDisposition": disposition} if disposition else {}),
         },
         Config=_config(),
     )

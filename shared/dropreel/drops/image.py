@@ -12,13 +12,16 @@ import codecs
 import re
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from dropreel.errors import Problem, RejectedError
 
 MAX_SIZE = 50_000_000  # bytes; Luma refuses more than "50 MB"
+MAX_PIXELS = (
+    250_000_000  # the largest cameras make 200 million; more is a damaged header, or a trap
+)
 FIRST_READ = 64 * 1024
 MAX_READS = 32
 _LONGEST_READ = 1024 * 1024  # reads double up to here: 32 get past 28 MiB of metadata
@@ -70,8 +73,8 @@ def inspect_image(reader: RangeReader) -> ImageInfo:
         if pattern.match(file.head):
             file.name = name
             width, height, orientation = measure(file)
-            if not width or not height:
-                raise file.damaged(f"says it is {width} x {height} pixels")
+            if not width or not height or width * height > MAX_PIXELS:
+                raise file.damaged(f"says it is {width:,} x {height:,} pixels")
             if orientation >= 5:  # the camera lay on its side
                 width, height = height, width
             return ImageInfo(f"image/{name.lower()}", extension, width, height)
@@ -108,6 +111,12 @@ class _File:
             raise self.cut_off()
         return found
 
+    def ends_with_one_of(self, marks: Sequence[bytes], after: int) -> bool:
+        """Whether one of the marks is near the end, behind the offset `after`."""
+        start = max(after, self.size - FIRST_READ, 0)
+        tail = self.at(start, self.size - start)
+        return any(mark in tail for mark in marks)
+
     def _load(self, offset: int, length: int) -> None:
         if self._reads == MAX_READS:
             raise self.damaged("holds too much besides the picture")
@@ -129,6 +138,9 @@ _Measured = tuple[int, int, int]
 _EOI, _SOS, _APP1 = 0xD9, 0xDA, 0xE1
 _STANDALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
 _SOF = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# The end of the picture; or of the film, or of the data, that phones put behind it.
+_JPEG_ENDS = (b"\xff\xd9", b"moov", b"SEFT")
+_PNG_END = b"\0\0\0\0IEND\xae\x42\x60\x82"
 _BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 
 
@@ -144,6 +156,8 @@ def _measure_jpeg(file: _File) -> _Measured:
         if marker == _EOI or (marker == _SOS and width < 0):
             raise file.damaged("holds no picture")
         if marker == _SOS:
+            if not file.ends_with_one_of(_JPEG_ENDS, after=offset):
+                raise file.cut_off()
             return width, height, orientation
         (length,) = struct.unpack(">H", file.at(offset, 2))
         if marker in _SOF and width < 0:
@@ -199,6 +213,8 @@ def _measure_png(file: _File) -> _Measured:
     for _ in range(_MAX_PARTS):
         length, kind = struct.unpack(">I4s", file.at(offset, 8))
         if kind == b"IDAT":
+            if not file.ends_with_one_of([_PNG_END], after=offset):
+                raise file.cut_off()
             return width, height, orientation
         if kind == b"acTL" and _number(">I", file.at(offset + 8, 4)) > 1:
             raise _rejected("an animated PNG", _FRAME)

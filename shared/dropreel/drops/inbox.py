@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from email.errors import HeaderParseError
-from email.header import decode_header, make_header
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from dropreel.drops.pairing import listing_prefix
-from dropreel.drops.sidecar import MAX_SIDECAR_BYTES
+from dropreel.drops.fields import MAX_SIDECAR_BYTES
+from dropreel.drops.pairing import folder_of, listing_prefix
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _PIECE = 1024 * 1024  # bytes
+_GONE = ("404", "NoSuchKey", "NotFound")
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """One object as it lies in the inbox now. `prompt` is from its metadata, if it has one."""
+    """One object as it lies in the inbox now. `metadata` is the user's, without its prefix."""
 
     key: str
     etag: str
     size: int
     dropped_at: datetime
-    prompt: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 class Inbox:
@@ -43,16 +43,10 @@ class Inbox:
         try:
             head = self._client.head_object(Bucket=self.bucket, Key=key)
         except ClientError as error:
-            if error.response["Error"].get("Code") in ("404", "NoSuchKey", "NotFound"):
+            if error.response["Error"].get("Code") in _GONE:
                 return None
             raise
-        return Drop(
-            key,
-            head["ETag"],
-            head["ContentLength"],
-            head["LastModified"],
-            _plain(head["Metadata"].get("prompt", "")),
-        )
+        return _drop(key, head, head["ContentLength"])
 
     def page(self, after: str) -> list[Drop]:
         """Up to 1,000 objects in the order of their keys, from behind `after`; without prompts."""
@@ -72,6 +66,20 @@ class Inbox:
         )
         return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
+    def below(self, folder: str) -> dict[str, datetime]:
+        """Up to 1,000 keys below a folder (empty: the top), with the times of their upload."""
+        page = self._client.list_objects_v2(Bucket=self.bucket, Prefix=folder)
+        return {item["Key"]: item["LastModified"] for item in page.get("Contents", [])}
+
+    def beside(self, key: str) -> dict[str, datetime]:
+        """Of these, the files in the folder of `key`."""
+        folder = folder_of(key)
+        return {
+            other: dropped_at
+            for other, dropped_at in self.below(folder).items()
+            if folder_of(other) == folder
+        }
+
     def read_sidecar(self, sidecar: Drop) -> bytes:
         """The sidecar's bytes; of one that is too large just enough to see that it is."""
         if sidecar.size == 0:
@@ -83,6 +91,19 @@ class Inbox:
             IfMatch=sidecar.etag,
         )
         return answer["Body"].read()
+
+    def read(self, key: str, most: int) -> tuple[Drop, bytes] | None:
+        """A file with up to `most` + 1 of its bytes, or None if there is none."""
+        try:
+            answer = self._client.get_object(Bucket=self.bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"].get("Code") in _GONE:
+                return None
+            raise
+        body = answer["Body"]
+        data = body.read(most + 1)
+        body.close()
+        return _drop(key, answer, len(data)), data
 
     def sha256(self, image: Drop) -> str:
         """The hex digest of all its bytes, which are streamed. It does not depend on the upload.
@@ -120,9 +141,5 @@ class ImageReader:
         return answer["Body"].read()
 
 
-def _plain(value: str) -> str:
-    """S3 hands out metadata that is not ASCII as RFC 2047 words."""
-    try:
-        return str(make_header(decode_header(value)))
-    except (ValueError, LookupError, HeaderParseError):
-        return value
+def _drop(key: str, answer: Mapping[str, Any], size: int) -> Drop:
+    return Drop(key, answer["ETag"], size, answer["LastModified"], answer.get("Metadata", {}))

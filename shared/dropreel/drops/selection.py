@@ -54,9 +54,10 @@ def _problems(name: str, sidecar: Sidecar, providers: Sequence[str]) -> list[Pro
         for field, (value, allowed) in asked.items()
         if value not in allowed
     ]
-    if sidecar.reference_image_urls and not able.references:
-        hint = _others("reference_image_urls", "", providers)
-        problems.append(Problem("reference_image_urls", "images", f"none (at {name})", hint))
+    for field in ("reference_image_urls", "reference_images"):
+        if getattr(sidecar, field) and not able.references:
+            hint = _others(field, "", providers)
+            problems.append(Problem(field, "images", f"none (at {name})", hint))
     return problems
 
 
@@ -66,7 +67,7 @@ def _others(field: str, value: str, providers: Sequence[str]) -> str:
 
 
 def _can(able: Capability, field: str, value: str) -> bool:
-    if field == "reference_image_urls":
+    if field.startswith("reference_image"):
         return able.references
     return value in (*able.ratios, *able.resolutions, *able.durations)
 
@@ -83,7 +84,8 @@ def unconfirmed(name: str, asked: Sidecar | ClipSettings, ratio: str) -> tuple[s
     """What is asked of the provider `name` that is not certain to work."""
     used = {ratio, asked.resolution, asked.duration}
     used |= {"loop"} if asked.loop else set()
-    used |= {"reference_image_urls"} if asked.reference_image_urls else set()
+    named = () if isinstance(asked, ClipSettings) else asked.reference_images
+    used |= {"reference_image_urls"} if asked.reference_image_urls or named else set()
     return tuple(sorted(used & CATALOG[name].capability.unconfirmed))
 
 

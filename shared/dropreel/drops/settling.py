@@ -1,36 +1,44 @@
 """Whether a pair may start now, or has to settle because one of its files may be replaced soon.
 
 People replace an image and its sidecar one after the other. Between the two uploads a new file
-lies beside an old one: a pair that nobody means. So a pair starts at once only if its two files
+lies beside an old one: a pair that nobody means. So a pair starts at once only if its files
 belong together; every other pair starts if it still lies there a while after it was seen first.
 That is not counted from the upload: S3 dates a large image by the beginning of its upload.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from dropreel.drops.fields import Merged
 from dropreel.drops.inbox import Drop
 from dropreel.jobs.job import utc_iso
 
-# Image and sidecar, each as it was dropped at one time; empty where there is none.
+# Image and sidecars, each as it was dropped at one time; empty where there is none.
 Versions = tuple[str, str]
+_NEXT = "\n"  # between the versions of several sidecars
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """An image with its sidecar, or with a prompt of its own in its metadata."""
+    """An image with its sidecars (a row of a batch is one), the nearest first.
+
+    `said` is what these, the image's metadata and the defaults of its folders say together.
+    `batch` names the batch that one of the sidecars is a row of.
+    """
 
     image: Drop
-    sidecar: Drop | None
+    sidecars: tuple[Drop, ...] = ()
+    said: Merged = field(default=Merged(), compare=False)
+    batch: str = ""
 
     @property
     def dropped_at(self) -> str:
-        return utc_iso(max(file.dropped_at for file in (self.image, self.sidecar) if file))
+        return utc_iso(max(file.dropped_at for file in (self.image, *self.sidecars)))
 
     @property
     def versions(self) -> Versions:
-        return version(self.image), version(self.sidecar) if self.sidecar else ""
+        return version(self.image), _NEXT.join(map(version, self.sidecars))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +55,21 @@ class Settling:
         """
         if not self.settle_s or pair.versions == decided:
             return False
-        if pair.sidecar is None or set(pair.versions) & set(decided):
+        if not pair.sidecars or files_of(pair.versions) & files_of(decided):
             return True
-        waited = (pair.sidecar.dropped_at - pair.image.dropped_at).total_seconds()
-        return not -self.settle_s <= waited <= max(self.grace_s, self.settle_s)
+        return not all(self._came_with(pair.image, sidecar) for sidecar in pair.sidecars)
+
+    def _came_with(self, image: Drop, sidecar: Drop) -> bool:
+        waited = (sidecar.dropped_at - image.dropped_at).total_seconds()
+        return -self.settle_s <= waited <= max(self.grace_s, self.settle_s)
 
 
 def version(file: Drop) -> str:
     """Names these bytes of this upload."""
     return f"{file.key} {file.etag} {utc_iso(file.dropped_at)}"
+
+
+def files_of(versions: Versions) -> set[str]:
+    """Image and sidecars, one by one."""
+    image, sidecars = versions
+    return {image, *sidecars.split(_NEXT)} - {""}

@@ -1,47 +1,42 @@
-"""The sidecar: the small JSON beside an image that says what clip to make.
+"""The sidecar: what clip to make of an image, as the files beside it say together.
 
 Field names and values are the model's own. `Sidecar` is what the rest of the code works with;
-`parse_sidecar` is the only way to get one from what people dropped, and it reports every problem
-at once, each with field, value found and what is allowed.
+`checked` is the only way to get one from what people dropped, and it reports every problem at
+once, each with field, value found and what is allowed.
 """
 
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StringConstraints,
-    ValidationError,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from dropreel.drops.fields import Merged, json_fields, shown
+from dropreel.drops.kinds import (
+    MAX_LABELS,
+    MAX_PROMPT,
+    MAX_REFERENCES,
+    Addresses,
+    Amount,
+    Labels,
+    Places,
+    Prompt,
+    Switch,
+    Take,
+    words,
+)
 from dropreel.errors import Problem, RejectedError
 from dropreel.jobs.options import AspectRatio, Duration, Resolution
 from dropreel.providers.catalog import CATALOG, ProviderName
 
-MAX_SIDECAR_BYTES = 64 * 1024
-MAX_PROMPT = 6000
-
-
-def _with_unit(unit: str) -> BeforeValidator:
-    """Accept `5` and `"5"` where the model says `5s`: the meaning is not in doubt."""
-
-    def add(value: Any) -> Any:
-        if isinstance(value, bool):
-            return value
-        text = str(value).strip().lower() if isinstance(value, int | str) else value
-        return f"{text}{unit}" if isinstance(text, str) and text.isdecimal() else text
-
-    return BeforeValidator(add)
+_RATIOS = (*get_args(AspectRatio), "auto")
+_PROVIDERS = (*CATALOG, "auto")
+_PRIORITIES = ("high", "normal", "low")
+MAX_TAKES = 16
+TAKES_ALLOWED = f"a whole number from 1 to {MAX_TAKES}, or a list of up to {MAX_TAKES} takes"
 
 
 class Sidecar(BaseModel):
@@ -50,127 +45,109 @@ class Sidecar(BaseModel):
     # Most functions only want the names of the choices: they need not wait for the validator.
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
-    prompt: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_PROMPT)
-    ] = Field(description="What should move, and how: camera, subject, light, mood.")
-    aspect_ratio: AspectRatio | Literal["auto"] = Field(
+    prompt: Prompt = Field(description="What should move, and how: camera, subject, light, mood.")
+    aspect_ratio: Annotated[AspectRatio | Literal["auto"], *words(_RATIOS)] = Field(
         "auto", description="Shape of the clip; `auto` is the nearest to the image."
     )
-    resolution: Annotated[Resolution, _with_unit("p")] = Field(
+    resolution: Annotated[Resolution, *words(get_args(Resolution), "p")] = Field(
         "540p", description="Size of the clip. The price grows steeply with it."
     )
-    duration: Annotated[Duration, _with_unit("s")] = Field("5s", description="Length of the clip.")
-    loop: StrictBool = Field(False, description="End where it began. Not with 10s.")
-    reference_image_urls: tuple[
-        Annotated[str, StringConstraints(pattern=r"^https://[^\s]+$", max_length=2048)], ...
-    ] = Field((), max_length=8, description="Public https addresses of images that guide the look.")
-    provider: ProviderName | Literal["auto"] = Field(
+    duration: Annotated[Duration, *words(get_args(Duration), "s")] = Field(
+        "5s", description="Length of the clip."
+    )
+    loop: Switch = Field(False, description="End where it began. Not with 10s.")
+    reference_image_urls: Addresses = Field(
+        (), description="Public https addresses of images that guide the look."
+    )
+    reference_images: Places = Field(
+        (), description="Images in the inbox, or https addresses, that guide the look."
+    )
+    provider: Annotated[ProviderName | Literal["auto"], *words(_PROVIDERS)] = Field(
         "auto", description="Who makes it; `auto` is the stack's first provider that can."
     )
-    max_cost_usd: Annotated[Decimal, Field(gt=0, le=1000)] | None = Field(
+    max_cost_usd: Amount | None = Field(
         None, description="Refuse the clip if it is expected to cost more than this."
     )
-    take: Annotated[int, Field(strict=True, ge=1, le=999)] = Field(
+    take: Take = Field(
         1, description="Another number makes another clip of the same image and settings."
     )
-    priority: Literal["high", "normal", "low"] = Field(
+    priority: Annotated[Literal["high", "normal", "low"], *words(_PRIORITIES)] = Field(
         "normal", description="Who waits for the same provider goes in this order."
     )
+    labels: Labels = Field((), description="Words of your own; they come back in mail and record.")
 
 
 _ALLOWED = {
     "prompt": f"a text of 1 to {MAX_PROMPT} characters",
-    "aspect_ratio": ", ".join((*get_args(AspectRatio), "auto")),
+    "aspect_ratio": ", ".join(_RATIOS),
     "resolution": ", ".join(get_args(Resolution)),
     "duration": ", ".join(get_args(Duration)),
-    "loop": "true or false (without quotes)",
-    "reference_image_urls": "a list of up to 8 https:// addresses",
-    "provider": ", ".join((*CATALOG, "auto")),
+    "loop": "true or false",
+    "reference_image_urls": f"a list of up to {MAX_REFERENCES} https:// addresses",
+    "reference_images": f"a list of up to {MAX_REFERENCES} images in the inbox or addresses",
+    "provider": ", ".join(_PROVIDERS),
     "max_cost_usd": "a number of US dollars above 0, such as 0.50",
-    "take": "a whole number from 1 to 999 (without quotes)",
-    "priority": "high, normal, low",
+    "take": "a whole number from 1 to 999",
+    "takes": TAKES_ALLOWED,
+    "priority": ", ".join(_PRIORITIES),
+    "labels": f"up to {MAX_LABELS} short texts, or names with short texts",
 }
-_EXAMPLE = '{"prompt": "slow push-in, soft light"}'
+_LISTS = ("prompt", "reference_image_urls", "reference_images", "labels")
 
 
-def parse_sidecar(data: bytes | None, base: Mapping[str, Any] | None = None) -> Sidecar:
-    """Return the sidecar in `data`, over the fields of `base` (from the image's own metadata).
-
-    Raises RejectedError with all problems. `data` is None when there is no sidecar file.
-    """
-    fields = {**(base or {}), **(_load_object(data) if data is not None else {})}
-    problems: list[Problem] = []
+def checked(said: Merged) -> Sidecar:
+    """The sidecar that all files together make. Raises RejectedError with all problems."""
+    problems = list(said.problems)
     sidecar: Sidecar | None = None
     try:
-        sidecar = Sidecar.model_validate(fields)
+        sidecar = Sidecar.model_validate(said.values)
     except ValidationError as error:
-        problems = _problems(error.errors(include_url=False, include_context=False), fields)
-    if fields.get("loop") is True and str(fields.get("duration")).strip().lower() in ("10s", "10"):
-        problems.append(Problem("loop", "true with duration 10s", "loop only with duration 5s"))
+        details = error.errors(include_url=False, include_context=False)
+        problems += _problems(details, said, unread=bool(said.problems))
+    problems += _loop_problems(said.values)
     if problems or sidecar is None:
         raise RejectedError(problems)
     return sidecar
 
 
-def _load_object(data: bytes) -> dict[str, Any]:
-    if len(data) > MAX_SIDECAR_BYTES:
-        raise _unreadable(f"{len(data):,} bytes or more", f"at most {MAX_SIDECAR_BYTES:,} bytes")
-    if not data.strip():
-        raise _unreadable("an empty file", f"a JSON object such as {_EXAMPLE}")
-    try:
-        text = data.decode(json.detect_encoding(data))
-        loaded = json.loads(text, object_pairs_hook=_no_doubles, parse_constant=_no_constant)
-    except UnicodeDecodeError:
-        raise _unreadable("text in an unknown encoding", "UTF-8 text") from None
-    except json.JSONDecodeError as error:
-        raise _unreadable(
-            f"broken JSON at line {error.lineno}, column {error.colno} ({error.msg})",
-            f"a JSON object such as {_EXAMPLE}",
-        ) from None
-    except RecursionError:
-        raise _unreadable("JSON nested too deeply", f"a JSON object such as {_EXAMPLE}") from None
-    except ValueError as error:
-        raise _unreadable(str(error), f"a JSON object such as {_EXAMPLE}") from None
-    if not isinstance(loaded, dict):
-        raise _unreadable(_shown(loaded), f"a JSON object such as {_EXAMPLE}")
-    return loaded
+def parse_sidecar(data: bytes, origin: str = "sidecar") -> Sidecar:
+    """The sidecar that one JSON file makes alone. Raises RejectedError with all problems."""
+    return checked(Merged.of([json_fields(origin, data)]))
 
 
-def _unreadable(found: str, allowed: str) -> RejectedError:
-    return RejectedError([Problem("sidecar", found, allowed)])
+def unknown_names(names: Iterable[str]) -> list[Problem]:
+    return [_unknown(name) for name in names if name not in _ALLOWED]
 
 
-def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the field {_shown(twice)} twice")
-    if halves := [name for name in fields if any("\ud800" <= char <= "\udfff" for char in name)]:
-        raise ValueError(f"the field {_shown(halves[0])}, whose name holds half a character")
-    return fields
+def _loop_problems(values: Mapping[str, Any]) -> list[Problem]:
+    loop, duration = (str(values.get(name)).strip().lower() for name in ("loop", "duration"))
+    if loop != "true" or duration not in ("10s", "10", "10.0"):
+        return []
+    return [Problem("loop", "true with duration 10s", "loop only with duration 5s")]
 
 
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name}, which is not JSON")
-
-
-def _problems(errors: Iterable[ErrorDetails], fields: Mapping[str, Any]) -> list[Problem]:
+def _problems(errors: Iterable[ErrorDetails], said: Merged, *, unread: bool) -> list[Problem]:
+    """One for each field. What a file that cannot be read may hold is not missed as well."""
     problems: dict[str, Problem] = {}
     for error in errors:
         name = str(error["loc"][0])
-        problems.setdefault(name, _problem(name, error, fields))
+        if not (unread and error["type"] == "missing"):
+            problems.setdefault(name, _problem(name, error, said))
     return list(problems.values())
 
 
-def _problem(name: str, error: ErrorDetails, fields: Mapping[str, Any]) -> Problem:
+def _problem(name: str, error: ErrorDetails, said: Merged) -> Problem:
     if error["type"] == "extra_forbidden":
-        return Problem(_shown(name), "an unknown field", ", ".join(_ALLOWED), _nearest(name))
+        return _unknown(name)
     if error["type"] == "missing":
         return Problem(name, "nothing", _ALLOWED[name])
-    value = fields[name]
-    found = f"{len(value):,} characters" if _too_long(value) else _shown(value)
+    value = said.values[name]
+    found = f"{len(value):,} characters" if _too_long(value) else shown(value)
     return Problem(name, found, _ALLOWED[name], _meant(name, value))
+
+
+def _unknown(name: str) -> Problem:
+    return Problem(shown(name), "an unknown field", ", ".join(_ALLOWED), _nearest(name))
 
 
 def _too_long(value: Any) -> bool:
@@ -178,20 +155,13 @@ def _too_long(value: Any) -> bool:
 
 
 def _nearest(name: str) -> str:
-    near = difflib.get_close_matches(name.strip().lower().replace("-", "_"), _ALLOWED, n=1)
+    near = difflib.get_close_matches(name, _ALLOWED, n=1)
     return f"Did you mean {near[0]}?" if near else ""
 
 
 def _meant(name: str, value: Any) -> str:
-    if not isinstance(value, str) or name in ("prompt", "reference_image_urls"):
+    if not isinstance(value, str) or name in _LISTS:
         return ""
     choices = [choice.strip() for choice in _ALLOWED[name].split(",")]
     near = difflib.get_close_matches(value.strip().lower(), choices, n=1)
     return f"Did you mean {near[0]}?" if near else ""
-
-
-def _shown(value: Any) -> str:
-    """The value as the dropper wrote it, short enough for a mail and on one line."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    text = "".join(char if char.isprintable() else "?" for char in text)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -38,7 +39,10 @@ ENDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ClipSettings:
-    """What the clip shall be: everything that changes the picture, and nothing else."""
+    """What the clip shall be: everything that changes the picture, and nothing else.
+
+    `reference_image_urls` are https addresses, and keys of images that are pinned as the source is.
+    """
 
     prompt: str
     aspect_ratio: str
@@ -122,7 +126,10 @@ class Job:
     to another one. `reservation` is what the job holds of the budget; amount 0 when it cannot cost
     anything any more. `execution` is the one that has taken charge of the job last. `priority`
     orders those who wait for the same provider. `remark` says how a delivered clip differs from
-    its order.
+    its order. `group` is the one that claimed this run, empty for a job of its own. `waits_until`
+    is the beginning of the day for which the job waits, or has waited, because of the day's cap.
+    `labels` are the dropper's own words; `origins` tells by field from which file its value came;
+    `batch` names the version of a batch file in which the job has its row.
     """
 
     job_id: str
@@ -152,6 +159,11 @@ class Job:
     clip: ClipInfo | None = None
     remark: str = ""
     delivered_at: str = ""
+    group: str = ""
+    waits_until: str = ""
+    labels: tuple[str, ...] = ()
+    origins: Mapping[str, str] = field(default_factory=dict)
+    batch: str = ""
 
     def ordering(self, asked_at: str) -> tuple[Attempt, ...]:
         """The attempts with a new one; a try at a busy provider is replaced, not kept."""
@@ -174,6 +186,13 @@ class Job:
         if self.reservation is None or self.ready_at:
             return {}
         return {"reservation": self.reservation.of(0 * self.reservation.amount_usd)}
+
+    def kept(self) -> dict[str, Any]:
+        """Facts of a job that made nothing and is to be ordered again.
+
+        One of a group keeps its money, which was set aside for all or none.
+        """
+        return {} if self.group else self.released()
 
     @property
     def is_unbilled(self) -> bool:

@@ -8,8 +8,10 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 MAX_KEY_BYTES = 1024  # of an S3 key, in UTF-8
+_MAX_NAME_BYTES = 180  # with number and ending a legal name on every desktop
 
 
 def stem(key: str) -> str:
@@ -21,6 +23,25 @@ def clip_key(image_key: str, job: str) -> str:
     return f"{output_folder(image_key)}/{job}.mp4"
 
 
+def clip_name(image_key: str, take: int) -> str:
+    """What a downloaded clip is called: `lighthouse-take2.mp4`, of at most 200 bytes."""
+    name = stem(image_key).rpartition("/")[2]
+    shown = "".join(char if char.isprintable() else "_" for char in name)
+    cut = shown.encode(errors="replace")[:_MAX_NAME_BYTES].decode(errors="ignore").strip()
+    number = f"-take{take}" if take > 1 else ""
+    return f"{cut or 'clip'}{number}.mp4"
+
+
+def content_disposition(kind: str, name: str) -> str:
+    """The header that names a download (`inline` or `attachment`): RFC 6266, RFC 8187.
+
+    Old programs take the plain name, all others the one in UTF-8.
+    """
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    legal = re.sub(r'[\x00-\x1f"\\%\x7f]', "_", ascii_name)
+    return f"{kind}; filename=\"{legal}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
 def job_id(bucket: str, key: str, content: str, asked: dict[str, Any]) -> str:
     """24 hexadecimal digits: the same image with the same settings is the same job.
 
@@ -29,6 +50,12 @@ def job_id(bucket: str, key: str, content: str, asked: dict[str, Any]) -> str:
     operator's defaults does not turn an old event into a new job.
     """
     identity = json.dumps([bucket, key, content, asked], sort_keys=True, ensure_ascii=True)
+    return _digits(identity)
+
+
+def group_id(bucket: str, key: str, dropped_at: str, job_ids: Sequence[str]) -> str:
+    """24 hexadecimal digits: the same jobs of one drop are the same group."""
+    identity = json.dumps([bucket, key, dropped_at, sorted(job_ids)])
     return hashlib.sha256(identity.encode()).hexdigest()[:24]
 
 
@@ -61,6 +88,25 @@ def output_folder(image_key: str) -> str:
         return folder
     mark = hashlib.sha256(image_key.encode()).hexdigest()[:16]
     return encoded[: room - len(mark) - 1].decode(errors="ignore").rstrip("/") + f"~{mark}"
+
+
+def folder_of(key: str) -> str:
+    """The folder of a file, with its last slash: `a/photo.jpg` gives `a/`, `photo.jpg` nothing."""
+    return "".join(key.rpartition("/")[:2])
+
+
+def folder_id(folder: str) -> str:
+    """24 hexadecimal digits: the folder, as links and the ledger's index of folders name it."""
+    return _digits(f"folder {folder}")
+
+
+def image_id(key: str) -> str:
+    """24 hexadecimal digits: the image, whatever its content, as links and that index name it."""
+    return _digits(f"image {key}")
+
+
+def _digits(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def split_ending(key: str) -> tuple[str, str]:

@@ -14,16 +14,33 @@ from decimal import Decimal
 
 from boto3.dynamodb.conditions import Attr
 
+from dropreel.errors import ConditionFailedError
 from dropreel.jobs.job import Reservation
 from dropreel.ledger.table import Table, Update
-from dropreel.money.budget import Caps, Spending
+from dropreel.money.budget import CapReachedError, Caps, Spending
 
 
-def reserving(reservation: Reservation, caps: Caps) -> list[Update]:
-    """Updates that set `reservation` aside, day before month, if no cap is passed."""
-    return [
-        _adding(period, reservation.amount_usd, cap) for period, cap in _limits(reservation, caps)
-    ]
+def reserving(
+    reservation: Reservation, caps: Caps, held: Reservation | None = None
+) -> list[Update]:
+    """Updates that set `reservation` aside, day before month, if no cap is passed.
+
+    None where that much, or more, is `held` in the same periods already.
+    """
+    before = held.amount_usd if held else Decimal(0)
+    more = reservation.amount_usd - before
+    if held and more <= 0:
+        return adjusting(held, reservation)
+    return [_adding(period, more, cap) for period, cap in _limits(reservation, caps)]
+
+
+def cap_reached(
+    number: int, error: ConditionFailedError, wanted: Reservation, caps: Caps, clips: int = 1
+) -> CapReachedError:
+    """What the `number`th of the updates of `reserving` has met; `wanted` was for so many clips."""
+    period, cap = _limits(wanted, caps)[number]
+    committed = Decimal(error.item.get("committed_usd", 0))
+    return CapReachedError(Spending(period, committed, cap), wanted.amount_usd, clips)
 
 
 def adjusting(old: Reservation, new: Reservation) -> list[Update]:

@@ -9,13 +9,16 @@ the same transaction.
 Item: JOB#<job id>, one job with its attempts. `unsettled` is there until the job is over and
 people know it, or the sweep has watched it long enough; the index of that name lists those jobs.
 `month` is when it was created: the index `newest` lists the jobs of a month for the dashboard.
+`folder_id` and `listed_as` put it into the index `folders`, from which pages list the jobs of an
+image or a folder. They are made of hashes, because names may be longer than keys of an index.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 from uuid import uuid4
@@ -34,10 +37,11 @@ from dropreel.jobs.job import (
     Source,
     State,
 )
-from dropreel.ledger.budget import adjusting, reserving, spending
+from dropreel.jobs.naming import folder_id, folder_of, image_id
+from dropreel.ledger.budget import adjusting, cap_reached, reserving, spending
 from dropreel.ledger.newest import still_newest
-from dropreel.ledger.table import Item, Table, Update
-from dropreel.money.budget import CapReachedError, Caps, Spending
+from dropreel.ledger.table import Item, Put, Table, Update
+from dropreel.money.budget import Caps, Spending
 
 TRANSITIONS: Mapping[State, frozenset[State]] = {
     # To claimed itself when the job is handed on to another provider.
@@ -67,11 +71,20 @@ SETTLED = frozenset({State.REFUSED, State.DELIVERED, State.FAILED, State.CANCELL
 
 UNSETTLED_INDEX = "unsettled"
 NEWEST_INDEX = "newest"
+FOLDERS_INDEX = "folders"
 # What that index holds besides its keys.
 SUMMARY_FIELDS = (
     *("job_id", "state", "source", "provider", "run", "execution"),
     *("failure", "estimate_usd", "cost_usd"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job as it is when `put` was written."""
+
+    job: Job
+    put: Put
 
 
 class Ledger:
@@ -98,14 +111,20 @@ class Ledger:
         nothing to wait for: an old event never does, however late it comes. Until the order is
         made, the newest drop's `max_cost_usd` and `priority` count.
         """
+        claim = self.claiming(job)
+        if claim and self._table.put(claim.put.key, claim.put.item, claim.put.condition):
+            return claim.job
+        return self.require(job.job_id)
+
+    def claiming(self, job: Job) -> Claim | None:
+        """The write that claims `job`, which may be part of a transaction; None if it may not be
+        claimed."""
         existing = self.get(job.job_id)
         if existing is None:
-            claimed = job if self._table.put_new(_key(job.job_id), _item(job)) else None
-        else:
-            claimed = self._drop_again(existing, job)
-        return claimed or self.require(job.job_id)
+            return Claim(job, Put(_key(job.job_id), _item(job), Attr("pk").not_exists()))
+        return self._drop_again(existing, job)
 
-    def _drop_again(self, existing: Job, job: Job) -> Job | None:
+    def _drop_again(self, existing: Job, job: Job) -> Claim | None:
         newest = max(existing.dropped_at, existing.newest_drop_at)
         if job.dropped_at >= newest:  # S3 counts in seconds
             self._change_terms(existing, job)
@@ -115,13 +134,15 @@ class Ledger:
             self._note_drop(job)
             return None
         again = replace(job, run=existing.run + 1, attempts=existing.attempts)
-        return (
-            again if self._table.put(_key(job.job_id), _item(again), _as_read(existing)) else None
-        )
+        return Claim(again, Put(_key(job.job_id), _item(again), _as_read(existing)))
 
     def _change_terms(self, existing: Job, job: Job) -> None:
         """What changes nothing in the clip may still change while the job waits to be ordered."""
-        terms = {"max_cost_usd": job.max_cost_usd, "priority": job.priority}
+        terms = {
+            "max_cost_usd": job.max_cost_usd,
+            "priority": job.priority,
+            "labels": job.labels,
+        }
         same = all(getattr(existing, name) == value for name, value in terms.items())
         if existing.state is State.CLAIMED and not same:
             update = Update(_key(job.job_id), sets=terms, condition=_as_read(existing))
@@ -149,26 +170,23 @@ class Ledger:
     ) -> Job:
         """Take the step and set money aside for it, or neither; raises CapReachedError.
 
+        A job of a group has its money already; only what `reservation` exceeds it by is added.
         Raises ContentionError if a newer drop of the same image has just come before this order.
         The new `order_ref` tells whether the step was this call's own where the answer to the write
         was lost.
         """
-        if job.reservation and job.reservation.amount_usd:
-            raise LedgerConflictError(f"job {job.job_id} has money set aside already")
+        money_held = job.reservation if job.group else None
+        if bool(job.group) != bool(money_held) or (not money_held and _amount(job)):
+            raise LedgerConflictError(f"the money of job {job.job_id} is not as it has to be")
         order_ref = uuid4().hex
         facts = {**facts, "reservation": reservation, "order_ref": order_ref}
+        money = reserving(reservation, caps, money_held)
         try:
-            changes = [*reserving(reservation, caps), still_newest(job)]
-            return self._move(job, to, facts, changes)
+            return self._move(job, to, facts, [*money, still_newest(job)])
         except ConditionFailedError as error:
-            periods = ((reservation.day, caps.day), (reservation.month, caps.month))
-            if error.index > len(periods):
+            if error.index > len(money):
                 raise ContentionError(f"a newer drop replaces job {job.job_id}") from None
-            period, cap = periods[error.index - 1]
-            committed = error.item.get("committed_usd", 0 * cap)
-            raise CapReachedError(
-                Spending(period, committed, cap), reservation.amount_usd
-            ) from None
+            raise cap_reached(error.index - 1, error, reservation, caps) from None
         except Exception:
             held = self.require(job.job_id)
             if held.state is not to or held.order_ref != order_ref:
@@ -196,6 +214,21 @@ class Ledger:
         """The jobs created in `month` (`2026-11`), newest first."""
         items = self._table.query_index(NEWEST_INDEX, "month", month, newest_first=True)
         return (_summary(item) for item in items)
+
+    def of_image(self, folder: str, image: str) -> Iterator[Job]:
+        """The jobs of one image, newest first; both are ids of `jobs.naming`.
+
+        As the index knows them, so only to look at: every step reads the job itself.
+        """
+        items = self._table.query_index(
+            FOLDERS_INDEX, "folder_id", folder, newest_first=True, begins=("listed_as", f"{image}#")
+        )
+        return (_job(item) for item in items)
+
+    def of_folder(self, folder: str) -> Iterator[Job]:
+        """The jobs of all images in one folder, image by image; only to look at, too."""
+        items = self._table.query_index(FOLDERS_INDEX, "folder_id", folder)
+        return (_job(item) for item in items)
 
     def settle(self, job: Job) -> None:
         """People know how the job ended: if nothing can follow by itself, watch it no longer."""
@@ -235,9 +268,21 @@ class Ledger:
             raise _moved_on(job) from None
 
 
+def funding(job: Job, reservation: Reservation) -> Update:
+    """The part of a transaction that sets money aside for a job before its order."""
+    return Update(_key(job.job_id), sets={"reservation": reservation}, condition=_as_read(job))
+
+
+def _amount(job: Job) -> Decimal:
+    return job.reservation.amount_usd if job.reservation else Decimal(0)
+
+
 def _as_read(job: Job) -> ConditionBase:
-    """Nobody has moved the job since it was read, nor changed what its order would be."""
+    """Nobody has moved the job since it was read, nor changed its money or what its order would
+    be."""
     condition: ConditionBase = Attr("state").eq(job.state)
+    money = Attr("reservation").eq(job.reservation)
+    condition &= money if job.reservation else Attr("reservation").not_exists() | money
     for name in ("run", "asked_at", "provider", "max_cost_usd"):
         condition &= Attr(name).eq(getattr(job, name))
     order = Attr("order_ref").eq(job.order_ref)
@@ -255,7 +300,14 @@ def _key(job_id: str) -> str:
 
 def _item(job: Job) -> Item:
     fields = {name: getattr(job, name) for name in Job.__slots__}
-    return {**_stored(fields), UNSETTLED_INDEX: "yes", "month": job.created_at[:7]}
+    key = job.source.key
+    return {
+        **_stored(fields),
+        UNSETTLED_INDEX: "yes",
+        "month": job.created_at[:7],
+        "folder_id": folder_id(folder_of(key)),
+        "listed_as": f"{image_id(key)}#{job.created_at}#{job.job_id}",
+    }
 
 
 def _stored(facts: Mapping[str, Any]) -> dict[str, Any]:

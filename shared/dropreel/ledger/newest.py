@@ -6,14 +6,17 @@ stands; (2) of two jobs with the same image's key and take, only the one that wa
 ordered, because `generate` asks here before it orders, and orders on condition of it.
 
 Item: NEWEST#<hash of bucket and key>. `image` and `sidecar` are the files as they were dropped,
-`job_<take>` is the newest job of a take. Until `settling_until` (unix seconds) another drop is
-settling, and nothing of this image is ordered.
+`said` what they and the defaults said when they were decided on: an event that comes again decides
+on the same, whatever has become of the defaults. `job_<take>` is the newest job of a take; several,
+with blanks between them, if one drop asked for clips with several settings. Until `settling_until`
+(unix seconds) another drop is settling, and nothing of this image is ordered.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -39,20 +42,25 @@ class NewestDrop:
     def versions(self) -> Versions:
         return self.item.get("image", ""), self.item.get("sidecar", "")
 
+    def said_of(self, pair: Pair) -> str:
+        """What `pair` said when it was decided on before (`Merged.text`); empty if it was not."""
+        return str(self.item.get("said", "")) if self.versions == pair.versions else ""
+
     @property
     def settling_until(self) -> float:
         return float(self.item.get("settling_until", 0))
 
-    def job_of(self, job: Job) -> str:
-        """The newest job of the same take; empty if none was noted."""
-        return str(self.item.get(_take(job), ""))
+    def jobs_of(self, job: Job) -> list[str]:
+        """The newest jobs of the same take; empty if none was noted."""
+        return str(self.item.get(_take(job), "")).split()
 
     def replaces(self, job: Job) -> bool:
-        return self.job_of(job) not in ("", job.job_id)
+        newest = self.jobs_of(job)
+        return bool(newest) and job.job_id not in newest
 
-    def has(self, pair: Pair, job: Job | None) -> bool:
+    def has(self, pair: Pair, jobs: Sequence[Job]) -> bool:
         noted = self.versions == pair.versions
-        return noted and (job is None or self.job_of(job) == job.job_id)
+        return noted and all(job.job_id in self.jobs_of(job) for job in jobs)
 
 
 class NewestDrops:
@@ -68,19 +76,20 @@ class NewestDrops:
     def of(self, source: Source) -> NewestDrop:
         return self.read(source.bucket, source.key)
 
-    def note(self, before: NewestDrop, pair: Pair, job: Job | None) -> bool:
-        """Note that `pair` became `job`, or none. False if another pair came before this one."""
-        if before.has(pair, job):
+    def note(self, before: NewestDrop, pair: Pair, jobs: Sequence[Job]) -> bool:
+        """Note that `pair` became `jobs`, or none. False if another pair came before this one."""
+        if before.has(pair, jobs):
             return True
         image, sidecar = pair.versions
-        sets = {"image": image, "sidecar": sidecar, **({_take(job): job.job_id} if job else {})}
+        said = pair.said.text if jobs else ""  # what was rejected may be put right
+        sets = {"image": image, "sidecar": sidecar, "said": said, **_by_take(jobs)}
         update = Update(
             before.key, sets=sets, removes=["settling_until"], condition=_still(before.versions)
         )
         try:
             self._table.update(update)
         except ConditionFailedError as error:
-            return NewestDrop(before.key, error.item).has(pair, job)  # by another event of it
+            return NewestDrop(before.key, error.item).has(pair, jobs)  # by another event of it
         return True
 
     def let_settle(self, before: NewestDrop, until: float) -> None:
@@ -95,9 +104,9 @@ class NewestDrops:
 def still_newest(job: Job) -> Update:
     """Part of a transaction: no newer drop has taken the place of `job`."""
     take = _take(job)
-    condition = Attr(take).not_exists() | Attr(take).eq(job.job_id)
-    key = _key(job.source.bucket, job.source.key)
-    return Update(key, sets={take: job.job_id}, condition=condition)
+    condition = Attr(take).not_exists() | Attr(take).contains(job.job_id)
+    # Counted, so that this order and a newer decision cannot both be written unseen.
+    return Update(_key(job.source.bucket, job.source.key), adds={"orders": 1}, condition=condition)
 
 
 def _still(versions: Versions) -> ConditionBase:
@@ -105,6 +114,12 @@ def _still(versions: Versions) -> ConditionBase:
     if not image:
         return Attr("image").not_exists()
     return Attr("image").eq(image) & Attr("sidecar").eq(sidecar)
+
+
+def _by_take(jobs: Sequence[Job]) -> dict[str, str]:
+    return {
+        _take(job): " ".join(one.job_id for one in jobs if _take(one) == _take(job)) for job in jobs
+    }
 
 
 def _take(job: Job) -> str:

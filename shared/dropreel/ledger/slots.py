@@ -35,7 +35,7 @@ BELIEVED_S = 600  # how long a provider's "too many" counts before more jobs are
 WINDOW_S = 60  # of the limit of orders per minute
 PLACES = {"high": 1, "normal": 5, "low": 9}
 _HOLD = "hold_"
-_TRIES = 20
+_TRIES = 40  # twice the grants that fill 500 slots, as some are in vain
 _TURN = "turn_"
 # Jobs woken by one transaction: each adds a hold and a turn of 67 characters to an update
 # expression, of which DynamoDB takes 4 KB, and a write, of which it takes 100.

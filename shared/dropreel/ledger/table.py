@@ -56,6 +56,23 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
+class Put:
+    """A whole item, written over what lies there if `condition` holds."""
+
+    key: str
+    item: Mapping[str, Any]
+    condition: ConditionBase
+
+    def request(self, table: str) -> dict[str, Any]:
+        stored = {name: _stored(value) for name, value in self.item.items()}
+        return {
+            "TableName": table,
+            "Item": {**stored, **_key(self.key)},
+            **_expression(self.condition, {}, {}),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Delete:
     """The deletion of an item that must be there."""
 
@@ -79,10 +96,6 @@ class Table:
     def get(self, key: str) -> Item | None:
         answer = self._client.get_item(TableName=self._name, Key=_key(key), ConsistentRead=True)
         return plain(answer["Item"]) if "Item" in answer else None
-
-    def put_new(self, key: str, item: Mapping[str, Any]) -> bool:
-        """Write `item` unless there is one under this key. Returns whether it was written."""
-        return self.put(key, item, Attr("pk").not_exists())
 
     def put(
         self,
@@ -114,7 +127,7 @@ class Table:
             raise ConditionFailedError(0, plain(found.get("Item", {}))) from None
         return plain(answer["Attributes"])
 
-    def write_all(self, writes: Sequence[Update | Delete]) -> None:
+    def write_all(self, writes: Sequence[Update | Put | Delete]) -> None:
         """All writes or none; raises ConditionFailedError for the first that may not be."""
         requests: Any = [self._request(write) for write in writes]
         self._persist(lambda: self._client.transact_write_items(TransactItems=requests))
@@ -135,9 +148,11 @@ class Table:
                 self._sleep(random.uniform(0, 0.02 * 2 ** min(attempt, 6)))  # noqa: S311
         raise ContentionError("the ledger is busy")
 
-    def _request(self, write: Update | Delete) -> dict[str, Any]:
+    def _request(self, write: Update | Put | Delete) -> dict[str, Any]:
         if isinstance(write, Update):
             return {"Update": write.request(self._name)}
+        if isinstance(write, Put):
+            return {"Put": write.request(self._name)}
         there = _expression(Attr("pk").exists(), {}, {})
         return {"Delete": {"TableName": self._name, "Key": _key(write.key), **there}}
 
@@ -162,16 +177,29 @@ class Table:
         }
 
     def query_index(
-        self, index: str, attribute: str, value: str, *, newest_first: bool = False
+        self,
+        index: str,
+        attribute: str,
+        value: str,
+        *,
+        newest_first: bool = False,
+        begins: tuple[str, str] | None = None,
     ) -> Iterator[Item]:
-        """The items of an index, oldest first unless asked (as far as the index knows)."""
+        """The items of an index, oldest first unless asked (as far as the index knows).
+
+        `begins`: the name of the index's second key, and what it has to begin with.
+        """
+        names, values, test = {"#a": attribute}, {":v": {"S": value}}, "#a = :v"
+        if begins:
+            names["#b"], values[":b"] = begins[0], {"S": begins[1]}
+            test += " AND begins_with(#b, :b)"
         order: dict[str, Any] = {"ScanIndexForward": False} if newest_first else {}
         pages = self._client.get_paginator("query").paginate(
             TableName=self._name,
             IndexName=index,
-            KeyConditionExpression="#a = :v",
-            ExpressionAttributeNames={"#a": attribute},
-            ExpressionAttributeValues={":v": {"S": value}},
+            KeyConditionExpression=test,
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
             **order,
         )
         for page in pages:

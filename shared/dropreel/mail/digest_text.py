@@ -15,8 +15,11 @@ from dropreel.mail.windows import Window
 _MOST_FAILED = 30_000
 _MOST_MADE = 10_000
 
+_GROUP = "group"
 _WORDS = {
     "delivered": "delivered",
+    _GROUP: "with several takes, see below",
+    "waiting": "waiting for the next day's budget, nothing paid",
     "refused": "refused, nothing paid",
     "failed": "failed",
     "cancelled": "cancelled",
@@ -31,19 +34,25 @@ def digest(window: Window, lines: Sequence[DigestEntry], links: Links) -> Mail:
     counts = Counter(entry.outcome for entry in lines)
     names = _names(lines)
     made = [entry for entry in lines if entry.outcome == State.DELIVERED]
-    others = [entry for entry in lines if entry.outcome != State.DELIVERED]
+    groups = [entry for entry in lines if entry.outcome == _GROUP]
+    others = [entry for entry in lines if entry.outcome not in (State.DELIVERED, _GROUP)]
     when = f"{window.start:%Y-%m-%d}, {window.start:%H:%M} to {window.end:%H:%M} UTC"
     parts = [
         f"{_many(lines, 'result')} in one mail, because many came at once ({when}).",
         "\n".join(f"{counts[word]:,} {_WORDS[word]}" for word in _WORDS if counts[word]),
-        f"Cost: {_cost(made)}{_perhaps(others)}",
+        f"Cost: {_cost([*made, *groups])}{_perhaps(others)}",
         *_listed(
             "Without a clip:",
             [f"- {names[entry.file]}: {entry.outcome}. {entry.text}" for entry in others],
             _MOST_FAILED,
         ),
+        *_listed(
+            "Several takes:",
+            [f"- {names[entry.file]}: {entry.text}" for entry in groups],
+            _MOST_MADE,
+        ),
         *_listed("Clips ready:", [f"- {names[entry.file]}" for entry in made], _MOST_MADE),
-        f"What to do: {_next_step(others)}",
+        f"What to do: {_next_step([*others, *groups])}",
         f"All clips and records:\n{links.uri(_folder(lines))}\n{links.folder_link(_folder(lines))}",
     ]
     document = {
@@ -51,15 +60,19 @@ def digest(window: Window, lines: Sequence[DigestEntry], links: Links) -> Mail:
         "from": utc_iso(window.start),
         "to": utc_iso(window.end),
         "counts": dict(counts),
-        "cost_usd": str(_sum(made)),
-        "cost_is_real": all(entry.real for entry in made),
+        "cost_usd": str(_sum([*made, *groups])),
+        "cost_is_real": all(entry.real for entry in (*made, *groups)),
     }
-    return compose(_subject(made, others), parts, document, {"outcome": "digest"})
+    return compose(_subject(made, groups, others), parts, document, {"outcome": "digest"})
 
 
-def _subject(made: Sequence[DigestEntry], others: Sequence[DigestEntry]) -> str:
+def _subject(
+    made: Sequence[DigestEntry], groups: Sequence[DigestEntry], others: Sequence[DigestEntry]
+) -> str:
+    takes = f", {len(groups):,} with several takes" if groups else ""
     bad = f", {len(others):,} without a clip" if others else ""
-    return f"{_many([*made, *others], 'more file')}: {_many(made, 'clip')} ready{bad}"
+    files = _many([*made, *groups, *others], "more file")
+    return f"{files}: {_many(made, 'clip')} ready{takes}{bad}"
 
 
 def _many(things: Sequence[object], name: str) -> str:

@@ -45,23 +45,29 @@ class DigestEntry:
 class Mail:
     """One message. `document` is the JSON body that every protocol but e-mail gets.
 
+    Subscriptions filter by the `attributes`, each a text or a list of texts.
     `entry` is set where many such mails may become one digest.
     """
 
     subject: str
     text: str
     document: Mapping[str, Any]
-    attributes: Mapping[str, str]
+    attributes: Mapping[str, str | Sequence[str]]
     entry: DigestEntry | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Where things lie: for `s3://` names and console links."""
+    """Where things lie: for `s3://` names and console links.
+
+    `page` opens the clip without a login, for `page_days`; empty where there are no pages.
+    """
 
     region: str
     clips_bucket: str
     execution_arn: str = ""
+    page: str = ""
+    page_days: int = 0
 
     def uri(self, key: str) -> str:
         return f"s3://{self.clips_bucket}/{key}"
@@ -101,7 +107,7 @@ def compose(
     subject: str,
     parts: Sequence[str],
     document: Mapping[str, Any],
-    attributes: Mapping[str, str],
+    attributes: Mapping[str, str | Sequence[str]],
     entry: DigestEntry | None = None,
 ) -> Mail:
     """A mail of these paragraphs; the document holds subject and text as well."""
@@ -139,12 +145,14 @@ def compose_about(
         "estimate_usd": str(job.estimate_usd) if job.estimate_usd is not None else None,
         "cost_usd": str(job.cost_usd) if job.cost_usd is not None else None,
         "failure": _short_failure(job),
+        **({"labels": list(job.labels)} if job.labels else {}),
         **facts,
     }
-    attributes = {
+    attributes: dict[str, str | Sequence[str]] = {
         "outcome": job.state.value,
         "provider": job.provider,
         "folder": folder_attribute(job.source.key),
+        **({"labels": job.labels} if job.labels else {}),
     }
     return compose(subject, parts, document, attributes, entry)
 

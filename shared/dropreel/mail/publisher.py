@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from botocore.exceptions import ClientError
@@ -13,6 +13,7 @@ from dropreel.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
 
 
 class ResultsSettings(Settings):
@@ -50,15 +51,21 @@ class Publisher:
                 raise
             self._publish(mail, attributes, {})
 
-    def _publish(self, mail: Mail, attributes: Mapping[str, str], subject: dict[str, str]) -> None:
+    def _publish(
+        self, mail: Mail, attributes: Mapping[str, str | Sequence[str]], subject: dict[str, str]
+    ) -> None:
         document = json.dumps(mail.document, ensure_ascii=False)
         self._client.publish(
             TopicArn=self._topic_arn,
             Message=json.dumps({"default": document, "email": mail.text}, ensure_ascii=False),
             MessageStructure="json",
-            MessageAttributes={
-                name: {"DataType": "String", "StringValue": value}
-                for name, value in attributes.items()
-            },
+            MessageAttributes={name: _attribute(value) for name, value in attributes.items()},
             **subject,
         )
+
+
+def _attribute(value: str | Sequence[str]) -> MessageAttributeValueTypeDef:
+    if isinstance(value, str):
+        return {"DataType": "String", "StringValue": value}
+    listed = json.dumps(list(value), ensure_ascii=False)
+    return {"DataType": "String.Array", "StringValue": listed}

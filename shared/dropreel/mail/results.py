@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import PurePosixPath
+from typing import Any
 
+from dropreel.drops.pairing import BATCHES, DEFAULTS
 from dropreel.errors import Problem
 from dropreel.jobs.failure import ROWS, FailureKind, FailureRow
 from dropreel.jobs.job import ClipInfo, Job, State, from_iso
@@ -29,6 +31,15 @@ from dropreel.mail.message import (
 )
 
 _MAX_PROBLEMS = 12  # a sidecar may hold thousands of unknown fields
+_MAX_ROWS = 100  # problems of a batch
+
+_NO_CLIP = "No clip was started for {name}. Nothing was paid for this drop."
+_REJECTED = {
+    DEFAULTS: "{name} cannot be used. Images that need it wait for the corrected file.",
+    **dict.fromkeys(
+        BATCHES, "Some rows of {name} cannot be used. Nothing was paid for them; the others go on."
+    ),
+}
 
 
 _SUBJECTS = {
@@ -57,11 +68,12 @@ def clip_delivered(job: Job, clip: ClipInfo, links: Links) -> Mail:
         "Video": f"{clip.width}x{clip.height}, {clip.duration_s:.1f} s, {_size(clip.size)}",
         "Took": _time(seconds),
         "Cost": _cost(job),
+        **labels_row(job),
     }
     parts = [
         f"The clip of {name} is ready.",
         *_remark(job),
-        f"Watch it in the AWS console (you have to sign in):\n{links.object_link(job.clip_key)}",
+        _watch(job, links),
         rows(facts),
         f"Prompt:\n{prompt_of(job)}",
         *_unconfirmed(job),
@@ -70,7 +82,11 @@ def clip_delivered(job: Job, clip: ClipInfo, links: Links) -> Mail:
     ]
     price = job.cost_usd if job.cost_usd is not None else job.estimate_usd
     entry = _entry(job, "", price is not None)
-    told = {"seconds": round(seconds, 1), "video": asdict(clip)}
+    told: dict[str, Any] = {
+        "seconds": round(seconds, 1),
+        "video": asdict(clip),
+        "page": links.page or None,
+    }
     if job.remark:
         told["remark"] = job.remark
     return compose_about(job, f"{name}: your clip is ready", parts, links, told, entry)
@@ -87,6 +103,7 @@ def clip_not_delivered(job: Job, links: Links) -> Mail:
         "Provider": _maker(job),
         "Provider's job": job.provider_job_id or "none",
         "Record": links.uri(job.record_key),
+        **labels_row(job),
     }
     parts = [
         f"There is no clip of {name}.",
@@ -106,13 +123,14 @@ def clip_not_delivered(job: Job, links: Links) -> Mail:
 def drop_rejected(key: str, problems: Sequence[Problem], record_key: str, links: Links) -> Mail:
     """What was dropped cannot become a clip: all problems at once."""
     name = file_name(key)
-    listed = list(problems[:_MAX_PROBLEMS])
+    is_batch = name in BATCHES
+    listed = list(problems[: _MAX_ROWS if is_batch else _MAX_PROBLEMS])
     more = len(problems) - len(listed)
     parts = [
-        f"No clip was started for {name}. Nothing was paid for this drop.",
+        _REJECTED.get(name, _NO_CLIP).format(name=name),
         *(_problem_text(problem) for problem in listed),
         *([f"And {more:,} more problems."] if more else []),
-        f"What to do: {_correction(problems)} dropreel then starts the clip.",
+        f"What to do: {_correction(problems)} dropreel then goes on with it.",
         rows({"File": key, "Record": links.uri(record_key)}),
     ]
     document = {
@@ -139,6 +157,14 @@ def _entry(job: Job, text: str, spent: bool) -> DigestEntry:
     return DigestEntry(
         job.mail_id, job.source.key, job.state.value, text, usd, real and usd is not None
     )
+
+
+def _watch(job: Job, links: Links) -> str:
+    if links.page:
+        days = "1 day" if links.page_days == 1 else f"{links.page_days} days"
+        return f"Watch and download it here, for {days}, without signing in:\n{links.page}"
+    console = links.object_link(job.clip_key)
+    return f"Watch it in the AWS console (you have to sign in):\n{console}"
 
 
 def _subject(job: Job) -> str:
@@ -171,7 +197,8 @@ def _correction(problems: Sequence[Problem]) -> str:
 def _problem_text(problem: Problem) -> str:
     facts = rows({"  Found": problem.found, "  Allowed": problem.allowed})
     hint = f"\n  {problem.hint}" if problem.hint else ""
-    return f"{problem.field}\n{facts}{hint}"
+    right = f"\n\nThis would be right:\n{problem.corrected}" if problem.corrected else ""
+    return f"{problem.field}\n{facts}{hint}{right}"
 
 
 def _settings(job: Job) -> str:
@@ -185,6 +212,10 @@ def _maker(job: Job) -> str:
     return (
         f"{job.provider} (instead of {job.first_provider})" if job.first_provider else job.provider
     )
+
+
+def labels_row(job: Job) -> dict[str, str]:
+    return {"Labels": ", ".join(job.labels)} if job.labels else {}
 
 
 def _size(size: int) -> str:

@@ -41,9 +41,12 @@ class Spending:
 class CapReachedError(DropreelError):
     """The order would pass a cap. Nothing was reserved."""
 
-    def __init__(self, spending: Spending, amount: Decimal) -> None:
+    def __init__(self, spending: Spending, amount: Decimal, clips: int = 1) -> None:
+        what = "this clip costs" if clips == 1 else f"these {clips} clips together cost"
         super().__init__(
-            f"this clip costs about ${amount:.2f}; of the ${spending.cap:.2f} allowed for "
+            f"{what} about ${amount:.2f}; of the ${spending.cap:.2f} allowed for "
             f"{spending.period} (UTC), ${spending.committed:.2f} are used or reserved"
         )
         self.spending = spending
+        self.amount = amount
+        self.clips = clips

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, Json
 
@@ -20,13 +20,17 @@ from dropreel.settings import Listed, Settings
 
 @dataclass(frozen=True, slots=True)
 class SpendingRules:
-    """Kill switch, caps, prices and failover, as the stack's parameters say."""
+    """Kill switch, caps, prices and failover, as the stack's parameters say.
+
+    `wait_for_day`: what would pass the day's cap waits for the next day.
+    """
 
     caps: Caps
     prices: PriceList
     paid_calls: bool = True
     unknown_prices: bool = False
     failover: Sequence[str] = ()
+    wait_for_day: bool = False
 
     def refusal(self, job: Job) -> JobFailure | None:
         """What forbids this order whatever the budget holds, or None."""
@@ -96,6 +100,7 @@ class SpendingSettings(CapSettings):
     allow_unknown_prices: bool
     price_overrides: Json[PriceOverrides] = Field(default_factory=dict)
     failover_providers: Annotated[tuple[ProviderName, ...], Listed] = ()
+    over_daily_cap: Literal["refuse", "wait"] = "refuse"
 
     def rules(self) -> SpendingRules:
         return SpendingRules(
@@ -104,6 +109,7 @@ class SpendingSettings(CapSettings):
             paid_calls=self.allow_paid_calls,
             unknown_prices=self.allow_unknown_prices,
             failover=self.failover_providers,
+            wait_for_day=self.over_daily_cap == "wait",
         )
 
 

@@ -7,7 +7,7 @@ mail that was sent is not sent again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -23,12 +23,14 @@ from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import ENDS, ClipInfo, Job, State, from_iso, utc_iso
 from dropreel.ledger.jobs import Ledger
 from dropreel.mail.digest import DigestSettings
+from dropreel.mail.group import GroupMails
 from dropreel.mail.message import Links
 from dropreel.mail.once import SendOnce, Turn
 from dropreel.mail.operators import job_alert
 from dropreel.mail.publisher import Mailer, OperatorsSettings
 from dropreel.mail.results import clip_delivered, clip_not_delivered
 from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.pages.links import LinkSettings, PageLinks
 from dropreel.providers.base import Pending, Provider, Ready
 from dropreel.settings import LedgerSettings, Listed
 from dropreel.steps.lost_order import answer_lost
@@ -58,7 +60,7 @@ _AFTER_ACCIDENT = {
 }
 
 
-class FinalizeSettings(LedgerSettings, DigestSettings, OperatorsSettings):
+class FinalizeSettings(LedgerSettings, DigestSettings, OperatorsSettings, LinkSettings):
     max_clip_megabytes: Annotated[int, Field(ge=1)]
     trusted_result_origins: Annotated[frozenset[str], Listed] = frozenset()
 
@@ -72,10 +74,12 @@ class Finalize:
     transfer: Transfer
     results: Mailer
     operators: Mailer
+    pages: PageLinks
     region: str
     now: Callable[[], datetime]
     ledger: Ledger
     send_once: SendOnce
+    group_mails: GroupMails
 
     @classmethod
     def build(cls, container: Container) -> Self:
@@ -86,14 +90,23 @@ class Finalize:
             trusted_origins=settings.trusted_result_origins,
             max_bytes=settings.max_clip_megabytes * 1024 * 1024,
         )
+        group_mails = GroupMails(
+            container.groups,
+            container.send_once,
+            container.results,
+            container.links,
+            container.now,
+        )
         return cls(
             ledger=container.ledger,
             send_once=container.send_once,
+            group_mails=group_mails,
             clips=container.clips,
             provider=container.provider,
             transfer=transfer,
             results=container.results,
             operators=container.operators,
+            pages=container.page_links,
             region=settings.aws_region,
             now=container.now,
         )
@@ -216,12 +229,20 @@ class Finalize:
 
     def _mail_result(self, job: Job, event: FinalizeEvent, links: Links) -> None:
         self.clips.put_record(job.record_key, self._record(job, event))
-        if job.state is State.DELIVERED and job.clip:
-            self.results.send(clip_delivered(job, job.clip, links))
-        else:
+        if job.state is not State.DELIVERED:
             metrics.add_metric("ClipNotDelivered", MetricUnit.Count, 1)
-            self.results.send(clip_not_delivered(job, links))
         logger.info("job ended as %s", job.state)
+        if not job.group or self.group_mails.leave_out(job):
+            self._mail_alone(job, links)
+
+    def _mail_alone(self, job: Job, links: Links) -> None:
+        if job.state is State.DELIVERED and job.clip:
+            self.results.send(clip_delivered(job, job.clip, self._with_page(links, job)))
+        else:
+            self.results.send(clip_not_delivered(job, links))
+
+    def _with_page(self, links: Links, job: Job) -> Links:
+        return replace(links, page=self.pages.job(job.job_id) or "", page_days=self.pages.days)
 
     def _record(self, job: Job, event: FinalizeEvent) -> dict[str, Any]:
         """What is kept beside the clip: how it came to be, without any address that opens it."""
@@ -235,6 +256,8 @@ class Finalize:
             "provider": job.provider,
             "provider_job_id": job.provider_job_id,
             "attempts": facts["attempts"],
+            "labels": job.labels,
+            "origins": job.origins,
             "unconfirmed": job.unconfirmed,
             "remark": job.remark,
             "estimate_usd": facts["estimate_usd"],

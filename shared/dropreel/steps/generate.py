@@ -24,10 +24,9 @@ from dropreel.ledger.breaker import Breaker
 from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.newest import NewestDrops
 from dropreel.ledger.slots import Slots, SlotSettings
-from dropreel.mail.alerts import Alerts
 from dropreel.mail.publisher import OperatorsSettings
 from dropreel.money.budget import CapReachedError
-from dropreel.money.policy import SpendingRules, SpendingSettings, reserved_amount
+from dropreel.money.policy import reserved_amount
 from dropreel.observability import MetricUnit, logger, metrics, report_failure
 from dropreel.providers.base import (
     IMAGE_NOT_FETCHED,
@@ -41,6 +40,8 @@ from dropreel.providers.base import (
 )
 from dropreel.providers.config import ProviderSettings
 from dropreel.settings import LedgerSettings
+from dropreel.steps.allowance import Allowance, AllowanceSettings, NextDay
+from dropreel.steps.lessons import Lessons
 from dropreel.steps.lost_order import STALE_S, mark_unknown, move_once, note_order
 from dropreel.steps.outcomes import (
     Ended,
@@ -50,7 +51,7 @@ from dropreel.steps.outcomes import (
     SearchOrder,
     Wait,
 )
-from dropreel.steps.watch import UnpaidSettings, Watcher, WatchSettings, unpaid_until
+from dropreel.steps.watch import Watcher, WatchSettings, unpaid_until
 from dropreel.waiting.schedule import SEARCH_FIRST_S, busy_wait
 
 if TYPE_CHECKING:
@@ -67,9 +68,8 @@ class GenerateSettings(
     LedgerSettings,
     ProviderSettings,
     SlotSettings,
-    SpendingSettings,
+    AllowanceSettings,
     WatchSettings,
-    UnpaidSettings,
     OperatorsSettings,
     ImageSettings,
 ):
@@ -85,9 +85,9 @@ class Generate:
     addresses: ImageAddresses
     provider: Callable[[str], Provider]
     watcher: Watcher
-    rules: SpendingRules
     breaker: Breaker
-    alerts: Alerts
+    lessons: Lessons
+    allowance: Allowance
     slots: Slots
     deadline: timedelta
     unpaid_wait: timedelta
@@ -103,9 +103,9 @@ class Generate:
             addresses=container.image_addresses,
             provider=container.provider,
             watcher=Watcher.build(container),
-            rules=settings.rules(),
             breaker=Breaker(container.table),
-            alerts=container.alerts,
+            lessons=Lessons.build(container, settings.caps()),
+            allowance=Allowance.build(container),
             slots=container.slots,
             deadline=container.deadline,
             unpaid_wait=timedelta(hours=settings.unpaid_wait_hours),
@@ -133,9 +133,17 @@ class Generate:
         early = event.ask_at - self.now().timestamp()
         if early > 0:
             return Wait(math.ceil(early), job.state)
-        refusal = self.rules.refusal(job)
-        if refusal:
-            return self._refuse(job, refusal)
+        if job.waits_until > utc_iso(self.now()):
+            return self._until(job, from_iso(job.waits_until))
+        try:
+            allowed = self.allowance.of(job)
+        except ContentionError:
+            return Wait(_CONTENTION_WAIT_S, job.state)
+        if not isinstance(allowed, Job):
+            return self._not_allowed(job, allowed, event.tries)
+        return self._allowed(allowed, event)
+
+    def _allowed(self, job: Job, event: GenerateEvent) -> GenerateOutcome:
         pause = self.breaker.wait_s(job.provider, job.job_id, self.now().timestamp())
         if pause:
             return self._wait_for_provider(job, pause)
@@ -145,7 +153,7 @@ class Generate:
         """The newest drop of an image wins while nothing is paid, also one that settles."""
         newest = self.newest.of(job.source)
         if newest.replaces(job):
-            message = f"the newer files are job {newest.job_of(job)}"
+            message = f"the newer files are job {', '.join(newest.jobs_of(job))}"
             return self._refuse(job, JobFailure.of(FailureKind.REPLACED, message))
         settling = newest.settling_until - self.now().timestamp()
         return Wait(math.ceil(settling), job.state) if settling > 0 else None
@@ -165,17 +173,16 @@ class Generate:
         if trouble:
             return self._without_key(job, trouble, tries)
         # Last before the money is set aside, so that the address lives as long as it can.
-        request = order_of(job, self.addresses.sign(job.source.pinned_key))
+        request = order_of(job, self.addresses.session())
         try:
             job = self._begin(job)
         except CapReachedError as error:
-            self.alerts.cap_reached(error.spending)
-            return self._refuse(job, JobFailure.of(FailureKind.OVER_CAP, str(error)))
+            return self._not_allowed(job, self.allowance.over_cap(job, error), tries)
         except ContentionError:
             return Wait(_CONTENTION_WAIT_S, job.state)
         answer = provider.submit(request)
         outcome = self._noted(job, answer, tries)
-        self._learn(job, answer)
+        self.lessons.learn(job, answer)
         return outcome
 
     def _noted(self, job: Job, answer: SubmitOutcome, tries: int) -> GenerateOutcome:
@@ -203,23 +210,24 @@ class Generate:
         """Nobody was asked: without a key there is nothing to ask with."""
         failure = trouble.failure.of_job()
         if isinstance(trouble, Refused):  # else nothing is known of the provider
-            self._learn(job, trouble)
+            self.lessons.learn(job, trouble)
         if isinstance(trouble, Busy) and not self._waited_enough(job):
             seconds = busy_wait(trouble.retry_after, tries)
             self._give_back(job, seconds)
             return Wait(seconds, job.state)
-        moved = self.rules.next_provider(job, failure.kind)
+        moved = self.allowance.rules.next_provider(job, failure.kind)
         return self._hand_over(job, moved, {}) if moved else self._refuse(job, failure)
 
     def _begin(self, job: Job) -> Job:
         """The point of no return: from here on this job may have been paid."""
-        now = self.now()
-        reservation = Reservation.at(now, reserved_amount(job))
+        now, amount = self.now(), reserved_amount(job)
+        held = job.reservation if job.group else None
+        reservation = held.of(amount) if held else Reservation.at(now, amount)
         return self.ledger.move_reserving(
             job,
             State.SUBMITTING,
             reservation,
-            self.rules.caps,
+            self.allowance.rules.caps,
             asked_at=utc_iso(now),
             ready_at="",
             deadline_at=utc_iso(now + self.deadline),
@@ -256,29 +264,41 @@ class Generate:
 
     def _busy(self, job: Job, failure: JobFailure, seconds: int) -> Wait:
         report_failure("the provider is busy", failure)
-        job = move_once(
-            self.ledger, job, State.CLAIMED, failure=failure, **_unpaid(job, BUSY, failure.message)
-        )
+        facts = {**job.kept(), "attempts": job.attempted(outcome=BUSY, reason=failure.message)}
+        job = move_once(self.ledger, job, State.CLAIMED, failure=failure, **facts)
         self._give_back(job, seconds, full=failure.kind in _FULL)
         return Wait(seconds, job.state)
 
     def _refused(self, job: Job, failure: JobFailure) -> Wait | Ended:
         report_failure("the provider refused", failure)
-        facts = {"failure": failure, **_unpaid(job, State.REFUSED.value, failure.message)}
-        moved = self.rules.next_provider(job, failure.kind)
+        attempts = job.attempted(outcome=State.REFUSED.value, reason=failure.message)
+        facts = {"failure": failure, "attempts": attempts}
+        moved = self.allowance.rules.next_provider(job, failure.kind)
         if moved:
-            return self._hand_over(job, moved, facts)
-        return Ended(move_once(self.ledger, job, State.REFUSED, **facts).state)
+            return self._hand_over(job, moved, {**facts, **job.kept()})
+        return Ended(move_once(self.ledger, job, State.REFUSED, **facts, **job.released()).state)
 
     def _refuse(self, job: Job, failure: JobFailure) -> Ended:
         """Refuse a job that no provider has seen yet."""
         logger.warning("not ordered", kind=failure.kind.value)
-        return Ended(self.ledger.move(job, State.REFUSED, failure=failure).state)
+        refused = self.ledger.move(job, State.REFUSED, failure=failure, **job.released())
+        return Ended(refused.state)
+
+    def _not_allowed(self, job: Job, why: JobFailure | NextDay, tries: int) -> Wait | Ended:
+        """Refuse the job, or let it wait for the next day once people were mailed so."""
+        if isinstance(why, JobFailure):
+            return self._refuse(job, why)
+        return self._until(job, self.allowance.put_off(job, why, tries))
+
+    def _until(self, job: Job, moment: datetime) -> Wait:
+        """Come back then; others may have the slot."""
+        self._give_back(job)
+        return Wait(math.ceil((moment - self.now()).total_seconds()), job.state)
 
     def _wait_for_provider(self, job: Job, pause: int) -> Wait | Ended:
         """The circuit breaker is open: go elsewhere, wait, or give up unpaid."""
         kind = job.failure.kind if job.failure else FailureKind.UNREACHABLE
-        moved = self.rules.next_provider(job, kind)
+        moved = self.allowance.rules.next_provider(job, kind)
         if moved:
             return self._hand_over(job, moved, {})
         if not self._waited_enough(job):
@@ -312,30 +332,9 @@ class Generate:
         except _AWAY:
             logger.exception("the slot was not given back")
 
-    def _is_full_house(self, job: Job, answer: SubmitOutcome) -> bool:
-        """No credit beside what the jobs under way take up: that is no outage."""
-        short = isinstance(answer, Busy) and answer.failure.kind is FailureKind.NO_CREDIT
-        return short and self.slots.holders(job.provider) > 0
-
-    def _learn(self, job: Job, answer: SubmitOutcome) -> None:
-        """Breaker and alerts come after the answer is safe, and never in its way."""
-        try:
-            if not self._is_full_house(job, answer):
-                opened = self.breaker.note(job.provider, answer, self.now().timestamp())
-                if opened:
-                    self.alerts.breaker_opened(opened)
-            if job.reservation and job.reservation.amount_usd:
-                self.alerts.check_budget(self.ledger.spending(job.reservation, self.rules.caps))
-        except _AWAY:
-            logger.exception("breaker or alerts could not be updated")
-
 
 def _wants_fresh_address(job: Job, failure: Failure) -> bool:
     """The provider could not fetch the image: once, another address of it is worth a try."""
     if failure.code != IMAGE_NOT_FETCHED:
         return False
     return job.failure is None or job.failure.code != IMAGE_NOT_FETCHED
-
-
-def _unpaid(job: Job, outcome: str, reason: str) -> dict[str, Any]:
-    return {**job.released(), "attempts": job.attempted(outcome=outcome, reason=reason)}

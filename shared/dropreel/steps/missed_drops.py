@@ -19,17 +19,26 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from dropreel.drops.folder import NO_SIDECAR
 from dropreel.drops.inbox import Drop, Inbox
-from dropreel.drops.pairing import images_of, is_image, is_sidecar, sidecar_of
-from dropreel.drops.settling import version
+from dropreel.drops.pairing import (
+    PROMPT_ENDING,
+    images_of,
+    is_image,
+    is_left_over,
+    is_reference,
+    is_sidecar,
+    sidecars_of,
+)
+from dropreel.drops.settling import files_of, version
 from dropreel.jobs.job import utc_iso
-from dropreel.jobs.naming import rejection_id
+from dropreel.jobs.naming import rejection_id, split_ending
 from dropreel.ledger.lifetimes import MISSED_DAYS, expires_at
 from dropreel.ledger.newest import NewestDrops
 from dropreel.ledger.table import Item, Table, Update
 from dropreel.mail.once import SendOnce
 from dropreel.observability import MetricUnit, logger, metrics
-from dropreel.steps.submit import NO_IMAGE, NO_SIDECAR
+from dropreel.steps.rejections import NO_IMAGE
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -99,6 +108,8 @@ class MissedDrops:
 
     def _was_seen(self, drop: Drop, keys: Sequence[str]) -> bool:
         """Whether it was decided on, alone or with its partner, or is no file of a drop."""
+        if is_left_over(drop.key) or is_reference(drop.key):
+            return True
         if is_image(drop.key):
             decided = self.newest.read(self.inbox.bucket, drop.key).versions
             return decided[0] == version(drop) or self._was_rejected(drop)
@@ -109,10 +120,11 @@ class MissedDrops:
         if not images:  # they may be on another page
             images = images_of(sidecar.key, self.inbox.partners(sidecar.key))
         if not images:
-            return self._was_rejected(sidecar)
+            is_text = split_ending(sidecar.key)[1] == PROMPT_ENDING  # of which nobody is mailed
+            return is_text or self._was_rejected(sidecar)
         return all(
-            self.newest.read(self.inbox.bucket, image).versions[1] == version(sidecar)
-            or sidecar_of(image, self.inbox.partners(image)) != sidecar.key
+            version(sidecar) in files_of(self.newest.read(self.inbox.bucket, image).versions)
+            or sidecar.key not in sidecars_of(image, self.inbox.partners(image))
             for image in images
         )
 

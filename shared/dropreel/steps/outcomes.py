@@ -171,6 +171,33 @@ class WidgetEvent(_Event):
     show: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ViewEvent(_Event):
+    """A visit of a page. `name` is the last part of the path: a token, or a file of the pages."""
+
+    name: str
+    page: int = 1
+
+    @classmethod
+    def of(cls, payload: Mapping[str, Any]) -> Self:
+        """From a request of an HTTP API (payload 2.0), whatever the path before the last part."""
+        asked = (payload.get("queryStringParameters") or {}).get("page", "")
+        page = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 6 else 1
+        return cls(payload["rawPath"].rpartition("/")[2], page)
+
+
+@dataclass(frozen=True, slots=True)
+class ViewAnswer:
+    """What a visitor gets."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+    def payload(self) -> dict[str, Any]:
+        return {"statusCode": self.status, "headers": dict(self.headers), "body": self.body}
+
+
 class _Outcome:
     """Base of all outcomes. The workflow's choices go by `outcome`."""
 

@@ -122,8 +122,8 @@ class Poll:
     def _noted(self, job: Job, event: PollEvent) -> Job:
         """Note the answer that `generate` got and could not write into the ledger."""
         if job.state is State.SUBMITTING and event.refused_order == job.order_ref != "":
-            free = {**job.released(), "attempts": job.attempted(outcome=BUSY)}
-            return self.ledger.move(job, State.CLAIMED, **free)
+            attempts = job.attempted(outcome=BUSY)
+            return self.ledger.move(job, State.CLAIMED, attempts=attempts, **job.kept())
         known = {attempt.provider_job_id for attempt in job.attempts}
         lost = job.state in (State.SUBMITTING, State.UNKNOWN)
         if not lost or event.provider_job_id in {"", *known}:
@@ -183,17 +183,17 @@ class Poll:
         if job.ready_at:
             failure = replace(failure, billed=None)
         unpaid = failure.billed is False
-        free = job.released() if unpaid else {}
         again = may_order and unpaid and failure.retryable and job.orders < self.max_orders
         cancelled = failure.kind is FailureKind.CANCELLED
         end = State.CANCELLED if cancelled else State.FAILED
         attempts = job.attempted(
             outcome=end.value, reason=failure.message, ended_at=utc_iso(self.now())
         )
-        facts = {"failure": failure, "attempts": attempts, **free}
+        facts = {"failure": failure, "attempts": attempts}
         if not again:
-            return Ended(self.ledger.move(job, end, **facts).state)
-        job = self.ledger.move(job, State.CLAIMED, provider_job_id="", **facts)
+            free = job.released() if unpaid else {}
+            return Ended(self.ledger.move(job, end, **facts, **free).state)
+        job = self.ledger.move(job, State.CLAIMED, provider_job_id="", **facts, **job.kept())
         metrics.add_metric("ClipOrderedAgain", MetricUnit.Count, 1)
         return _again(job)
 

@@ -22,6 +22,7 @@ from dropreel.ledger.jobs import SETTLED, Ledger
 from dropreel.ledger.newest import NewestDrops
 from dropreel.ledger.slots import Slots, SlotSettings
 from dropreel.mail.alerts import report_spending
+from dropreel.mail.group import GroupMails
 from dropreel.mail.once import SendOnce
 from dropreel.mail.operators import needs_operator
 from dropreel.mail.publisher import OperatorsSettings, ResultsSettings
@@ -94,6 +95,14 @@ class Sweep:
     def build(cls, container: Container) -> Self:
         settings = container.settings(SweepSettings)
         subscribers = Subscribers(container.client("sns"), settings.mailed, container.alerts)
+        # Not by way of a digest: what is overdue is rare.
+        group_mails = GroupMails(
+            container.groups,
+            container.send_once,
+            container.topic,
+            container.links,
+            container.now,
+        )
         missed = MissedDrops(
             inbox=Inbox(container.client("s3"), settings.inbox_bucket),
             table=container.table,
@@ -114,7 +123,12 @@ class Sweep:
             deadline=container.deadline,
             cancel_stalled=settings.cancel_stalled_orders,
             caps=settings.caps(),
-            chores=[container.digests.send_overdue, subscribers.check, missed.check],
+            chores=[
+                container.digests.send_overdue,
+                group_mails.send_overdue,
+                subscribers.check,
+                missed.check,
+            ],
             now=container.now,
         )
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dropreel.container import Container
 
 SLOW_ANSWER_S = 40  # the function must have this much time left when it polls again
+DAY = timedelta(days=1)
 _LOOSE_S = 1800  # a job that nobody polled for longer tells nothing
 
 
@@ -36,7 +37,8 @@ class UnpaidSettings(Settings):
 
 
 def unpaid_until(job: Job, wait: timedelta) -> datetime:
-    return from_iso(job.created_at) + wait
+    """Until when an unpaid job waits out trouble; for two days if some of it is for a new day."""
+    return from_iso(job.created_at) + (max(wait, 2 * DAY) if job.waits_until else wait)
 
 
 def kind_of(job: Job) -> Kind:

@@ -1,0 +1,204 @@
+"""The mail of a group: a line for each take, what they cost together, and one link."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from dropreel.jobs.group import AGAIN, Group
+from dropreel.jobs.job import Job, State, from_iso
+from dropreel.jobs.naming import output_folder
+from dropreel.mail.message import (
+    DigestEntry,
+    Links,
+    Mail,
+    about_usd,
+    compose,
+    file_name,
+    folder_attribute,
+    one_line,
+    reason_of,
+    shortened,
+)
+
+_MOST_PROMPT = 80
+_MOST_REASON = 200
+_LATER: Mapping[str, str] = {
+    State.STALLED.value: "delayed. You get a mail of its own when it has come.",
+    State.UNKNOWN.value: (
+        "it is not known yet whether it was ordered. Please wait: your operator checks it, and "
+        "you get a mail of its own. Do not drop the files again before that."
+    ),
+    AGAIN: "no clip. It was dropped again since, and that drop has a mail of its own.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Take:
+    """A job in the state in which the mail names it; empty if an earlier drop has ordered it."""
+
+    job: Job
+    state: str
+
+    @property
+    def made(self) -> bool:
+        return self.state == State.DELIVERED
+
+    @property
+    def usd(self) -> Decimal:
+        """What it has cost, or may have."""
+        job, billed = self.job, self.job.failure.billed if self.job.failure else None
+        if self.state in (State.REFUSED, AGAIN, "") or (not self.made and billed is False):
+            return Decimal(0)
+        return job.cost_usd if job.cost_usd is not None else job.estimate_usd or Decimal(0)
+
+
+def group_ended(group: Group, jobs: Sequence[Job], page: str | None, links: Links) -> Mail:
+    """All takes have ended for people. `jobs` are those of the group's takes, in their order.
+
+    `page` is the address of the page that compares them, if there are pages.
+    """
+    name, folder = file_name(group.image_key), output_folder(group.image_key)
+    takes = [_Take(job, group.told.get(job.job_id, "")) for job in jobs]
+    own = [take for take in takes if take.state]
+    where = f"Compare them here:\n{page}" if page else _in_console(folder, links)
+    parts = [
+        _first(name, own),
+        *([f"Why: {shortened(group.failure.message, 600)}."] if group.failure else [where]),
+        "\n".join(_lines(takes, told=bool(group.failure))),
+        f"Cost: {_cost(own)}",
+        f"What to do: {_next_step(group, own)}",
+        f"Image: {one_line(group.image_key)}",
+    ]
+    document = {
+        "outcome": "group",
+        "group": group.group_id,
+        "image": group.image_key,
+        "takes": [_facts(take, links) for take in own],
+        "page": page,
+        "cost_usd": str(_sum(own)),
+        "cost_is_real": _is_real(own),
+    }
+    attributes = {"outcome": "group", "folder": folder_attribute(group.image_key)}
+    said = f"{_ready(own)}. {_next_step(group, own)}"
+    entry = DigestEntry(
+        group.mail_id, group.image_key, "group", said, _sum(own) or None, _is_real(own)
+    )
+    return compose(f"{name}: {_ready(own)}", parts, document, attributes, entry)
+
+
+def _first(name: str, own: Sequence[_Take]) -> str:
+    made = sum(take.made for take in own)
+    if not made:
+        return f"None of the {len(own)} clips of {name} is ready."
+    if made == len(own):
+        return f"All {len(own)} clips of {name} are ready."
+    return f"{made} of the {len(own)} clips of {name} {'is' if made == 1 else 'are'} ready."
+
+
+def _ready(own: Sequence[_Take]) -> str:
+    made = sum(take.made for take in own)
+    if not made and all(take.state == State.REFUSED for take in own):
+        return f"none of {len(own)} clips, nothing paid"
+    return f"{made} of {len(own)} clips ready"
+
+
+def _in_console(folder: str, links: Links) -> str:
+    return f"Watch them in the AWS console (you have to sign in):\n{links.folder_link(folder)}"
+
+
+def _lines(takes: Sequence[_Take], *, told: bool) -> list[str]:
+    """One for each take, which begins with what tells it from the others.
+
+    `told`: why none was ordered stands above.
+    """
+    facts = [_settings(take.job) for take in takes]
+    telling = [name for name in facts[0] if len({fact[name] for fact in facts}) > 1]
+    return [
+        f"{number}. {', '.join(fact[name] for name in telling)}: "
+        f"{'not ordered.' if told and take.state == State.REFUSED else _came_to(take)}"
+        for number, (take, fact) in enumerate(zip(takes, facts, strict=True), 1)
+    ]
+
+
+def _settings(job: Job) -> dict[str, str]:
+    """What may tell one take from another, in words."""
+    settings = job.settings
+    return {
+        "prompt": f'"{shortened(settings.prompt, _MOST_PROMPT)}"',
+        "provider": job.provider,
+        "resolution": settings.resolution,
+        "duration": settings.duration,
+        "aspect_ratio": settings.aspect_ratio,
+        "loop": "loop" if settings.loop else "no loop",
+        "references": f"{len(settings.reference_image_urls)} reference images",
+        "take": f"take {settings.take}",
+    }
+
+
+def _came_to(take: _Take) -> str:
+    job = take.job
+    if not take.state:
+        return "ordered by an earlier drop, which has its own mail."
+    if take.state in _LATER:
+        return _LATER[take.state]
+    if take.made:
+        seconds = (from_iso(job.delivered_at) - from_iso(job.created_at)).total_seconds()
+        return f"ready after {round(seconds):,} seconds, {_price(job)}."
+    if job.failure is None:
+        return "no clip."
+    reason = shortened(reason_of(job), _MOST_REASON)
+    what = job.failure.row.what.format(provider=job.provider)
+    paid = f" It may be charged ({about_usd(take.usd)})." if take.usd else " Nothing was paid."
+    return f"no clip. {what}{f' Reason: {reason}.' if reason else ''}{paid}"
+
+
+def _price(job: Job) -> str:
+    return f"${job.cost_usd:.2f}" if job.cost_usd is not None else about_usd(job.estimate_usd)
+
+
+def _cost(own: Sequence[_Take]) -> str:
+    made = [take for take in own if take.made]
+    perhaps = sum((take.usd for take in own if not take.made), Decimal(0))
+    about = "" if _is_real(own) else "about "
+    paid = f"{about}${_sum(made):.2f} together" if made else "nothing was paid"
+    if not perhaps:
+        return f"{paid}."
+    more = f"up to ${perhaps:.2f} may be charged for the others"
+    return f"{paid}; {more}." if made else f"{more}."
+
+
+def _next_step(group: Group, own: Sequence[_Take]) -> str:
+    if group.failure:
+        return group.failure.row.next.format(again="drop the sidecar again", provider="it")
+    if all(take.made for take in own):
+        return "Nothing; the clips are stored."
+    return "See the line of each take. The clips that are ready are stored."
+
+
+def _facts(take: _Take, links: Links) -> dict[str, Any]:
+    job = take.job
+    return {
+        "job_id": job.job_id,
+        "outcome": take.state,
+        "provider": job.provider,
+        "prompt": shortened(job.settings.prompt, 400),
+        "resolution": job.settings.resolution,
+        "duration": job.settings.duration,
+        "take": job.settings.take,
+        "clip": links.uri(job.clip_key) if take.made else None,
+        "record": links.uri(job.record_key),
+        "estimate_usd": str(job.estimate_usd) if job.estimate_usd is not None else None,
+        "cost_usd": str(job.cost_usd) if job.cost_usd is not None else None,
+        "failure": job.failure.kind.value if job.failure and not take.made else None,
+    }
+
+
+def _sum(takes: Sequence[_Take]) -> Decimal:
+    return sum((take.usd for take in takes if take.made), Decimal(0))
+
+
+def _is_real(takes: Sequence[_Take]) -> bool:
+    return all(take.job.cost_usd is not None for take in takes if take.made)

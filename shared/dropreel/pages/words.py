@@ -1,0 +1,118 @@
+"""What pages say of a job, in words for the people who dropped its files."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+from dropreel.jobs.failure import ROWS, FailureKind
+from dropreel.jobs.job import ENDS, ClipSettings, Job, State, from_iso
+from dropreel.mail.message import money, reason_of
+
+# Reasons that say what to change; those of other kinds are for operators.
+_REASON_HELPS = frozenset({FailureKind.BAD_INPUT, FailureKind.MODERATED, FailureKind.OVER_CAP})
+_BEST = "1080p"
+_MOST_TAKES = 999
+_SIGNS = ".,;:!?\"'()"  # not part of a word beside them
+
+
+def settings_of(job: Job) -> dict[str, str]:
+    """What was chosen for this clip, by label."""
+    chosen = job.settings
+    return {
+        "Provider": job.provider,
+        "Resolution": chosen.resolution,
+        "Length": chosen.duration,
+        "Shape": chosen.aspect_ratio,
+        "Loop": "yes" if chosen.loop else "no",
+        "Take": str(chosen.take),
+    }
+
+
+def differing(jobs: Sequence[Job]) -> frozenset[str]:
+    """Labels of the settings in which these jobs differ."""
+    chosen = [settings_of(job) for job in jobs]
+    return frozenset(
+        label for label in chosen[0] if len({settings[label] for settings in chosen}) > 1
+    )
+
+
+def prompt_pieces(job: Job, jobs: Sequence[Job]) -> list[tuple[str, bool]]:
+    """The prompt in pieces, and whether each consists of words that not all of `jobs` have."""
+    common = set.intersection(*(_words(other.settings.prompt) for other in jobs))
+    words = re.findall(r"\S+\s*|\s+", job.settings.prompt)
+    grouped = groupby(words, key=lambda word: bool(_words(word) - common))
+    return [("".join(group), is_own) for is_own, group in grouped]
+
+
+def _words(text: str) -> set[str]:
+    found = (word.strip(_SIGNS).casefold() for word in text.split())
+    return {word for word in found if word}
+
+
+def cost_of(job: Job) -> str:
+    """Of a delivered clip, in US dollars."""
+    if job.cost_usd is not None:
+        return f"${job.cost_usd:.2f}"
+    return "unknown" if job.estimate_usd is None else f"about ${job.estimate_usd:.2f}"
+
+
+def seconds_to_clip(job: Job) -> str:
+    """From the drop until the clip was stored."""
+    seconds = round((from_iso(job.delivered_at) - from_iso(job.created_at)).total_seconds())
+    return f"{seconds:,} seconds"
+
+
+def without_clip(job: Job) -> list[str]:
+    """Why there is no clip to see: sentences in the order in which people ask."""
+    if job.state not in ENDS:
+        waits = job.state is State.CLAIMED
+        word = "waiting to be ordered" if waits else "being made"
+        return [f"This clip is {word}. Open this page again in a few minutes."]
+    row = job.failure.row if job.failure else ROWS[FailureKind.ACCIDENT]
+    helps = job.failure is not None and job.failure.kind in _REASON_HELPS
+    reason = reason_of(job) if helps else ""
+    what = row.what.format(provider=job.provider)
+    return [what, *([f"Reason: {reason}"] if reason else []), money(job)]
+
+
+def sidecar_again(job: Job, jobs: Sequence[Job]) -> str:
+    """The text of a sidecar that orders the same clip in 1080p, or once more if it is.
+
+    Its take is one that none of `jobs` with the same settings has. Addresses of reference images
+    come without what stands behind their `?`, which may be a secret.
+    """
+    wanted = replace(job.settings, resolution=_BEST)
+    taken = {other.settings.take for other in jobs if _is_made(other, job.provider, wanted)}
+    free = (take for take in range(wanted.take, _MOST_TAKES + 1) if take not in taken)
+    fields: dict[str, Any] = {
+        "prompt": wanted.prompt,
+        "provider": job.provider,
+        "aspect_ratio": wanted.aspect_ratio,
+        "resolution": wanted.resolution,
+        "duration": wanted.duration,
+    }
+    references = [url.partition("?")[0] for url in wanted.reference_image_urls]
+    chosen = {"loop": wanted.loop, "reference_image_urls": references, "take": next(free, 1)}
+    return _json({**fields, **_but_defaults(chosen)})
+
+
+def _is_made(job: Job, provider: str, wanted: ClipSettings) -> bool:
+    """Whether the same order, but for its take, would not start this job again."""
+    same = replace(job.settings, take=wanted.take) == wanted
+    return same and job.provider == provider and not job.may_start_again
+
+
+def _but_defaults(fields: Mapping[str, Any]) -> dict[str, Any]:
+    defaults: Collection[Any] = (False, [])
+    return {n: v for n, v in fields.items() if v not in defaults and (n != "take" or v > 1)}
+
+
+def _json(fields: Mapping[str, Any]) -> str:
+    """JSON for people to copy: what cannot be seen is written as an escape."""
+    text = json.dumps(fields, indent=2, ensure_ascii=False)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)

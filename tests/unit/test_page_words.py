@@ -1,0 +1,159 @@
+"""What pages say of jobs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from dropreel.drops.sidecar import parse_sidecar
+from dropreel.jobs.failure import FailureKind, JobFailure
+from dropreel.jobs.job import ENDS, State
+from dropreel.jobs.naming import clip_name, content_disposition
+from dropreel.pages.words import (
+    cost_of,
+    differing,
+    prompt_pieces,
+    seconds_to_clip,
+    sidecar_again,
+    without_clip,
+)
+from tests.support.pages import shown_job
+
+
+def test_only_settings_that_differ_are_named() -> None:
+    one, other = shown_job(1), shown_job(2, provider="fal", settings={"resolution": "720p"})
+
+    assert differing([one, other]) == {"Provider", "Resolution"}
+    assert differing([one]) == frozenset()
+
+
+def test_words_that_not_all_prompts_have_are_marked() -> None:
+    one = shown_job(1, settings={"prompt": "Slow wide orbit, soft light"})
+    other = shown_job(2, settings={"prompt": "slow push-in,\nsoft light."})
+
+    assert [text for text, own in prompt_pieces(one, [one, other]) if own] == ["wide orbit, "]
+    assert [text for text, own in prompt_pieces(other, [one, other]) if own] == ["push-in,\n"]
+    assert "".join(text for text, _ in prompt_pieces(other, [one, other])) == other.settings.prompt
+
+
+@pytest.mark.parametrize(
+    ("real", "estimate", "words"),
+    [("0.5", "0.4", "$0.50"), (None, "0.4", "about $0.40"), (None, None, "unknown")],
+)
+def test_the_cost_says_whether_it_is_known(
+    real: str | None, estimate: str | None, words: str
+) -> None:
+    job = shown_job(
+        cost_usd=Decimal(real) if real else None,
+        estimate_usd=Decimal(estimate) if estimate else None,
+    )
+
+    assert cost_of(job) == words
+
+
+def test_the_time_counts_from_the_drop_to_the_stored_clip() -> None:
+    assert seconds_to_clip(shown_job()) == "75 seconds"
+
+
+@pytest.mark.parametrize("state", [state for state in State if state not in ENDS])
+def test_a_job_under_way_says_that_its_clip_will_come(state: State) -> None:
+    (sentence,) = without_clip(shown_job(state=state))
+
+    assert sentence.endswith("Open this page again in a few minutes.")
+
+
+def test_a_failure_says_why_and_whether_it_was_paid() -> None:
+    failure = JobFailure(FailureKind.MODERATED, "the image shows a logo", billed=False)
+    said = without_clip(shown_job(state=State.FAILED, failure=failure))
+
+    assert said[0] == "The content filter of luma refused the image or the prompt."
+    assert said[1] == "Reason: the image shows a logo"
+    assert said[2].startswith("Nothing was paid")
+
+
+@pytest.mark.parametrize("kind", [FailureKind.UNEXPECTED, FailureKind.AUTH, FailureKind.TRANSIENT])
+def test_a_provider_s_words_that_help_nobody_are_not_shown(kind: FailureKind) -> None:
+    failure = JobFailure(kind, "KeyError: 0x7f at /srv/app.py")
+
+    said = " ".join(without_clip(shown_job(state=State.FAILED, failure=failure)))
+
+    assert "KeyError" not in said
+
+
+def test_an_end_without_a_reason_has_words_all_the_same() -> None:
+    assert without_clip(shown_job(state=State.STALLED, failure=None))
+
+
+def test_the_sidecar_orders_the_same_clip_in_1080p() -> None:
+    job = shown_job(settings={"loop": True, "duration": "5s", "aspect_ratio": "1:1"})
+    sidecar = parse_sidecar(sidecar_again(job, [job]).encode())
+
+    assert sidecar.prompt == job.settings.prompt
+    assert (sidecar.resolution, sidecar.aspect_ratio, sidecar.duration) == ("1080p", "1:1", "5s")
+    assert (sidecar.loop, sidecar.take, sidecar.provider) == (True, 1, "luma")
+
+
+def test_the_sidecar_of_a_clip_in_1080p_asks_for_another_take() -> None:
+    best = {"resolution": "1080p"}
+    jobs = [shown_job(1, settings=best), shown_job(2, settings={**best, "take": 2})]
+
+    assert json.loads(sidecar_again(jobs[0], jobs))["take"] == 3
+
+
+def test_a_take_that_came_to_nothing_may_be_ordered_again() -> None:
+    best = {"resolution": "1080p"}
+    failed = shown_job(2, settings={**best, "take": 2}, state=State.REFUSED)
+    job = shown_job(1, settings=best)
+
+    assert json.loads(sidecar_again(job, [job, failed]))["take"] == 2
+
+
+def test_the_sidecar_shows_no_secret_of_a_reference_image() -> None:
+    urls = ("https://example.com/look.jpg?X-Amz-Signature=5ec2e7",)
+    job = shown_job(settings={"reference_image_urls": urls})
+
+    assert json.loads(sidecar_again(job, [job]))["reference_image_urls"] == [
+        "https://example.com/look.jpg"
+    ]
+
+
+def test_the_sidecar_can_be_copied_whatever_the_prompt_holds() -> None:
+    prompt = 'a "quote", \u202e, a tab\t, \U000e0041 and é'
+    job = shown_job(settings={"prompt": prompt})
+    text = sidecar_again(job, [job])
+
+    assert json.loads(text)["prompt"] == prompt
+    assert all(letter.isprintable() or letter == "\n" for letter in text)
+    assert "é" in text
+
+
+@pytest.mark.parametrize(
+    ("key", "take", "name"),
+    [
+        ("a/b/lighthouse.jpg", 1, "lighthouse.mp4"),
+        ("lighthouse.tar.JPG", 2, "lighthouse.tar-take2.mp4"),
+        ("a/.jpg", 1, "clip.mp4"),
+        ("a/b\nc\u202e.jpg", 1, "b_c_.mp4"),
+        (f"{'é' * 300}.jpg", 999, f"{'é' * 90}-take999.mp4"),
+    ],
+)
+def test_a_download_is_named_like_its_image(key: str, take: int, name: str) -> None:
+    assert clip_name(key, take) == name
+    assert len(name.encode()) <= 200
+
+
+def test_old_programs_get_a_name_in_ascii_and_others_the_real_one() -> None:
+    assert content_disposition("attachment", 'Café "1" 雪.mp4') == (
+        'attachment; filename="Cafe _1_ .mp4"; '
+        "filename*=UTF-8''Caf%C3%A9%20%221%22%20%E9%9B%AA.mp4"
+    )
+
+
+def test_a_job_of_another_provider_is_another_clip() -> None:
+    job = shown_job(1, settings={"resolution": "1080p"})
+    other = replace(job, provider="fal")
+
+    assert "take" not in json.loads(sidecar_again(job, [other]))
