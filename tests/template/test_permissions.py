@@ -8,25 +8,27 @@ from typing import Any
 
 import pytest
 
+from tests.template.ledger_rights import (
+    INDEXES,
+    LISTED,
+    WRITTEN,
+    at_the_ledger,
+    more_in_the_ledger,
+    more_of_the_indexes,
+)
 from tests.template.permissions import (
     ALLOWED_AT_CLIPS,
     AT_THE_INBOX,
     AT_THE_QUEUES,
     AT_THE_TOPICS,
     AT_THE_WORKFLOW,
-    INDEXES,
-    LISTED,
-    WRITTEN,
     at_clips,
-    at_the_ledger,
     becoming_others,
     calling_functions,
     grants,
     more_at_the_clips,
     more_at_the_inbox,
     more_at_the_queues,
-    more_in_the_ledger,
-    more_of_the_indexes,
     open_actions,
     open_resources,
     others_logs,
