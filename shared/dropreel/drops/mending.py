@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
+from unicodedata import category
 
 _LONGEST = 4000  # characters: more are not pasted from a mail
 
@@ -25,7 +26,6 @@ _TOKEN = re.compile(
 )
 _NUMBER = re.compile(r"\d+(\.\d+)?([eE]\d+)?")
 _TRAILING_COMMA = re.compile(r"""("(?:\\.|[^"\\])*")|,(?=\s*[}\]])""", re.DOTALL)
-_HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")  # no file and no mail can hold one
 _STARTS_LIKE_JSON = re.compile(r"""\s*[{\["'\u201c\u201d\u201e]|\s*[\w-]+\s*:""")
 
 
@@ -82,7 +82,12 @@ def _as_object(text: str) -> str | None:
     if not isinstance(loaded, dict) or not loaded:
         return None
     anew = json.dumps(loaded, indent=2, ensure_ascii=False)
-    return None if _HALF_A_CHARACTER.search(anew) else anew
+    return anew if all(map(_can_be_mailed, anew)) else None
+
+
+def _can_be_mailed(char: str) -> bool:
+    """No control character, and no half of one, which no file can hold either."""
+    return char == "\n" or char.isprintable() or category(char) == "Zs"
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
