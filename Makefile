@@ -106,18 +106,23 @@ schema: .venv/dev ## Generate the JSON Schema of the sidecar
 golden: .venv/dev ## Regenerate the mails in tests/golden; read them before you commit
 	$(BIN)/python -m tests.golden.cases
 
-lock: .venv/dev ## Update the pinned dependencies
+lock: .venv/dev ## Update the pinned dependencies; fails where a Python from 3.11 to 3.14 would have to compile one
 	@for name in requirements/uv shared/requirements layers/pillow/requirements requirements/run requirements/dev requirements/embedded-aws requirements/bench requirements/checkov; do \
 		uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --upgrade \
 			--generate-hashes --no-emit-index-url --no-emit-find-links \
 			$$(test ! -f $$name.excludes || echo --excludes $$name.excludes) \
 			--custom-compile-command "make lock" $$name.in -o $$name.txt || exit 1; \
+		for python in 3.11 3.12 3.13 3.14; do \
+			uv pip install --quiet --dry-run --no-deps --only-binary :all: --python-version $$python \
+				--target out/none -r $$name.txt || exit 1; \
+		done; \
 	done
 
 pythons: .venv/ready ## Install and run the demo in a fresh copy with every Python from 3.11 to 3.14 that is here
 	@$(BIN)/python -m local.pythons
 
-clean: down ## Remove environments, builds and output, and stop `make up`
+clean: ## Remove environments, builds and output, and stop `make up`
+	@test ! -e .venv/ready || $(BIN)/python -m local.up --down
 	rm -rf .venv .venv-aws .venv-checkov .aws-sam out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/ready: requirements/uv.txt requirements/run.txt requirements/embedded-aws.txt

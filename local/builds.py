@@ -38,7 +38,7 @@ _KEPT_S = 3600
 UNKNOWN = ("AWS::Logs::QueryDefinition",)
 # The id of the pages' API, which a tag of the embedded AWS sets: their address is known before.
 PAGES = "pages"
-_UNREACHED = re.compile(r"(?:Failed to (?:fetch|download)|Request failed)[^\n]*?([\w.-]+)/?[`'\n]")
+_UNREACHED = re.compile(r"Failed to (?:fetch|download):? [`']?(\S+?)/?[`']?\s")
 
 
 class BuildError(Exception):
@@ -132,8 +132,9 @@ def _reason(said: str) -> str:
     missing = _UNREACHED.search(said)
     if missing is None:
         return said
+    name = missing[1].rpartition("/")[2]
     return (
-        f"{missing[1]} is not in uv's cache and the package index cannot be reached: connect this "
+        f"{name} is not in uv's cache and the package index cannot be reached: connect this "
         "machine to the network once."
     )
 
@@ -147,6 +148,16 @@ def _fit(template: Path, kinds: Collection[str]) -> None:
     template.write_text(json.dumps(document, indent=2), encoding="utf-8")  # YAML, too
 
 
+def remark(template: Path) -> str:
+    """What a build for AWS lacks on this host, or nothing."""
+    if any((template.parent / "SharedLayer").rglob("*.pyc")):
+        return ""
+    return (
+        "This machine has no Python 3.13, so the layer holds no byte code and functions start more "
+        "slowly.\n`uv python install 3.13` brings one."
+    )
+
+
 def build_layer(folder: Path) -> Path:
     """The layer as `sam build` makes it for AWS, by the same rule and with its defaults."""
     tools = Path(sys.executable).parent
@@ -158,6 +169,7 @@ def build_layer(folder: Path) -> Path:
 
 if __name__ == "__main__":
     try:
-        print(f"built: {build(AWS).relative_to(ROOT)}")
+        built = build(AWS)
+        print(f"built: {built.relative_to(ROOT)}\n{remark(built)}".rstrip())
     except BuildError as error:
         sys.exit(str(error))

@@ -20,8 +20,8 @@ ENVIRONMENT, EMBEDDED = ".venv", ".venv-aws"
 LOCKED = "requirements"
 # The sets, what they are for, and about how much they load from the package index, in MB.
 SETS = {
-    "ready": ("what builds, deploys and runs the stack", 125),
-    "dev": ("what checks and tests it", 75),
+    "ready": ("what builds, deploys and runs the stack", 145),
+    "dev": ("what checks and tests it", 60),
     "bench": ("what draws the benchmarks' pictures", 25),
 }
 FILES = {
@@ -29,6 +29,7 @@ FILES = {
     "dev": ("dev.txt",),
     "bench": ("bench.txt",),
 }
+_LEFT_OUT = (" + ", " - ", " ~ ", "warning:", "         ")
 LAYERS = (("shared", "SharedLayer"), ("layers/pillow", "PicturesLayer"))
 
 
@@ -72,8 +73,8 @@ def _dev() -> None:
     _load("dev.txt", ENVIRONMENT)
     with tempfile.TemporaryDirectory(prefix="dropreel-") as folder:
         for place, layer in LAYERS:
-            rule = ("make", "-s", "-C", str(ROOT / place), f"build-{layer}")
-            _run(*rule, f"UV={_program('uv')}", f"ARTIFACTS_DIR={folder}/{layer}")
+            rule = ("make", "-C", str(ROOT / place), f"build-{layer}", f"UV={_program('uv')}")
+            _run(*rule, f"ARTIFACTS_DIR={folder}/{layer}", stdout=subprocess.DEVNULL)
 
 
 def _bench() -> None:
@@ -87,19 +88,19 @@ def _anew(folder: Path) -> list[str]:
 
 
 def _load(locked: str, environment: str) -> None:
-    """uv names each large file as it comes; its list of all that is installed is left out."""
+    """uv names each large file as it comes; its list of all packages and its hints are left out."""
     files = ("--python", str(ROOT / environment), "-r", str(ROOT / LOCKED / locked))
     command = (_program("uv"), "pip", "install", "--require-hashes", "--no-deps", *files)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as uv:
         for line in uv.stderr or ():
-            if not line.startswith((" + ", " - ", " ~ ")):
+            if not line.startswith(_LEFT_OUT):
                 print(f"  {line.strip()}", flush=True)
     if uv.returncode:
         raise subprocess.CalledProcessError(uv.returncode, command)
 
 
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True)
+def _run(*command: str, stdout: int | None = None) -> None:
+    subprocess.run(command, check=True, stdout=stdout)
 
 
 def _program(name: str) -> str:

@@ -52,12 +52,14 @@ def deploy(
     command += ["--region", region, "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset"]
     with tempfile.TemporaryDirectory(prefix="dropreel-") as folder:
         file = Path(folder) / "parameters.yaml"
-        file.write_text(json.dumps({n: _quoted(v) for n, v in parameters.items()}), "utf-8")
+        file.write_text(
+            json.dumps({n: _quoted(_quoted(v)) for n, v in parameters.items()}), "utf-8"
+        )
         given = ["--parameter-overrides", f"file://{file}"] if parameters else []
         run([*command, *options, *given], env, shown=shown)
 
 
 def _quoted(value: str) -> str:
-    """SAM takes one pair of quotes away, and backslashes before a quote or a space."""
+    """For SAM, which takes away quotes, and backslashes before a quote or space; in files twice."""
     kept = re.sub(r"\\(?=[ \"'])", r"\\\\", value)
     return f'"{kept}"'

@@ -32,7 +32,7 @@ def main(arguments: list[str], variables: Mapping[str, str]) -> int:
         print(f"AWS refused: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
+        print("\nstopped; what AWS has begun goes on", file=sys.stderr)
         return 130
     return 0
 

@@ -22,7 +22,7 @@ FEW = 100  # new accounts have less: docs.aws.amazon.com/lambda/latest/dg/gettin
 _MEANS = (
     "That is few, as in most new accounts, and all that runs there shares it. It is enough for "
     "some clips at once. Of a large folder, jobs wait until a function is free, so clips take "
-    "longer. AWS raises the quota with use, or if you ask for more:"
+    "longer (docs/aws.md, Small accounts). AWS raises the quota with use, or if you ask for more:"
 )
 _QUOTA = "servicequotas/home/services/lambda/quotas/L-B99A9384"  # Concurrent executions
 

@@ -65,12 +65,13 @@ def must_find(session: boto3.session.Session, name: str) -> Deployed:
 
 
 def resources(session: boto3.session.Session, stack: Deployed) -> dict[str, tuple[str, str]]:
-    """Type and physical ID of every resource, by its name in the template."""
+    """Type and physical ID of every resource that is there, by its name in the template."""
     pages = client(session).get_paginator("list_stack_resources").paginate(StackName=stack.arn)
     found = [part for page in pages for part in page["StackResourceSummaries"]]
     return {
         part["LogicalResourceId"]: (part["ResourceType"], part.get("PhysicalResourceId", ""))
         for part in found
+        if part["ResourceStatus"] != "DELETE_COMPLETE"
     }
 
 

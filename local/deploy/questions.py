@@ -5,11 +5,12 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Mapping
 
-from local.deploy.errors import NotDoneError
+from local.deploy.errors import NobodyAnswersError, NotDoneError
 from local.deploy.parameters import Parameter
 
 ASKED = ("ResultsEmail", "OperatorEmail", "Providers", "DailyCapUsd")
 NOTHING = "-"
+IN_A_FILE = "`make deploy PARAMS=<file>` asks nothing; the file has lines such as DailyCapUsd=25."
 
 Read = Callable[[str], str]
 
@@ -23,7 +24,10 @@ def ask(
         parameter, kept = parameters[name], present.get(name, parameters[name].default)
         print(f"\n{number} of {len(ASKED)}: {parameter.label}")
         print(textwrap.fill(parameter.description, 100))
-        answers[name] = _answer(parameter, kept, read)
+        try:
+            answers[name] = _answer(parameter, kept, read)
+        except NobodyAnswersError as error:
+            raise NotDoneError(f"{error} {IN_A_FILE}") from None
     return answers
 
 
@@ -40,14 +44,11 @@ def _answer(parameter: Parameter, kept: str, read: Read) -> str:
 
 
 def answered(prompt: str, read: Read = input) -> str:
-    """What was typed. Raises NotDoneError where nobody can type."""
+    """What was typed. Raises NobodyAnswersError."""
     try:
         return read(prompt).strip()
     except EOFError:
-        raise NotDoneError(
-            "Nobody answers. `make deploy PARAMS=<file>` asks nothing; the file has lines such as "
-            "DailyCapUsd=25."
-        ) from None
+        raise NobodyAnswersError("Nobody answers, so nothing was done.") from None
 
 
 def kept_as_they_are(

@@ -15,10 +15,10 @@ from local.deploy.errors import NotDoneError
 
 _LOOPBACK = re.compile(r"https?://(127\.0\.0\.1|localhost)[:/]?")
 # S3 user guide, "Enabling Amazon EventBridge": it takes around five minutes to take effect.
-EVENTS = (
-    "S3 begins to report drops up to five minutes after the first deployment. If nothing happens "
-    "to your\nfirst drop, wait five minutes and drop it again: it is not ordered twice."
-)
+EVENTS = """\
+S3 begins to report drops up to five minutes after the first deployment. If nothing happens to your
+first drop, wait five minutes and drop it again: it is not ordered twice. Once a day, dropreel also
+looks for drops that were not reported."""
 
 
 def check_name(name: str) -> None:
@@ -47,6 +47,7 @@ def deploy(session: boto3.session.Session, name: str, answers: Mapping[str, str]
     print("building ...", flush=True)
     try:
         template = builds.build(_target())
+        print(builds.remark(template) or "built", flush=True)
         options = ["--resolve-s3", "--s3-prefix", name, "--no-fail-on-empty-changeset"]
         region = str(session.region_name)
         sam.deploy(template, name, region, answers, {}, *options, shown=True)
@@ -76,7 +77,9 @@ def next_steps(stack: Deployed, first: bool) -> str:
 def _first_steps(outputs: Mapping[str, str]) -> str:
     inbox = f"s3://{outputs['InboxBucketName']}/try/"
     return (
-        f"1. Enter the API keys of your providers: {outputs['ProviderKeysSecretUrl']}\n"
+        "1. Enter the API keys of your providers in the secret\n"
+        f"     {outputs['ProviderKeysSecretUrl']}\n"
+        f"     {outputs['ProviderKeysSecretArn']}\n"
         "2. Confirm the subscriptions in the mails from SNS.\n"
         "3. Drop an image and its sidecar:\n"
         f"     aws s3 cp events/lighthouse.json {inbox}\n"

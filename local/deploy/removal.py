@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from local.deploy import cloud
 from local.deploy.cloud import Deployed
-from local.deploy.errors import NotDoneError
+from local.deploy.errors import NobodyAnswersError, NotDoneError
 from local.deploy.questions import Read, answered
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def destroy(session: boto3.session.Session, stack: Deployed, account: str, read:
     if answered("Delete it? [yes/no] ", read) != "yes":
         raise NotDoneError("Nothing was deleted.")
     _delete(session, stack, machines)
-    _offer(session, stack, kept, read)
+    if kept:
+        _offer(session, stack, kept, read)
 
 
 def _under_way(count: int) -> str:
@@ -114,8 +115,8 @@ def _offer(session: boto3.session.Session, stack: Deployed, kept: list[Kept], re
     )
     try:
         typed = answered(f"To delete them too, for ever, type {stack.name}: ", read)
-    except NotDoneError:
-        typed = ""  # nobody is there: they stay
+    except NobodyAnswersError:
+        typed = ""
     if typed != stack.name:
         print("They stay.")
         return

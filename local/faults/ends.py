@@ -114,6 +114,11 @@ class End:
         return sum(1 for mail in self.mails if mail.outcome == REJECTED)
 
     @property
+    def stood_still(self) -> bool:
+        """Whether it was ever stalled, or its payment unknown."""
+        return any(state in ("stalled", "unknown") for _, state in self.states)
+
+    @property
     def siblings(self) -> tuple[End, ...]:
         """The ends of the other jobs of the same image."""
         key = self.job["source"]["key"]

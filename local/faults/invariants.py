@@ -123,11 +123,14 @@ def mails_each_end_once(end: End) -> Iterator[str]:
 
 def mails_drops_in_vain_once(end: End) -> Iterator[str]:
     """Once each time the same files are dropped after an end that cannot be followed by a run."""
+    takes = (end, *end.siblings)
     in_vain = end.is_first_of_image and all(
-        one.dropped_again in SETTLED and len(one.runs) == 1 for one in (end, *end.siblings)
+        one.dropped_again in {*SETTLED, *PASSING} and len(one.runs) == 1 for one in takes
     )
+    # A drop may be handled only when the job has come to stand still.
+    may_be = in_vain or (end.dropped_again and any(one.stood_still for one in takes))
     drops = end.cell.count(frozenset({Kind.REDROP}))
-    if end.rejections > (drops if in_vain else 0):
+    if end.rejections > (drops if may_be else 0):
         when = end.dropped_again or "never"
         yield f"people were mailed {end.rejections} times of a drop in vain (again: {when})"
     if in_vain and not end.rejections and any(fault.label == END for fault in end.cell.faults):

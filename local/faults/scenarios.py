@@ -32,11 +32,12 @@ class Scenario:
     `failover` are the providers that may take the order over; `{provider}` in a marker is the
     one of the play. `image_first`: the sidecar follows while the image's event has been handled.
     `told`: whether S3's events come; if not, the sweep has to find the files.
-    `images` are dropped at once, with a sidecar each or `one_prompt` for all; `parts` are those
-    of their multipart uploads. `slots`, unless 0, are the jobs that a provider may have at once,
-    `per_minute` the orders that it may get. `takes` are those of each sidecar, by field; the
-    sidecar's own marker is for those without one. `day_cap_usd`, `over_day_cap` and `digest_above`
-    are parameters of the stack. `providers` are those that it is played with.
+    `images` are dropped at once, with a sidecar each, `one_prompt` for all, or the one file
+    `folder_file` of their folder; `parts` are those of their multipart uploads. `slots`, unless 0,
+    are the jobs that a provider may have at once, `per_minute` the orders that it may get. `takes`
+    are those of each sidecar, by field; the sidecar's own marker is for those without one.
+    `day_cap_usd`, `over_day_cap` and `digest_above` are parameters of the stack. `providers` are
+    those that it is played with.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Scenario:
     begins_at: datetime = _MORNING
     images: int = 1
     one_prompt: bool = False
+    folder_file: str = ""
     parts: int = 1
     slots: int = 0
     per_minute: int = 0
@@ -72,6 +74,9 @@ class Scenario:
     @property
     def files(self) -> tuple[tuple[str, str], ...]:
         """Keys of the images with that of their sidecar."""
+        if self.folder_file:
+            folder_file = f"campaign/{self.folder_file}"
+            return tuple((f"{name}.jpg", folder_file) for name in DROPS[: self.images])
         if self.one_prompt:
             return tuple((f"{DROPS[0]}.{ending}", f"{DROPS[0]}.json") for ending in ("jpg", "png"))
         return tuple((f"{name}.jpg", f"{name}.json") for name in DROPS[: self.images])
@@ -94,6 +99,16 @@ class Scenario:
     @property
     def jobs(self) -> int:
         return self.images * max(1, len(self.takes))
+
+    def text(self, provider: str, number: int = 0) -> str:
+        """What is in the `number`th sidecar, or in the one file of the folder."""
+        if not self.folder_file.endswith(".csv"):
+            return json.dumps(self.sidecar(provider, number))
+        rows = [
+            f"{name}.jpg,{self.prompt(provider, row)},{provider}".removeprefix("campaign/")
+            for row, name in enumerate(DROPS[: self.images])
+        ]
+        return "\n".join(["image,prompt,provider", *rows])
 
     def sidecar(self, provider: str, number: int = 0) -> dict[str, Any]:
         """The `number`th sidecar."""
@@ -208,6 +223,9 @@ SCENARIOS = {
             begins_at=_EVENING,
             providers=("fal",),
         ),
+        # Neither has a file of its own, and one event more would start nothing.
+        Scenario("defaults", images=2, folder_file="defaults.json", providers=("luma",)),
+        Scenario("batch", images=2, folder_file="batch.csv", providers=("eachlabs",)),
         Scenario("takes over cap", takes=({}, {}), day_cap_usd="0.90", providers=("oxen",)),
         Scenario(
             "tomorrow",

@@ -11,16 +11,14 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 from zlib import crc32
 
-from PIL import Image
-
 from dropreel.ledger.table import plain
 from local.faults.asl import Machine
+from local.faults.drops import created, picture
 from local.faults.dynamo import Dynamo
 from local.faults.expressions import Item
 from local.faults.faults import END, SLEEP_S, Cell, Fault, Kind, Point
@@ -102,7 +100,7 @@ class World:
         self.story = Story()
         self.baselines: dict[tuple[str, str], Any] = {}  # see `liveness`
         self._begun = 0.0
-        self._images = [_picture(shade) for shade, _ in enumerate(DROPS)]
+        self._images = [picture(shade) for shade, _ in enumerate(DROPS)]
         self._files: dict[str, bytes] = {}
         self._parts = 1
         self._pairs: tuple[tuple[str, str], ...] = ()
@@ -121,6 +119,14 @@ class World:
         for fault in cell.faults:
             if fault.label == END:
                 self._come_again(fault)
+        return self.story
+
+    def idle(self, sweeps: int) -> Story:
+        """Nothing is dropped, and so many sweeps come and go."""
+        self._reset(Cell("", ""), Scenario(""))
+        for _ in range(sweeps):
+            self.timeline.run(self.timeline.now() + SWEEPS_S[0])
+            self.sweep_now()
         return self.story
 
     @property
@@ -152,8 +158,8 @@ class World:
         """The image alone at first, or all files before the first event is handled."""
         self._files = {}
         for number, (image, sidecar) in enumerate(scenario.files):
-            own = 0 if scenario.one_prompt else number
-            self._files[sidecar] = json.dumps(scenario.sidecar(provider, own)).encode()
+            own = 0 if scenario.one_prompt or scenario.folder_file else number
+            self._files[sidecar] = scenario.text(provider, own).encode()
             self._files[image] = self._images[number]
         self._parts, self._pairs = scenario.parts, scenario.files
         if scenario.image_first:
@@ -201,7 +207,7 @@ class World:
 
     def _event(self, key: str) -> None:
         """What EventBridge puts into the queue for an upload."""
-        self._sent(_created(key), 0)
+        self._sent(created(key), 0)
 
     def _sent(self, body: str, delay_s: int) -> None:
         self._messages += 1
@@ -277,16 +283,16 @@ class World:
         self.timeline.run(self.timeline.now() + seconds)
 
     def drop_event_again(self) -> None:
-        self._receive("message-again", _created(IMAGE), 1)
+        self._receive("message-again", created(IMAGE), 1)
 
     def drop_again(self) -> None:
-        again = {image for image, sidecar in self._pairs if sidecar == SIDECAR}
+        again = {image for image, sidecar in self._pairs if image == IMAGE or sidecar == SIDECAR}
         for key in (SIDECAR, IMAGE):
             if key in self._files:
                 # The later file counts; other faults may let time pass between the two.
                 self.story.dropped_again = self._states_of(again)
                 self._upload(key, more_parts=self._parts > 1)
-                self._receive(f"dropped again: {key}", _created(key), 1)
+                self._receive(f"dropped again: {key}", created(key), 1)
 
     def _states_of(self, images: set[str]) -> dict[str, str]:
         jobs = map(plain, self.dynamo.items("JOB#").values())
@@ -338,11 +344,6 @@ def world(cache: Path | None = None, machine: Machine | None = None) -> Iterator
         yield stack.enter_context(closing(World(cache, machine or Machine.read())))
 
 
-def _created(key: str) -> str:
-    detail = {"bucket": {"name": "inbox"}, "object": {"key": key}}
-    return json.dumps({"detail-type": "Object Created", "detail": detail})
-
-
 def holds(dynamo: Dynamo) -> list[str]:
     """Who has a slot, by provider and job."""
     return [
@@ -351,9 +352,3 @@ def holds(dynamo: Dynamo) -> list[str]:
         for name in item
         if name.startswith("hold_")
     ]
-
-
-def _picture(shade: int) -> bytes:
-    data = BytesIO()
-    Image.new("RGB", (320, 180), (30 + shade, 60, 120)).save(data, "JPEG")
-    return data.getvalue()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from dropreel.clips.addresses import ImageAddresses
     from dropreel.clips.bucket import ClipsBucket
+    from dropreel.ledger.batches import Batches
     from dropreel.ledger.groups import Groups
     from dropreel.ledger.jobs import Ledger
     from dropreel.ledger.slots import Slots
@@ -126,6 +127,12 @@ class Container:
         return Groups(self.table)
 
     @cached_property
+    def batches(self) -> Batches:
+        from dropreel.ledger.batches import Batches
+
+        return Batches(self.table)
+
+    @cached_property
     def clips(self) -> ClipsBucket:
         from dropreel.clips.bucket import ClipsBucket
 
@@ -216,6 +223,7 @@ class Container:
         return ResultMailer(
             self.topic,
             table=self.table,
+            batches=self.batches,
             queue=self.client("sqs"),
             queue_url=settings.ingest_queue_url,
             above=settings.digest_above,

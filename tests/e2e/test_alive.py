@@ -90,7 +90,7 @@ def test_no_alarm_and_no_line_of_the_dashboard_is_dead(
             f"{ours} of them on our own metrics: {len(dead)} dead",
             end=" ",
         )
-    assert len(found) >= 45
+    assert len(found) >= 40
     assert dead == []
 
 
@@ -106,7 +106,7 @@ def test_what_nobody_publishes_would_be_noticed(world: World, published: set[Ser
         assert not lives(renamed, values, published, real)
         assert not lives(more, values, published, real)
         spoilt += 3
-    assert spoilt > 120
+    assert spoilt > 110
 
 
 def test_what_the_functions_publish_is_in_the_manual(published: set[Series]) -> None:
@@ -131,7 +131,7 @@ def test_every_alarm_reaches_a_topic_that_lets_it_in(world: World) -> None:
         assert (statement["Effect"], statement["Action"]) == ("Allow", "sns:Publish")
         assert statement["Resource"] == topic
         assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": account}}
-    assert len(found) >= 12
+    assert len(found) >= 9
 
 
 def test_the_widget_shows_every_kind_of_end_with_its_picture(world: World, runner: Runner) -> None:

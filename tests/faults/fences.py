@@ -9,34 +9,27 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conftest import ROOT
+from tests.faults.fence import Fence
+from tests.faults.group_fences import GROUP_FENCES
 
 CODE = ROOT / "shared" / "dropreel"
 _STEPS = ("generate", "poll", "finalize", "sweep", "lost_order")
 FILES = (
     *sorted((CODE / "ledger").glob("*.py")),
     *(CODE / "steps" / f"{name}.py" for name in _STEPS),
-    *(CODE / "mail" / f"{name}.py" for name in ("once", "digest")),
+    *(CODE / "mail" / f"{name}.py" for name in ("once", "digest", "group", "waiting")),
 )
 
 # What a fence is made of.
 _NAMES = frozenset({"Attr", "_as_read", "TRANSITIONS", "STALE_S", "THRESHOLD"})
-_FIELDS = frozenset({"max_orders", "ask_at", "may_start_again", "superseded_by", "was_sent"})
+_FIELDS = frozenset(
+    {"max_orders", "ask_at", "may_start_again", "superseded_by", "was_sent", "is_over", "tells"}
+)
 _SEARCH = frozenset({"find_lost_orders"})
 _ERRORS = frozenset({"LedgerConflictError", "CapReachedError", "MailBusyError", "ResumeError"})
-
-
-@dataclass(frozen=True, slots=True)
-class Fence:
-    """`at`: the functions that it stands in, as `<room>/<file>:<function>`."""
-
-    name: str
-    at: tuple[str, ...]
-    prevents: str
-    missed_by: tuple[str, ...]
 
 
 def found() -> set[str]:
@@ -84,12 +77,13 @@ _GENERATE = "tests/integration/test_generate_fences.py::"
 _SWEEP = "tests/integration/test_sweep.py::"
 _DIGESTS = "tests/integration/test_digests.py::"
 _RUNTIMES = "tests/integration/test_runtimes.py::"
+_FOLDERS = "tests/integration/test_folders.py::"
 _OWN = "tests/faults/test_fences.py::"
 
 FENCES = (
     Fence(
         "one claim per job",
-        ("ledger/table.py:Table.put_new",),
+        ("ledger/jobs.py:Ledger.claiming",),
         "two jobs, and two orders, from one drop",
         ("claims_without_condition",),
     ),
@@ -308,6 +302,12 @@ FENCES = (
         ),
     ),
     Fence(
+        "a batch is opened once",
+        ("ledger/batches.py:Batches.open",),
+        "results that are left to the mail about a batch which was sent before",
+        (f"{_FOLDERS}test_a_batch_whose_event_comes_again_is_told_once_and_swallows_no_result",),
+    ),
+    Fence(
         "a delete is of what is there",
         ("ledger/table.py:Table._request",),
         "a job that is granted a slot twice",
@@ -319,4 +319,5 @@ FENCES = (
         "jobs that are lost from the count",
         (f"{_RUNTIMES}test_ageing_gives_way_to_a_job_that_is_counted_meanwhile",),
     ),
+    *GROUP_FENCES,
 )

@@ -8,6 +8,13 @@ from dataclasses import dataclass, replace
 from local.faults.faults import END, Cell, Kind, late_faults
 from local.faults.liveness import LATE, baseline
 from local.faults.world import World
+from tests.faults.group_mutations import (
+    claims_groups_without_conditions,
+    mails_each_take_alone_too,
+    refuses_only_one_of_a_group,
+    sets_the_money_of_a_group_aside_again,
+    tells_groups_before_all_have_ended,
+)
 from tests.faults.mutations import (
     Patch,
     claims_without_condition,
@@ -84,6 +91,8 @@ AGAIN_BY_SDK = (Kind.REPEAT,)
 WAKING = ":stepfunctions.send_task_success"
 GRANTING = "slot:dynamodb.transact_write_items"
 CLAIM = "submit:dynamodb.put_item"
+FUNDING = "generate:dynamodb.get_item#4"
+GROUP_CLAIM = "submit:dynamodb.transact_write_items"
 
 MUTATIONS = [
     Mutation(updates_without_conditions, "luma", "success", AGAIN, "generate:", "clips were made"),
@@ -133,6 +142,18 @@ MUTATIONS = [
     Mutation(orders_once_more_than_allowed, "fal", "failing", (), "", "3 orders were accepted"),
     Mutation(stores_clips_unseen, "luma", "cut", (), "", "part of a clip is stored"),
     Mutation(passes_caps, "eachlabs", "cap", (), "", "is over its cap"),
+    Mutation(claims_groups_without_conditions, "luma", "takes", AGAIN, GROUP_CLAIM, "has a clip"),
+    Mutation(refuses_only_one_of_a_group, "oxen", "takes over cap", (), "", "part of a group"),
+    Mutation(
+        sets_the_money_of_a_group_aside_again,
+        "fal",
+        "takes tomorrow",
+        (Kind.CONCURRENT,),
+        FUNDING,
+        "are committed",
+    ),
+    Mutation(mails_each_take_alone_too, "luma", "takes", (), "", "delivered 2 times"),
+    Mutation(tells_groups_before_all_have_ended, "luma", "takes", (), "", "which was not the end"),
     Mutation(
         ends_runs_that_began_after_it,
         "luma",

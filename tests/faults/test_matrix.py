@@ -72,6 +72,12 @@ def test_without_a_fault_each_scenario_ends_as_it_should(played_in: World) -> No
         "one prompt": {("delivered", 2)},
         "cut": {("delivered", 1)},
         "failing": {("failed", 2)},
+        "takes": {("delivered", 3)},
+        "takes tomorrow": {("delivered", 4)},
+        "takes over cap": {("refused", 0)},
+        "tomorrow": {("delivered", 2)},
+        "defaults": {("delivered", 2)},
+        "batch": {("delivered", 2)},
     }
 
 

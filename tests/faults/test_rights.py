@@ -29,6 +29,7 @@ RARE = (
     Scenario("no video", "[sim: result=not-mp4]", seconds=30),
 )
 _MOVE = (("dynamodb:DeleteItem", "WAITING#"), ("dynamodb:UpdateItem", "WAITING#"))
+_BATCH = (("dynamodb:GetItem", "BATCH#"),)
 # Calls that no play makes, with the test that makes them.
 ELSEWHERE = {
     "test_upload.py::test_a_part_that_s3_refuses_comes_up_unchanged_and_nothing_stays": (
@@ -46,6 +47,14 @@ ELSEWHERE = {
     "test_digests.py::test_the_digest_is_asked_for_once_and_comes_after_the_windows_end": (
         Call("generate", "sqs:SendMessage", "https://queue/ingest"),  # by the same mailer
         Call("sweep", "dynamodb:GetItem", TABLE, (("dynamodb:GetItem", "MAILS#"),)),
+    ),
+    "test_folders.py::test_when_all_rows_of_a_batch_have_ended_one_mail_tells_of_all": (
+        Call("submit", "secretsmanager:GetSecretValue", "PageKeySecret.Id"),
+        Call("generate", "dynamodb:GetItem", TABLE, _BATCH),  # by the same mailer
+    ),
+    "test_folders.py::test_the_sweep_looks_at_a_batch_whose_message_was_lost": (
+        Call("sweep", "dynamodb:GetItem", TABLE, _BATCH),
+        Call("sweep", "dynamodb:UpdateItem", TABLE, (("dynamodb:UpdateItem", "BATCH#"),)),
     ),
     "test_finalize.py::test_the_mail_links_to_the_page_of_the_clip": (
         Call("finalize", "secretsmanager:GetSecretValue", "PageKeySecret.Id"),

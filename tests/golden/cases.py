@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dropreel.drops.batch import read_batch
+from dropreel.drops.fields import json_fields
 from dropreel.drops.folder import NO_SIDECAR
 from dropreel.drops.image import inspect_image
 from dropreel.drops.selection import choose
@@ -22,7 +24,7 @@ from dropreel.drops.sidecar import Sidecar, parse_sidecar
 from dropreel.errors import RejectedError
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import Attempt, ClipInfo, Job, Source, State
-from dropreel.mail.digest_text import digest
+from dropreel.mail.digest_text import batch_digest, digest
 from dropreel.mail.message import Links, Mail
 from dropreel.mail.operators import (
     budget_alert,
@@ -34,7 +36,8 @@ from dropreel.mail.operators import (
 from dropreel.mail.results import clip_delivered, clip_not_delivered, drop_rejected
 from dropreel.mail.windows import Window
 from dropreel.money.budget import Spending
-from dropreel.steps.rejections import NO_IMAGE, made_before
+from dropreel.steps.rejections import NO_IMAGE, made_before, near_miss
+from tests.golden.groups import group_mails
 from tests.support.aws import make_job
 
 FOLDER = Path(__file__).parent
@@ -151,6 +154,7 @@ def clips() -> Iterator[tuple[str, Job]]:
     yield "delivered unconfirmed settings", delivered(provider="oxen", unconfirmed=("10s", "3:1"))
     yield "delivered take and loop", delivered(settings=replace(settings, take=3, loop=True))
     yield "delivered by another provider", delivered(provider="fal", first_provider="luma")
+    yield "delivered with labels", delivered(labels=("campaign=spring", "shop"))
     yield "delivered after an hour", delivered(delivered_at="2026-11-20T11:42:00.000Z")
     prompt = "A very slow push-in over wet cobblestones, " * 20
     yield "delivered with a remark", delivered(remark="ordered 5s, got 8.00 s")
@@ -170,6 +174,7 @@ SIDECARS: dict[str, bytes] = {
     "too long a prompt": json.dumps({"prompt": "x" * 6001}).encode(),
     "hundreds of problems": json.dumps({f"field{n}": n for n in range(300)}).encode(),
 }
+BATCH = b"image,prompt,duration\na.jpg,push-in,5s\nb.jpg,,5s\nc.jpg,orbit,7s\n"
 IMAGES: dict[str, bytes] = {
     "empty image": b"",
     "text as image": b"just some text",
@@ -201,7 +206,14 @@ def rejections() -> Iterator[tuple[str, str, RejectedError]]:
     yield "rejected provider not in use", image, error
     yield "rejected image alone", image, RejectedError([NO_SIDECAR])
     yield "rejected sidecar alone", "campaign/photo.json", RejectedError([NO_IMAGE])
-    for state in (State.DELIVERED, State.FAILED):
+    near = near_miss("campaign/Photo.JPG", "campaign/photo.json")
+    yield "rejected names that nearly agree", "campaign/Photo.JPG", RejectedError([near])
+    error = RejectedError(json_fields("", b'{"prompt": "push-in"', role="defaults.json").problems)
+    yield "rejected defaults", "campaign/defaults.json", error
+    rows = read_batch("campaign/batch.csv", BATCH, []).rows
+    error = RejectedError([problem for row in rows for problem in row.numbered])
+    yield "rejected rows of a batch", "campaign/batch.csv", error
+    for state in (State.DELIVERED, State.FAILED, State.STALLED, State.UNKNOWN):
         yield f"rejected already {state}", image, RejectedError([made_before(job(state))])
 
 
@@ -232,6 +244,14 @@ def digests() -> Iterator[tuple[str, Mail]]:
     lines = [mail.entry for mail in mails if mail.entry]
     yield "digest", digest(window, lines, PLACE)
     yield "digest of clips alone", digest(window, lines[:3], PLACE)
+    more = [mail.entry for _, mail in group_mails() if mail.entry]
+    alike = [replace(entry, mail_id=f"{n}") for n, entry in enumerate(more)]
+    yield "digest with groups", digest(window, [*lines[:2], *alike], PLACE)
+    page = replace(PLACE, page="https://pages.example/abc", page_days=7)
+    batch = partial(batch_digest, "campaign/batch.csv", links=page)
+    waiting = ["campaign/late.jpg"]
+    mail = batch([lines[0], lines[41]], waiting=waiting, made_before=2, rejected=1)
+    yield "digest of a batch", mail
 
 
 def source_of(name: str) -> Source:
@@ -257,7 +277,7 @@ def mails() -> dict[str, Mail]:
     for name, key, error in rejections():
         record = f"clips/campaign/photo/rejected-{'0' * 24}.json"
         found[name] = drop_rejected(key, error.problems, record, PLACE)
-    return found | dict(alerts()) | dict(digests())
+    return found | dict(alerts()) | dict(digests()) | dict(group_mails())
 
 
 def files() -> dict[str, str]:

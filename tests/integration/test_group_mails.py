@@ -133,7 +133,7 @@ def test_a_late_take_that_comes_before_the_last_one_needs_no_mail_of_its_own(
     assert outbox.outcomes == [["delivered", "delivered"]]
 
 
-def test_what_comes_between_the_decision_on_the_mail_and_its_sending_has_its_own(
+def test_what_comes_after_the_mail_was_decided_has_its_own(
     mails: GroupMails, groups: Groups, ledger: Ledger, outbox: Outbox
 ) -> None:
     late, made = all_end(ledger, claimed(groups, 2), STALLED, DELIVERED)
@@ -173,5 +173,5 @@ def test_a_take_of_an_earlier_drop_is_listed_and_not_waited_for(
     assert not mails.leave_out(end(ledger, jobs[1], DELIVERED))
     (mail,) = outbox.sent
     assert "1. take 1: ordered by an earlier drop, which has its own mail." in mail.text
-    assert mail.subject == "photo.jpg: 1 of 1 clips ready"
+    assert mail.subject == "photo.jpg: your clip is ready"
     assert mails.leave_out(replace(end(ledger, earlier, DELIVERED), group=GROUP))

@@ -175,7 +175,7 @@ def outcomes(aws: Aws, jobs: list[Job]) -> list[State]:
     return [aws.ledger.require(job.job_id).state for job in jobs]
 
 
-def test_the_first_order_sets_the_money_of_all_aside_and_a_busy_provider_frees_none(
+def test_a_busy_provider_frees_none_of_the_groups_money(
     aws: Aws, clock: Clock, busy_then_taken: FakeProvider
 ) -> None:
     generation = make_generation(aws, busy_then_taken, clock, replace(RULES, caps=CAPS))

@@ -16,7 +16,7 @@ def test_a_mail_is_sent_by_one_sender_at_a_time_and_only_once(aws: Aws) -> None:
     assert other.begin("n", 1010) is Turn.BUSY
     assert one.begin("n", 1020) is Turn.OURS
     assert not other.was_sent("n")
-    one.end("n", "now")
+    one.end("n", "2026-11-20T09:30:00.000Z")
     assert one.begin("n", 1030) is Turn.SENT
     assert other.begin("n", 9999) is Turn.SENT
     assert other.was_sent("n")

@@ -23,7 +23,7 @@ from dropreel.drops.settling import Pair
 from dropreel.jobs.job import State
 from dropreel.jobs.naming import job_id
 from dropreel.ledger.newest import NewestDrop, NewestDrops
-from dropreel.steps.folders import IngestQueue
+from dropreel.steps.ingest import IngestQueue
 from dropreel.steps.submit import Submit
 from tests.support.aws import NOW, Aws, Clock, make_job
 from tests.support.pictures import picture

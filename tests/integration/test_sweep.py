@@ -46,7 +46,7 @@ def job_in(aws: Aws, state: State) -> Job:
 
 def told(aws: Aws, job: Job) -> Job:
     if job.state in ENDS:
-        aws.send_once.end(job.mail_id, "now")
+        aws.send_once.end(job.mail_id, "2026-11-20T09:30:00.000Z")
     return job
 
 

@@ -69,6 +69,16 @@ def test_a_watch_ends_and_the_workflow_sleeps_on(
     assert aws.ledger.require(job.job_id).state is State.RUNNING
 
 
+def test_where_functions_are_scarce_a_poll_looks_once(
+    polling: Poll, provider: FakeProvider, job: Job, clock: Clock
+) -> None:
+    answers: list[StatusOutcome] = [RUNNING] * 20
+    provider.status_answers = [*answers]
+    assert poll(polling, job.job_id, crowded=True)["outcome"] == "wait"
+    assert looks(provider, answers) == 1
+    assert clock() == NOW + timedelta(seconds=55)
+
+
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [

@@ -199,9 +199,8 @@ def _longest_value(template: Document, value: Any) -> int:
     parameter = template["Parameters"].get(value.get("Ref")) if isinstance(value, dict) else None
     if parameter is None:
         return _RESOURCE if isinstance(value, dict) else len(str(value))
-    if "MaxLength" in parameter:
-        return int(parameter["MaxLength"])
-    return _LISTED
+    allowed = [*parameter.get("AllowedValues", []), parameter.get("MaxValue", "")]
+    return int(parameter.get("MaxLength") or max(len(str(one)) for one in allowed) or _LISTED)
 
 
 def test_the_call_for_a_thumbnail_is_small() -> None:

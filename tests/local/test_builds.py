@@ -133,3 +133,33 @@ def test_a_build_that_failed_halfway_is_not_kept(
             builds.build()
     assert builds.build().read_text(encoding="utf-8") == "number 1"
     assert len(built) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        """\
+Error: CustomMakeBuilder:MakeBuild - Make Failed: error: Request failed after 3 retries in 5.5s
+  cause: Failed to fetch: https://pypi.org/simple/httpx/
+  cause: error sending request for url (https://pypi.org/simple/httpx/)
+""",
+        "error: Failed to fetch: `https://pypi.org/simple/httpx/`\n  Caused by: dns error\n",
+        "error: Failed to download `httpx`\n  Caused by: dns error\n",
+    ],
+)
+def test_what_is_missing_without_network_is_one_line(said: str) -> None:
+    reason = builds._reason(said)
+    assert reason.startswith("httpx is not in uv's cache")
+    assert "\n" not in reason
+
+
+def test_any_other_failure_is_told_in_full() -> None:
+    assert builds._reason("make: *** No rule to make target") == "make: *** No rule to make target"
+
+
+def test_a_layer_without_byte_code_is_told(tmp_path: Path) -> None:
+    layer = tmp_path / "SharedLayer"
+    layer.mkdir()
+    assert "no Python 3.13" in builds.remark(tmp_path / "template.yaml")
+    (layer / "a.pyc").touch()
+    assert builds.remark(tmp_path / "template.yaml") == ""

@@ -101,7 +101,7 @@ def test_stopping_ends_all_processes_and_removes_the_folder(scratch: Path, busy:
     child.stop()  # once more changes nothing
     assert not child.running
     assert not scratch.exists()
-    assert until(lambda: not any(map(alive, started)))
+    assert not any(map(alive, started))
 
 
 def test_what_a_program_that_ended_left_can_be_read_until_it_is_stopped(scratch: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from local import demo
-from local.demo import NEUTRAL_PROMPT, SAMPLE, clear, read_asked
+from local.demo import NEUTRAL_PROMPT, SAMPLE, clear, own_folder, read_asked
 from tests.conftest import ROOT
 
 NAMES = ("IMAGE", "PROMPT", "PROVIDER", "RESOLUTION", "DURATION")
@@ -142,3 +142,14 @@ def test_clearing_takes_what_a_run_saved_and_nothing_of_peoples(tmp_path: Path) 
     clear(tmp_path)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"photo.jpg", "photo.json", "clip.mp4", f"{job}.jpg", "old"}
+
+
+def test_demos_that_run_at_once_have_a_folder_each(tmp_path: Path) -> None:
+    wanted = tmp_path / "demo"
+    with own_folder(wanted) as first:
+        with own_folder(wanted) as second, own_folder(wanted) as third:
+            assert [first.name, second.name, third.name] == ["demo", "demo-2", "demo-3"]
+        with own_folder(wanted) as next_one:
+            assert next_one == second
+    with own_folder(wanted) as alone:
+        assert alone == wanted

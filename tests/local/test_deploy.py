@@ -23,7 +23,7 @@ NAME = "small"
 HERE = {"STACK": NAME, "REGION": REGION}
 RETAIN = {"DeletionPolicy": "RetainExceptOnCreate"}
 # What dropreel retains, a workflow that waits, and a parameter that something depends on.
-SMALL = {
+SMALL: dict[str, dict[str, Any]] = {
     "Parameters": {
         "DailyCapUsd": {"Type": "String", "Default": "25"},
         "JobCapUsd": {"Type": "String", "Default": "5"},
@@ -71,6 +71,7 @@ SMALL = {
         "InboxBucketUrl": {"Value": "https://inbox"},
         "ClipsBucketUrl": {"Value": "https://clips"},
         "DashboardUrl": {"Value": "https://dashboard"},
+        "ProviderKeysSecretArn": {"Value": {"Ref": "ProviderKeysSecret"}},
         "ProviderKeysSecretUrl": {"Value": "https://secret"},
     },
 }
@@ -216,6 +217,7 @@ def test_the_first_deployment_ends_with_the_first_steps(
 ) -> None:
     said = release.next_steps(cloud.must_find(session, NAME), first=True)
     assert f"s3://{deployed['InboxBucket']}/try/" in said
+    assert deployed["ProviderKeysSecret"] in said
     assert "five minutes" in said
 
 
@@ -224,6 +226,20 @@ def test_a_name_that_cloudformation_would_refuse_is_refused_first(
 ) -> None:
     assert main([], {**HERE, "STACK": "my_stack"}) == 1
     assert "STACK=my_stack is no name for a stack" in capsys.readouterr().err
+
+
+def test_a_first_deployment_that_failed_is_removed_first(
+    session: boto3.session.Session, types: Types, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": 99999}}
+    body = {"Resources": {"InboxBucket": SMALL["Resources"]["InboxBucket"], "Wrong": wrong}}
+    cloud.client(session).create_stack(StackName=NAME, TemplateBody=json.dumps(body))
+    assert cloud.wait(session, cloud.must_find(session, NAME)) == "ROLLBACK_COMPLETE"
+    assert main([], HERE) == 1
+    assert f"make destroy STACK={NAME}" in capsys.readouterr().err
+    types("yes")
+    assert main(["--destroy"], HERE) == 0
+    assert "These stay" not in capsys.readouterr().out
 
 
 # --- set -------------------------------------------------------------------------------------
@@ -326,6 +342,16 @@ def test_another_name_deletes_nothing_more(
     types("yes", "yes")
     assert main(["--destroy"], HERE) == 0
     assert left(embedded, deployed) == set(removal.RETAINED)
+
+
+@pytest.mark.usefixtures("deployed")
+def test_where_nobody_answers_nothing_is_deleted(
+    session: boto3.session.Session, types: Types, capsys: pytest.CaptureFixture[str]
+) -> None:
+    types()
+    assert main(["--destroy"], HERE) == 1
+    assert capsys.readouterr().err == "Nobody answers, so nothing was done.\n"
+    assert cloud.find(session, NAME) is not None
 
 
 def test_a_stack_that_is_not_there_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -130,8 +130,6 @@ def environment(aws: Aws, secret_arn: str) -> dict[str, str]:
         "OPERATORS_TOPIC_ARN": aws.operators.topic_arn,
         "STATE_MACHINE_ARN": aws.machine_arn,
         "PROVIDERS": "luma",
-        "RESULTS_EMAIL_GIVEN": "true",
-        "OPERATOR_EMAIL_GIVEN": "true",
         "SIDECAR_GRACE_SECONDS": "900",
         "SETTLE_SECONDS": "0",
         "PROVIDER_KEYS_SECRET": secret_arn,
@@ -151,6 +149,8 @@ def environment(aws: Aws, secret_arn: str) -> dict[str, str]:
         "MAX_ORDERS_PER_JOB": "2",
         "FAILOVER_PROVIDERS": "",
         "CANCEL_STALLED_ORDERS": "false",
+        "RESULTS_EMAIL_GIVEN": "true",
+        "OPERATOR_EMAIL_GIVEN": "true",
         "DIGEST_ABOVE": "1",
         "DIGEST_MINUTES": "10",
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -15,9 +15,12 @@ from dropreel.container import Container
 from dropreel.jobs.job import Job
 from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.table import Table
+from dropreel.mail.publisher import Mailer
 from dropreel.observability import metrics
 from dropreel.providers.base import Accepted
+from dropreel.steps.batches import ForgottenBatches
 from dropreel.steps.generate import Generate
+from dropreel.steps.ingest import IngestQueue
 from dropreel.steps.outcomes import GenerateEvent
 from dropreel.steps.submit import Submit
 from local.faults.dynamo import Dynamo
@@ -63,10 +66,11 @@ class Inboxes(S3):
 class Uploads:
     """The real steps on stand-ins. A job's turn at its provider comes `line_s` after its start."""
 
-    def __init__(self, line_s: float = 1, settle_s: int = SETTLE_S) -> None:
+    def __init__(self, line_s: float = 1, settle_s: int = SETTLE_S, **variables: str) -> None:
         self.line_s = line_s
         self.orders: list[Order] = []
         self._seconds = 0.0
+        self._lost = ""
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
         self.s3 = Inboxes(self.moment)
@@ -91,6 +95,7 @@ class Uploads:
             "RESULTS_TOPIC_ARN": RESULTS,
             "OPERATORS_TOPIC_ARN": RESULTS,
             "STATE_MACHINE_ARN": MACHINE,
+            **variables,
         }
         self._container = Container(environment, self, now=self.moment)
         self._container.provider = lambda _: self.provider
@@ -110,15 +115,20 @@ class Uploads:
         content: bytes,
         *delays: float,
         took_s: float = 0,
-        **metadata: str,
+        metadata: Mapping[str, str] | None = None,
+        **more_metadata: str,
     ) -> None:
         """Upload a file so many seconds after the start; an event comes after each delay.
 
         S3 dates an upload in parts by its beginning: `took_s` seconds before.
         """
-        self.at(at, lambda: self._put(key, content, metadata, took_s))
+        self.at(at, lambda: self._put(key, content, {**(metadata or {}), **more_metadata}, took_s))
         for delay in delays:
-            self.at(at + delay, lambda: self._submit({"detail": {"object": {"key": key}}}))
+            self.at(at + delay, lambda: self.event(key))
+
+    def event(self, key: str) -> None:
+        """What S3 sends of an upload, also a second time."""
+        self._submit({"detail": {"object": {"key": key}}})
 
     def at(self, seconds: float, action: Callable[[], None]) -> None:
         heapq.heappush(self._due, (seconds, next(self._numbers), action))
@@ -131,12 +141,30 @@ class Uploads:
             metrics.clear_metrics()  # nobody sends them, and 100 are too many
         return self.orders
 
+    def lose_messages(self, kind: str) -> None:
+        """From now on, our own messages of this kind are lost; empty: none."""
+        self._lost = kind
+
+    def check_forgotten_batches(self) -> None:
+        """As the sweep does it."""
+        queue = IngestQueue(self._clients["sqs"], "queue")
+        ForgottenBatches(self._container.batches, queue, self.moment).check()
+
+    def ledger_items(self, prefix: str, attribute: str) -> list[str]:
+        """Keys of the items that begin so and have this attribute."""
+        items = self._clients["dynamodb"].items(prefix)
+        return [key for key, item in items.items() if attribute in item]
+
     # --- what came of it ------------------------------------------------------------------------
 
     @property
     def jobs(self) -> list[Job]:
         started = [json.loads(one.input)["job_id"] for one in self.steps.executions]
         return [self.ledger.require(job_id) for job_id in started]
+
+    @property
+    def results(self) -> Mailer:
+        return self._container.results
 
     @property
     def mails(self) -> list[str]:
@@ -154,6 +182,8 @@ class Uploads:
         self._container.step(Submit).handle(message)
 
     def _sent(self, text: str, delay_s: int) -> None:
+        if self._lost and self._lost in json.loads(text):
+            return
         self.at(self._seconds + delay_s, lambda: self._submit(json.loads(text)))
 
     def _started(self, execution: Execution) -> None:

@@ -7,12 +7,12 @@ from tests.template.stack import Document
 
 LINE = {"WAITING", "SLOTS"}
 WRITTEN = {
-    "SubmitFunction": {"JOB", "GROUP", "NEWEST", "NOTICE", "MAILS", "WAITING"},
+    "SubmitFunction": {"JOB", "GROUP", "BATCH", "NEWEST", "NOTICE", "MAILS", "WAITING"},
     "SlotFunction": {"PARKED", *LINE},
     "GenerateFunction": {"JOB", "GROUP", "NEWEST", "BREAKER", "BUDGET", "NOTICE", "MAILS", *LINE},
     "PollFunction": {"JOB", "BUDGET", "RUNTIMES", *LINE},
     "FinalizeFunction": {"JOB", "GROUP", "BUDGET", "NOTICE", "MAILS"},
-    "SweepFunction": {"JOB", "GROUP", "NOTICE", "MAILS", "INBOX", "MISSED", *LINE},
+    "SweepFunction": {"JOB", "GROUP", "BATCH", "NOTICE", "MAILS", "INBOX", "MISSED", *LINE},
 }
 
 
@@ -21,7 +21,7 @@ def at_the_ledger(made: Document) -> list[Grant]:
 
 
 LISTED = {
-    "SubmitFunction": {"MAILS"},
+    "SubmitFunction": {"MAILS", "BATCH"},
     "SlotFunction": {"WAITING"},
     "GenerateFunction": {"WAITING"},
     "PollFunction": {"WAITING"},

@@ -187,7 +187,7 @@ READING_SECRETS = {
         *("GenerateFunction", "PollFunction", "FinalizeFunction", "SweepFunction"),
     ),
     # Those that make links or open them.
-    "PageKeySecret": ("FinalizeFunction", "ViewFunction"),
+    "PageKeySecret": ("SubmitFunction", "FinalizeFunction", "ViewFunction"),
 }
 
 

@@ -69,7 +69,7 @@ def assert_only_ours(page: Page) -> None:
 def hostile(words: str, state: State = State.DELIVERED) -> Job:
     job = shown_job(key=f"a/{words}.jpg", settings={"prompt": words}, state=state)
     failure = JobFailure(FailureKind.MODERATED, words)
-    return replace(job, failure=failure, remark=words, provider=words)
+    return replace(job, failure=failure, remark=words, provider=words, labels=(words,))
 
 
 @given(st.text(max_size=60), st.sampled_from(State))
@@ -100,12 +100,14 @@ def test_a_clip_plays_muted_again_and_again_where_it_stands() -> None:
 
 
 def test_a_clip_comes_with_all_that_is_known_of_it() -> None:
-    job = shown_job(settings={"take": 2, "loop": True}, remark="it has 4.0 s instead of 5 s")
+    remark, labels = "it has 4.0 s instead of 5 s", ("spring", "hero shot")
+    job = shown_job(settings={"take": 2, "loop": True}, remark=remark, labels=labels)
     text = Page(clip_page(job, MEDIA, UNTIL)).text
 
     for fact in ("photo.jpg", "Download photo-take2.mp4", "luma", "540p", "$0.15", "75 seconds"):
         assert fact in text
     assert "it has 4.0 s instead of 5 s" in text
+    assert "spring, hero shot" in text
     assert "15 January 2027, 08:00 UTC" in text
 
 

@@ -13,9 +13,8 @@ from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import ENDS, State
 from dropreel.jobs.naming import clip_name, content_disposition
 from dropreel.pages.words import (
+    Comparison,
     cost_of,
-    differing,
-    prompt_pieces,
     seconds_to_clip,
     sidecar_again,
     without_clip,
@@ -26,17 +25,19 @@ from tests.support.pages import shown_job
 def test_only_settings_that_differ_are_named() -> None:
     one, other = shown_job(1), shown_job(2, provider="fal", settings={"resolution": "720p"})
 
-    assert differing([one, other]) == {"Provider", "Resolution"}
-    assert differing([one]) == frozenset()
+    assert Comparison.of([one, other]).differing == {"Provider", "Resolution"}
+    assert Comparison.of([one]).differing == frozenset()
 
 
 def test_words_that_not_all_prompts_have_are_marked() -> None:
     one = shown_job(1, settings={"prompt": "Slow wide orbit, soft light"})
     other = shown_job(2, settings={"prompt": "slow push-in,\nsoft light."})
 
-    assert [text for text, own in prompt_pieces(one, [one, other]) if own] == ["wide orbit, "]
-    assert [text for text, own in prompt_pieces(other, [one, other]) if own] == ["push-in,\n"]
-    assert "".join(text for text, _ in prompt_pieces(other, [one, other])) == other.settings.prompt
+    compared = Comparison.of([one, other])
+    first, second = (compared.pieces(job.settings.prompt) for job in (one, other))
+    assert [text for text, own in first if own] == ["wide orbit, "]
+    assert [text for text, own in second if own] == ["push-in,\n"]
+    assert "".join(text for text, _ in second) == other.settings.prompt
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,14 @@ def test_a_job_under_way_says_that_its_clip_will_come(state: State) -> None:
     (sentence,) = without_clip(shown_job(state=state))
 
     assert sentence.endswith("Open this page again in a few minutes.")
+
+
+def test_a_job_that_waits_for_another_day_says_for_which() -> None:
+    job = shown_job(state=State.CLAIMED, waits_until="2026-12-01T00:00:00.000Z")
+
+    assert without_clip(job) == [
+        "This clip waits for the budget of 1 December. Open this page again then."
+    ]
 
 
 def test_a_failure_says_why_and_whether_it_was_paid() -> None:

@@ -36,6 +36,9 @@ SUBMIT = {
     "SIDECAR_GRACE_SECONDS": "900",
     "SETTLE_SECONDS": "20",
     "PRICE_OVERRIDES": "{}",
+    "LINK_DAYS": "7",
+    "PAGES_URL": "https://pages.example",
+    "PAGE_KEY_SECRET": "arn:page-key",
 }
 FINALIZE = {
     "CLIPS_BUCKET": "clips",
@@ -176,6 +179,9 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         settle_seconds=20,
         digest_above=10,
         digest_minutes=10,
+        link_days=7,
+        pages_url="https://pages.example",
+        page_key_secret="arn:page-key",
     )
 
 

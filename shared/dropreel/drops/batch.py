@@ -22,10 +22,11 @@ from dropreel.drops.fields import (
     named,
     shown,
 )
-from dropreel.drops.pairing import folder_of, is_image
+from dropreel.drops.pairing import is_image
 from dropreel.drops.sidecar import unknown_names
 from dropreel.drops.takes import takes_of
 from dropreel.errors import Problem, RejectedError, UnreadableError
+from dropreel.jobs.naming import folder_of
 
 MAX_BATCH_BYTES = 1024 * 1024
 MAX_ROWS = 1000

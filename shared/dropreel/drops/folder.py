@@ -18,14 +18,13 @@ from dropreel.drops.pairing import (
     BATCHES,
     DEFAULTS,
     PROMPT_ENDING,
-    folder_of,
     sidecars_of,
 )
 from dropreel.drops.settling import Pair
 from dropreel.drops.takes import problems_in
 from dropreel.errors import Problem
 from dropreel.jobs.job import utc_iso
-from dropreel.jobs.naming import split_ending
+from dropreel.jobs.naming import folder_of, split_ending
 
 MAX_FOLDERS = 16  # above an image, whose defaults count
 

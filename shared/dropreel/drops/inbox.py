@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from dropreel.drops.fields import MAX_SIDECAR_BYTES
-from dropreel.drops.pairing import folder_of, listing_prefix
+from dropreel.drops.pairing import listing_prefix
+from dropreel.jobs.naming import folder_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

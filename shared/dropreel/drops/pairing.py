@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from dropreel.jobs.naming import split_ending, stem
+from dropreel.jobs.naming import folder_of, split_ending, stem
 
 # Endings that people use for pictures. What the file really is, its first bytes decide.
 IMAGE_ENDINGS = frozenset(
@@ -53,12 +53,6 @@ def is_reference(key: str) -> bool:
 
 def file_of(key: str) -> str:
     return key.rpartition("/")[2]
-
-
-def folder_of(key: str) -> str:
-    """The folder with its last slash; empty at the top."""
-    folder, slash, _ = key.rpartition("/")
-    return folder + slash
 
 
 def meant_name(key: str) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from dropreel.drops.image import ImageInfo, inspect_image
 from dropreel.drops.inbox import Drop, Inbox
 from dropreel.drops.kinds import MAX_REFERENCES
-from dropreel.drops.pairing import folder_of
 from dropreel.drops.sidecar import Sidecar
 from dropreel.errors import Problem, RejectedError
+from dropreel.jobs.naming import folder_of
 
 _MAX_BYTES = 100_000_000  # all of them together, which are read once
 _FIELD = "reference_images"

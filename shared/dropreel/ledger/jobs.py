@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from itertools import islice
 from typing import Any
 from uuid import uuid4
@@ -176,8 +175,10 @@ class Ledger:
         was lost.
         """
         money_held = job.reservation if job.group else None
-        if bool(job.group) != bool(money_held) or (not money_held and _amount(job)):
-            raise LedgerConflictError(f"the money of job {job.job_id} is not as it has to be")
+        if job.group and not money_held:
+            raise LedgerConflictError(f"job {job.job_id} of a group has no money set aside")
+        if not job.group and job.reservation and job.reservation.amount_usd:
+            raise LedgerConflictError(f"job {job.job_id} has money set aside already")
         order_ref = uuid4().hex
         facts = {**facts, "reservation": reservation, "order_ref": order_ref}
         money = reserving(reservation, caps, money_held)
@@ -271,10 +272,6 @@ class Ledger:
 def funding(job: Job, reservation: Reservation) -> Update:
     """The part of a transaction that sets money aside for a job before its order."""
     return Update(_key(job.job_id), sets={"reservation": reservation}, condition=_as_read(job))
-
-
-def _amount(job: Job) -> Decimal:
-    return job.reservation.amount_usd if job.reservation else Decimal(0)
 
 
 def _as_read(job: Job) -> ConditionBase:

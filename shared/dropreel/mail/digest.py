@@ -24,6 +24,7 @@ from pydantic import Field
 
 from dropreel.errors import ConditionFailedError
 from dropreel.jobs.job import utc_iso
+from dropreel.ledger.batches import Batches
 from dropreel.ledger.jobs import UNSETTLED_INDEX
 from dropreel.ledger.lifetimes import MAIL_DAYS, expires_at
 from dropreel.ledger.table import Item, Table, Update
@@ -58,6 +59,7 @@ class ResultMailer:
 
     publisher: Publisher
     table: Table
+    batches: Batches
     queue: SQSClient
     queue_url: str
     above: int
@@ -65,8 +67,14 @@ class ResultMailer:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def send(self, mail: Mail) -> None:
-        """Publish `mail`; above the limit it is first noted for a digest. May be repeated."""
+        """Publish `mail`, to mailboxes unless its batch tells them later. May be repeated.
+
+        Above the limit it is first noted for a digest.
+        """
         entry = mail.entry
+        if self.batches.tells(mail.batch):
+            self.publisher.send(mail, to_mailboxes=False)
+            return
         if entry is None or not self.above:
             self.publisher.send(mail)
             return

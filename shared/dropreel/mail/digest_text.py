@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from dropreel.jobs.job import State, utc_iso
 from dropreel.jobs.naming import output_folder
@@ -31,16 +32,58 @@ _WORDS = {
 
 def digest(window: Window, lines: Sequence[DigestEntry], links: Links) -> Mail:
     """One mail instead of one for each of `lines`, the results of `window` after its first ones."""
+    when = f"{window.start:%Y-%m-%d}, {window.start:%H:%M} to {window.end:%H:%M} UTC"
+    intro = f"{_many(lines, 'result')} in one mail, because many came at once ({when})."
+    facts = {"from": utc_iso(window.start), "to": utc_iso(window.end)}
+    return _composed(_subject(lines, ""), [intro], lines, [], _folder(lines), facts, links)
+
+
+def batch_digest(
+    key: str,
+    lines: Sequence[DigestEntry],
+    *,
+    waiting: Sequence[str],
+    made_before: int,
+    rejected: int,
+    links: Links,
+) -> Mail:
+    """One mail about the batch `key`, all of whose rows have come to an end.
+
+    `waiting` are the keys of images that have not come, `made_before` and `rejected` numbers of
+    rows of which nothing new comes.
+    """
+    name = file_name(key)
+    more = [
+        *([f"{made_before:,} unchanged: nothing new was ordered for them."] if made_before else []),
+        *([f"{rejected:,} could not be used: a mail of their own says why."] if rejected else []),
+        *_listed(
+            "These images are not here yet. Drop them, and they start with their rows:",
+            [f"- {file_name(image)}" for image in waiting],
+            _MOST_MADE,
+        ),
+    ]
+    facts = {"batch": key, "waiting": len(waiting), "made_before": made_before}
+    folder = f"{output_folder(key).rpartition('/')[0]}/"
+    subject = _subject(lines, f"{name}: ")
+    return _composed(subject, [f"{name} is done."], lines, more, folder, facts, links)
+
+
+def _composed(
+    subject: str,
+    intro: Sequence[str],
+    lines: Sequence[DigestEntry],
+    more: Sequence[str],
+    folder: str,
+    facts: Mapping[str, Any],
+    links: Links,
+) -> Mail:
     counts = Counter(entry.outcome for entry in lines)
     names = _names(lines)
-    made = [entry for entry in lines if entry.outcome == State.DELIVERED]
-    groups = [entry for entry in lines if entry.outcome == _GROUP]
-    others = [entry for entry in lines if entry.outcome not in (State.DELIVERED, _GROUP)]
-    when = f"{window.start:%Y-%m-%d}, {window.start:%H:%M} to {window.end:%H:%M} UTC"
+    made, groups, others = _sorted(lines)
     parts = [
-        f"{_many(lines, 'result')} in one mail, because many came at once ({when}).",
+        *intro,
         "\n".join(f"{counts[word]:,} {_WORDS[word]}" for word in _WORDS if counts[word]),
-        f"Cost: {_cost([*made, *groups])}{_perhaps(others)}",
+        f"Cost: {_cost(made)}{_of_groups(groups)}{_perhaps(others)}",
         *_listed(
             "Without a clip:",
             [f"- {names[entry.file]}: {entry.outcome}. {entry.text}" for entry in others],
@@ -52,27 +95,37 @@ def digest(window: Window, lines: Sequence[DigestEntry], links: Links) -> Mail:
             _MOST_MADE,
         ),
         *_listed("Clips ready:", [f"- {names[entry.file]}" for entry in made], _MOST_MADE),
+        *more,
         f"What to do: {_next_step([*others, *groups])}",
-        f"All clips and records:\n{links.uri(_folder(lines))}\n{links.folder_link(_folder(lines))}",
+        *([f"All of them on one page:\n{links.page}"] if links.page else []),
+        f"All clips and records:\n{links.uri(folder)}\n{links.folder_link(folder)}",
     ]
     document = {
         "outcome": "digest",
-        "from": utc_iso(window.start),
-        "to": utc_iso(window.end),
+        **facts,
         "counts": dict(counts),
         "cost_usd": str(_sum([*made, *groups])),
         "cost_is_real": all(entry.real for entry in (*made, *groups)),
     }
-    return compose(_subject(made, groups, others), parts, document, {"outcome": "digest"})
+    return compose(subject, [part for part in parts if part], document, {"outcome": "digest"})
 
 
-def _subject(
-    made: Sequence[DigestEntry], groups: Sequence[DigestEntry], others: Sequence[DigestEntry]
-) -> str:
+def _sorted(
+    lines: Sequence[DigestEntry],
+) -> tuple[list[DigestEntry], list[DigestEntry], list[DigestEntry]]:
+    """Clips, groups of takes, and what has no clip."""
+    made = [entry for entry in lines if entry.outcome == State.DELIVERED]
+    groups = [entry for entry in lines if entry.outcome == _GROUP]
+    others = [entry for entry in lines if entry.outcome not in (State.DELIVERED, _GROUP)]
+    return made, groups, others
+
+
+def _subject(lines: Sequence[DigestEntry], name: str) -> str:
+    made, groups, others = _sorted(lines)
     takes = f", {len(groups):,} with several takes" if groups else ""
     bad = f", {len(others):,} without a clip" if others else ""
-    files = _many([*made, *groups, *others], "more file")
-    return f"{files}: {_many(made, 'clip')} ready{takes}{bad}"
+    files = name or f"{_many(lines, 'more file')}: "
+    return f"{files}{_many(made, 'clip')} ready{takes}{bad}"
 
 
 def _many(things: Sequence[object], name: str) -> str:
@@ -87,6 +140,11 @@ def _cost(made: Sequence[DigestEntry]) -> str:
     unknown = len(made) - len(known)
     more = f", and {unknown:,} at an unknown price" if unknown else ""
     return f"{about}${_sum(known):.2f} for {_many(known, 'clip')}{more}"
+
+
+def _of_groups(groups: Sequence[DigestEntry]) -> str:
+    about = "" if all(entry.real for entry in groups) else "about "
+    return f"; {about}${_sum(groups):.2f} for the files with several takes" if groups else ""
 
 
 def _perhaps(others: Sequence[DigestEntry]) -> str:

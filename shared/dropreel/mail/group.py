@@ -9,7 +9,7 @@ the group's mail says that it is delayed, and what becomes of it has a mail of i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dropreel.errors import MailBusyError
@@ -35,6 +35,7 @@ class GroupMails:
     links: Links
     now: Callable[[], datetime]
     page: Callable[[str], str | None] = lambda _: None  # that compares all clips of an image
+    page_days: int = 0
 
     def leave_out(self, job: Job) -> bool:
         """Tell the group's people if `job` was the last to end. Returns whether they are not told
@@ -77,7 +78,8 @@ class GroupMails:
         if turn is Turn.BUSY:
             raise MailBusyError(f"another run is sending the mail {group.mail_id}")
         if turn is Turn.OURS:
-            page = self.page(group.image_key)
-            self.results.send(group_ended(group, jobs, page, self.links))
+            page = self.page(group.image_key) or ""
+            links = replace(self.links, page=page, page_days=self.page_days)
+            self.results.send(group_ended(group, jobs, links))
             self.send_once.end(group.mail_id, utc_iso(self.now()))
         self.groups.settle(group)

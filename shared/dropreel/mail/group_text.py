@@ -55,21 +55,22 @@ class _Take:
         return job.cost_usd if job.cost_usd is not None else job.estimate_usd or Decimal(0)
 
 
-def group_ended(group: Group, jobs: Sequence[Job], page: str | None, links: Links) -> Mail:
+def group_ended(group: Group, jobs: Sequence[Job], links: Links) -> Mail:
     """All takes have ended for people. `jobs` are those of the group's takes, in their order.
 
-    `page` is the address of the page that compares them, if there are pages.
+    The page of `links`, if there are pages, compares them.
     """
     name, folder = file_name(group.image_key), output_folder(group.image_key)
     takes = [_Take(job, group.told.get(job.job_id, "")) for job in jobs]
     own = [take for take in takes if take.state]
-    where = f"Compare them here:\n{page}" if page else _in_console(folder, links)
+    why = f"Why: {shortened(group.failure.message, 600)}." if group.failure else ""
     parts = [
         _first(name, own),
-        *([f"Why: {shortened(group.failure.message, 600)}."] if group.failure else [where]),
-        "\n".join(_lines(takes, told=bool(group.failure))),
+        *([why] if why else []),
+        *([_where(folder, links)] if any(take.made for take in own) else []),
+        "\n".join(_lines(takes, told=bool(why))),
         f"Cost: {_cost(own)}",
-        f"What to do: {_next_step(group, own)}",
+        f"What to do: {_next_step(own)}",
         f"Image: {one_line(group.image_key)}",
     ]
     document = {
@@ -77,35 +78,38 @@ def group_ended(group: Group, jobs: Sequence[Job], page: str | None, links: Link
         "group": group.group_id,
         "image": group.image_key,
         "takes": [_facts(take, links) for take in own],
-        "page": page,
+        "page": links.page or None,
         "cost_usd": str(_sum(own)),
         "cost_is_real": _is_real(own),
     }
     attributes = {"outcome": "group", "folder": folder_attribute(group.image_key)}
-    said = f"{_ready(own)}. {_next_step(group, own)}"
-    entry = DigestEntry(
-        group.mail_id, group.image_key, "group", said, _sum(own) or None, _is_real(own)
-    )
+    said = f"{_ready(own)}. {_next_step(own)}"
+    entry = DigestEntry(group.mail_id, group.image_key, "group", said, _sum(own), _is_real(own))
     return compose(f"{name}: {_ready(own)}", parts, document, attributes, entry)
 
 
 def _first(name: str, own: Sequence[_Take]) -> str:
     made = sum(take.made for take in own)
-    if not made:
-        return f"None of the {len(own)} clips of {name} is ready."
-    if made == len(own):
-        return f"All {len(own)} clips of {name} are ready."
+    if len(own) == 1:
+        return f"The clip of {name} is ready." if made else f"There is no clip of {name}."
+    if made in (0, len(own)):
+        return f"{'All' if made else 'None of the'} {len(own)} clips of {name} are ready."
     return f"{made} of the {len(own)} clips of {name} {'is' if made == 1 else 'are'} ready."
 
 
 def _ready(own: Sequence[_Take]) -> str:
     made = sum(take.made for take in own)
     if not made and all(take.state == State.REFUSED for take in own):
-        return f"none of {len(own)} clips, nothing paid"
-    return f"{made} of {len(own)} clips ready"
+        return "no clip, nothing paid"
+    if len(own) == 1:
+        return "your clip is ready" if made else "no clip"
+    return f"{'all' if made == len(own) else f'{made} of'} {len(own)} clips ready"
 
 
-def _in_console(folder: str, links: Links) -> str:
+def _where(folder: str, links: Links) -> str:
+    if links.page:
+        days = "1 day" if links.page_days == 1 else f"{links.page_days} days"
+        return f"Compare them here, for {days}, without signing in:\n{links.page}"
     return f"Watch them in the AWS console (you have to sign in):\n{links.folder_link(folder)}"
 
 
@@ -116,6 +120,8 @@ def _lines(takes: Sequence[_Take], *, told: bool) -> list[str]:
     """
     facts = [_settings(take.job) for take in takes]
     telling = [name for name in facts[0] if len({fact[name] for fact in facts}) > 1]
+    if len({tuple(fact[name] for name in telling[:-1]) for fact in facts}) == len(facts):
+        telling = telling[:-1]  # without the number of the take, which comes last
     return [
         f"{number}. {', '.join(fact[name] for name in telling)}: "
         f"{'not ordered.' if told and take.state == State.REFUSED else _came_to(take)}"
@@ -170,11 +176,14 @@ def _cost(own: Sequence[_Take]) -> str:
     return f"{paid}; {more}." if made else f"{more}."
 
 
-def _next_step(group: Group, own: Sequence[_Take]) -> str:
-    if group.failure:
-        return group.failure.row.next.format(again="drop the sidecar again", provider="it")
+def _next_step(own: Sequence[_Take]) -> str:
+    """That of the failure if all takes have the same one."""
+    failures = [None if take.made else take.job.failure for take in own]
     if all(take.made for take in own):
         return "Nothing; the clips are stored."
+    first = failures[0]
+    if first and all(one and one.kind is first.kind for one in failures):
+        return first.row.next.format(again="drop the sidecar again", provider=own[0].job.provider)
     return "See the line of each take. The clips that are ready are stored."
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -46,7 +46,8 @@ class Mail:
     """One message. `document` is the JSON body that every protocol but e-mail gets.
 
     Subscriptions filter by the `attributes`, each a text or a list of texts.
-    `entry` is set where many such mails may become one digest.
+    `entry` is set where many such mails may become one digest, `batch` where the mail about that
+    batch tells the same.
     """
 
     subject: str
@@ -54,6 +55,7 @@ class Mail:
     document: Mapping[str, Any]
     attributes: Mapping[str, str | Sequence[str]]
     entry: DigestEntry | None = None
+    batch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ def compose_about(
         "folder": folder_attribute(job.source.key),
         **({"labels": job.labels} if job.labels else {}),
     }
-    return compose(subject, parts, document, attributes, entry)
+    return replace(compose(subject, parts, document, attributes, entry), batch=job.batch)
 
 
 def _short_failure(job: Job) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from uuid import uuid4
 from boto3.dynamodb.conditions import Attr
 
 from dropreel.errors import ConditionFailedError
+from dropreel.jobs.job import from_iso
 from dropreel.ledger.lifetimes import MAIL_DAYS, expires_at
 from dropreel.ledger.table import Table, Update
 
@@ -61,4 +62,6 @@ class SendOnce:
 
     def end(self, mail_id: str, sent_at: str) -> None:
         """The mail was sent: nobody sends it again."""
-        self._table.update(Update(f"NOTICE#{mail_id}", sets={"told_at": sent_at}))
+        expires = expires_at(from_iso(sent_at), MAIL_DAYS)
+        sets = {"told_at": sent_at, "expires_at": expires}
+        self._table.update(Update(f"NOTICE#{mail_id}", sets=sets))

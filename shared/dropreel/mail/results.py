@@ -123,14 +123,15 @@ def clip_not_delivered(job: Job, links: Links) -> Mail:
 def drop_rejected(key: str, problems: Sequence[Problem], record_key: str, links: Links) -> Mail:
     """What was dropped cannot become a clip: all problems at once."""
     name = file_name(key)
-    is_batch = name in BATCHES
-    listed = list(problems[: _MAX_ROWS if is_batch else _MAX_PROBLEMS])
+    for_many = name in _REJECTED
+    then = "goes on with it" if for_many else "starts the clip"
+    listed = list(problems[: _MAX_ROWS if name in BATCHES else _MAX_PROBLEMS])
     more = len(problems) - len(listed)
     parts = [
         _REJECTED.get(name, _NO_CLIP).format(name=name),
         *(_problem_text(problem) for problem in listed),
         *([f"And {more:,} more problems."] if more else []),
-        f"What to do: {_correction(problems)} dropreel then goes on with it.",
+        f"What to do: {_correction(problems)} dropreel then {then}.",
         rows({"File": key, "Record": links.uri(record_key)}),
     ]
     document = {
@@ -148,7 +149,8 @@ def drop_rejected(key: str, problems: Sequence[Problem], record_key: str, links:
         "rejected",
         f"{shortened(words, 300)}. {_correction(problems)}",
     )
-    return compose(f"{name}: no clip, please correct the files", parts, document, attributes, entry)
+    subject = "please correct this file" if for_many else "no clip, please correct the files"
+    return compose(f"{name}: {subject}", parts, document, attributes, entry)
 
 
 def _entry(job: Job, text: str, spent: bool) -> DigestEntry:

@@ -11,9 +11,8 @@ from dropreel.pages.layout import document, footer
 from dropreel.pages.markup import Markup, joined, tag
 from dropreel.pages.media import Media
 from dropreel.pages.words import (
+    Comparison,
     cost_of,
-    differing,
-    prompt_pieces,
     seconds_to_clip,
     settings_of,
     sidecar_again,
@@ -24,7 +23,7 @@ from dropreel.pages.words import (
 def clip_page(job: Job, media: Media, until: int) -> str:
     """One clip, or why there is none."""
     name = file_name(job.source.key)
-    article = _take(job, [job], media)
+    article = _take(job, [job], Comparison.of([job]), media)
     return document(name, _header(name), tag("main", article, class_="one"), footer(until))
 
 
@@ -32,7 +31,8 @@ def compare_page(jobs: Sequence[Job], media: Media, until: int) -> str:
     """All clips of one image side by side, newest first, playing in step."""
     name = file_name(jobs[0].source.key)
     made = [job for job in jobs if job.state is State.DELIVERED]
-    takes = tag("div", *(_take(job, jobs, media) for job in jobs), class_="takes")
+    compared = Comparison.of(jobs)
+    takes = tag("div", *(_take(job, jobs, compared, media) for job in jobs), class_="takes")
     main = tag(
         "main",
         tag("figure", tag("img", src=media.still(jobs[0]), alt="The image"), class_="still"),
@@ -48,13 +48,13 @@ def _header(name: str, below: str = "") -> Markup:
     return tag("header", tag("h1", tag("bdi", name)), *([tag("p", below)] if below else []))
 
 
-def _take(job: Job, jobs: Sequence[Job], media: Media) -> Markup:
+def _take(job: Job, jobs: Sequence[Job], compared: Comparison, media: Media) -> Markup:
     made = job.state is State.DELIVERED
     return tag(
         "article",
         *(_clip(job, media) if made else _reasons(job)),
-        _prompt(job, jobs),
-        _facts(job, differing(jobs)),
+        _prompt(job, compared),
+        _facts(job, compared.differing),
         *([_again(job, jobs)] if made else []),
     )
 
@@ -87,9 +87,9 @@ def reasons(job: Job, *title: Markup) -> Markup:
     return tag("div", *title, *lines, class_="without" if job.state in ENDS else "not-yet")
 
 
-def _prompt(job: Job, jobs: Sequence[Job]) -> Markup:
+def _prompt(job: Job, compared: Comparison) -> Markup:
     """With the words marked that other prompts of this page do not have."""
-    pieces = (_marked(text) if own else text for text, own in prompt_pieces(job, jobs))
+    pieces = (_marked(text) if own else text for text, own in compared.pieces(job.settings.prompt))
     return tag("p", *pieces, class_="prompt", dir="auto")
 
 
@@ -103,6 +103,8 @@ def _facts(job: Job, differ: frozenset[str]) -> Markup:
         (label, tag("mark", value) if label in differ else value)
         for label, value in settings_of(job).items()
     ]
+    if job.labels:
+        rows.append(("Labels", ", ".join(job.labels)))
     if job.clip:
         video = job.clip
         rows.append(("Video", f"{video.width} x {video.height}, {video.duration_s:.1f} s"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any
+from typing import Any, Self
 
 from dropreel.jobs.failure import ROWS, FailureKind
 from dropreel.jobs.job import ENDS, ClipSettings, Job, State, from_iso
@@ -33,25 +33,30 @@ def settings_of(job: Job) -> dict[str, str]:
     }
 
 
-def differing(jobs: Sequence[Job]) -> frozenset[str]:
-    """Labels of the settings in which these jobs differ."""
-    chosen = [settings_of(job) for job in jobs]
-    return frozenset(
-        label for label in chosen[0] if len({settings[label] for settings in chosen}) > 1
-    )
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """In which settings (labels) the jobs of a page differ, and what words all prompts have."""
+
+    differing: frozenset[str]
+    common_words: frozenset[str]
+
+    @classmethod
+    def of(cls, jobs: Sequence[Job]) -> Self:
+        chosen = [settings_of(job) for job in jobs]
+        differing = {label for label in chosen[0] if len({one[label] for one in chosen}) > 1}
+        prompts = (_words(job.settings.prompt) for job in jobs)
+        return cls(frozenset(differing), frozenset.intersection(*prompts))
+
+    def pieces(self, prompt: str) -> list[tuple[str, bool]]:
+        """The prompt in pieces, and whether each consists of words that not all prompts have."""
+        words = re.findall(r"\S+\s*|\s+", prompt)
+        grouped = groupby(words, key=lambda word: bool(_words(word) - self.common_words))
+        return [("".join(group), is_own) for is_own, group in grouped]
 
 
-def prompt_pieces(job: Job, jobs: Sequence[Job]) -> list[tuple[str, bool]]:
-    """The prompt in pieces, and whether each consists of words that not all of `jobs` have."""
-    common = set.intersection(*(_words(other.settings.prompt) for other in jobs))
-    words = re.findall(r"\S+\s*|\s+", job.settings.prompt)
-    grouped = groupby(words, key=lambda word: bool(_words(word) - common))
-    return [("".join(group), is_own) for is_own, group in grouped]
-
-
-def _words(text: str) -> set[str]:
+def _words(text: str) -> frozenset[str]:
     found = (word.strip(_SIGNS).casefold() for word in text.split())
-    return {word for word in found if word}
+    return frozenset(word for word in found if word)
 
 
 def cost_of(job: Job) -> str:
@@ -70,14 +75,21 @@ def seconds_to_clip(job: Job) -> str:
 def without_clip(job: Job) -> list[str]:
     """Why there is no clip to see: sentences in the order in which people ask."""
     if job.state not in ENDS:
-        waits = job.state is State.CLAIMED
-        word = "waiting to be ordered" if waits else "being made"
-        return [f"This clip is {word}. Open this page again in a few minutes."]
+        return [_under_way(job)]
     row = job.failure.row if job.failure else ROWS[FailureKind.ACCIDENT]
     helps = job.failure is not None and job.failure.kind in _REASON_HELPS
     reason = reason_of(job) if helps else ""
     what = row.what.format(provider=job.provider)
     return [what, *([f"Reason: {reason}"] if reason else []), money(job)]
+
+
+def _under_way(job: Job) -> str:
+    if job.state is not State.CLAIMED:
+        return "This clip is being made. Open this page again in a few minutes."
+    if job.waits_until:
+        day = f"{from_iso(job.waits_until):%d %B}".lstrip("0")
+        return f"This clip waits for the budget of {day}. Open this page again then."
+    return "This clip is waiting to be ordered. Open this page again in a few minutes."
 
 
 def sidecar_again(job: Job, jobs: Sequence[Job]) -> str:

@@ -96,6 +96,8 @@ class Finalize:
             container.results,
             container.links,
             container.now,
+            page=container.page_links.image,
+            page_days=container.page_links.days,
         )
         return cls(
             ledger=container.ledger,

@@ -7,11 +7,9 @@ middle repeats what was done, and every image is decided on in one way.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
 
 from dropreel.drops.folder import (
     Found,
@@ -20,33 +18,16 @@ from dropreel.drops.folder import (
     read_defaults,
 )
 from dropreel.drops.inbox import Inbox
-from dropreel.drops.pairing import BATCHES, DEFAULTS, file_of, folder_of, is_image, meant_name
+from dropreel.drops.pairing import BATCHES, DEFAULTS, file_of, is_image, meant_name
 from dropreel.errors import Problem
 from dropreel.jobs.job import utc_iso
+from dropreel.jobs.naming import folder_of
+from dropreel.ledger.batches import OpenBatch
 from dropreel.observability import logger
+from dropreel.steps.batches import BatchMails
+from dropreel.steps.ingest import IngestQueue
 from dropreel.steps.outcomes import DropEvent
 from dropreel.steps.rejections import Rejections
-
-if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
-
-
-@dataclass(frozen=True, slots=True)
-class IngestQueue:
-    """Where our own messages come back from."""
-
-    client: SQSClient
-    url: str
-
-    def send(self, message: Mapping[str, Any], seconds: int) -> None:
-        """The message comes back after so many seconds, 900 at most."""
-        self.client.send_message(
-            QueueUrl=self.url, MessageBody=json.dumps(message), DelaySeconds=seconds
-        )
-
-    def look_at(self, keys: Iterable[str]) -> None:
-        for key in keys:
-            self.send(DropEvent(key).recheck(), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +37,7 @@ class Folders:
     inbox: Inbox
     queue: IngestQueue
     rejections: Rejections
+    batch_mails: BatchMails
     grace: timedelta
     now: Callable[[], datetime]
 
@@ -98,11 +80,16 @@ class Folders:
         if found is None:
             logger.info("the batch is gone: nothing to do")
             return
+        dropped_at = utc_iso(found.file.dropped_at)
         wrong = [row for row in found.batch.rows if row.problems]
         problems = [*found.batch.problems, *(one for row in wrong for one in row.numbered)]
         if problems:
-            self.rejections.reject(key, utc_iso(found.file.dropped_at), problems)
-        self.queue.look_at(row.image for row in found.batch.rows if not row.problems)
+            self.rejections.reject(key, dropped_at, problems)
+        images = [row.image for row in found.batch.rows if not row.problems]
+        if images:
+            names = tuple(map(file_of, images))
+            self.batch_mails.open(OpenBatch(found.name, key, dropped_at, names, len(wrong)))
+        self.queue.look_at(images)
 
     def _misnamed(self, key: str, right: str) -> None:
         file = self.inbox.head(key)

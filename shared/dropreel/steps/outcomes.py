@@ -58,6 +58,16 @@ class DigestEvent(_Event):
 
 
 @dataclass(frozen=True, slots=True)
+class BatchEvent(_Event):
+    """A batch is looked at, whether all of its rows have come to an end: its name."""
+
+    batch: str
+
+    def message(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class SlotEvent(_Event):
     """`token` wakes this execution when its turn has come."""
 

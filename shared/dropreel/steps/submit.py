@@ -42,10 +42,13 @@ from dropreel.mail.digest import Digests, DigestSettings
 from dropreel.mail.windows import Window
 from dropreel.money.pricing import PriceList, PriceOverrides
 from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.pages.links import LinkSettings
 from dropreel.providers.catalog import ProviderName
 from dropreel.settings import LedgerSettings, Listed
-from dropreel.steps.folders import Folders, IngestQueue
-from dropreel.steps.outcomes import DigestEvent, DropEvent
+from dropreel.steps.batches import BatchMails
+from dropreel.steps.folders import Folders
+from dropreel.steps.ingest import IngestQueue
+from dropreel.steps.outcomes import BatchEvent, DigestEvent, DropEvent
 from dropreel.steps.reading import Reading
 from dropreel.steps.rejections import NO_IMAGE, Rejections, all_made_before, made_before
 
@@ -57,7 +60,7 @@ if TYPE_CHECKING:
 _OVER = {*SETTLED, State.STALLED, State.UNKNOWN}  # a new drop of the same files changes nothing
 
 
-class SubmitSettings(LedgerSettings, DigestSettings):
+class SubmitSettings(LedgerSettings, DigestSettings, LinkSettings):
     inbox_bucket: str
     thumbnail_function: str
     state_machine_arn: str
@@ -87,6 +90,7 @@ class Submit:
     reading: Reading
     rejections: Rejections
     folders: Folders
+    batch_mails: BatchMails
 
     @classmethod
     def build(cls, container: Container) -> Self:
@@ -110,6 +114,17 @@ class Submit:
         queue = IngestQueue(container.client("sqs"), settings.ingest_queue_url)
         newest = NewestDrops(container.table)
         grace = timedelta(seconds=settings.sidecar_grace_seconds)
+        batch_mails = BatchMails(
+            batches=container.batches,
+            ledger=container.ledger,
+            send_once=container.send_once,
+            results=container.results,
+            queue=queue,
+            links=container.links,
+            pages=container.page_links,
+            grace=grace,
+            now=container.now,
+        )
         return cls(
             settings=settings,
             inbox=inbox,
@@ -121,7 +136,8 @@ class Submit:
             settling=Settling(settings.settle_seconds, settings.sidecar_grace_seconds),
             reading=reading,
             rejections=rejections,
-            folders=Folders(inbox, queue, rejections, grace, container.now),
+            folders=Folders(inbox, queue, rejections, batch_mails, grace, container.now),
+            batch_mails=batch_mails,
             digests=container.digests,
             queue=queue,
             workflow=container.client("stepfunctions"),
@@ -130,9 +146,12 @@ class Submit:
         )
 
     def handle(self, message: Mapping[str, Any]) -> None:
-        """Handle one message of the ingest queue: a drop, or a window whose digest is due."""
+        """Handle one message of the ingest queue: a drop, or a mail that is due."""
         if "digest" in message:
             self.digests.send(Window.named(DigestEvent.of(message).digest))
+            return
+        if "batch" in message:
+            self.batch_mails.check(BatchEvent.of(message))
             return
         drop = DropEvent.of(message)
         logger.append_keys(image_key=drop.key)
@@ -205,9 +224,11 @@ class Submit:
             jobs, references = self.reading.jobs_of(pair)
         except RejectedError as error:
             if self._is_newest(pair, newest, []):
+                self.batch_mails.note(pair.batch, pair.image.key, [])
                 self.rejections.reject(pair.image.key, pair.dropped_at, error.problems)
             return
         if self._is_newest(pair, newest, jobs):
+            self.batch_mails.note(pair.batch, pair.image.key, jobs)
             self._start(pair.image, jobs, references)
 
     def _is_newest(self, pair: Pair, newest: NewestDrop, jobs: Sequence[Job]) -> bool:
@@ -258,8 +279,11 @@ class Submit:
         """Tell those who dropped the files again after an end why nothing comes of it."""
         logger.info("nothing to do", extra={"states": [job.state.value for job in held]})
         over = [job for job in held if job.state in _OVER and not job.may_start_again]
-        ended_at = max((one.ended_at for job in over for one in job.attempts), default="")
+        known = [job.dropped_at for job in over]
+        known += [attempt.ended_at for job in over for attempt in job.attempts]
+        if self.batch_mails.tells(jobs[0].batch):
+            return
         # An event of an earlier drop may come late.
-        if not jobs[0].batch and len(over) == len(held) and jobs[0].dropped_at > ended_at:
+        if len(over) == len(held) and jobs[0].dropped_at > max(known):
             problem = made_before(held[0]) if len(held) == 1 else all_made_before(held)
             self.rejections.reject(jobs[0].source.key, jobs[0].dropped_at, [problem])

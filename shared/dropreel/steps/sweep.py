@@ -34,6 +34,8 @@ from dropreel.providers.base import Failed, Provider, Ready
 from dropreel.providers.catalog import CATALOG
 from dropreel.providers.config import ProviderSettings
 from dropreel.settings import LedgerSettings
+from dropreel.steps.batches import ForgottenBatches
+from dropreel.steps.ingest import IngestQueue
 from dropreel.steps.lost_order import find_lost_orders
 from dropreel.steps.missed_drops import MissedDrops
 
@@ -103,6 +105,8 @@ class Sweep:
             container.links,
             container.now,
         )
+        queue = IngestQueue(container.client("sqs"), settings.ingest_queue_url)
+        batches = ForgottenBatches(container.batches, queue, container.now)
         missed = MissedDrops(
             inbox=Inbox(container.client("s3"), settings.inbox_bucket),
             table=container.table,
@@ -126,6 +130,7 @@ class Sweep:
             chores=[
                 container.digests.send_overdue,
                 group_mails.send_overdue,
+                batches.check,
                 subscribers.check,
                 missed.check,
             ],

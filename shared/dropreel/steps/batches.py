@@ -1,0 +1,136 @@
+"""One mail for a batch, when all of its rows have come to an end.
+
+Nobody counts: a message in the ingest queue comes back until every job that the ledger names is
+over, and the sweep sends it again if it was lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from dropreel.drops.pairing import file_of
+from dropreel.jobs.job import ENDS, Job, State, from_iso, utc_iso
+from dropreel.jobs.naming import folder_of
+from dropreel.ledger.batches import Batches, OpenBatch
+from dropreel.ledger.jobs import Ledger
+from dropreel.mail.digest_text import batch_digest
+from dropreel.mail.message import DigestEntry, Links
+from dropreel.mail.once import LEASE_S, SendOnce, Turn
+from dropreel.mail.publisher import Mailer
+from dropreel.mail.results import clip_delivered, clip_not_delivered
+from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.pages.links import PageLinks
+from dropreel.steps.ingest import IngestQueue
+from dropreel.steps.outcomes import BatchEvent
+
+SOON_S, LATER_S = 60, 600  # between two looks, in the first hour and after it
+LONGEST = timedelta(days=3)  # no job waits for its order for so long
+_SLACK = timedelta(minutes=5)
+_FORGOTTEN = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchMails:
+    """Looks at open batches and tells of those that are over."""
+
+    batches: Batches
+    ledger: Ledger
+    send_once: SendOnce
+    results: Mailer
+    queue: IngestQueue
+    links: Links
+    pages: PageLinks
+    grace: timedelta
+    now: Callable[[], datetime]
+
+    def open(self, batch: OpenBatch) -> None:
+        self.batches.open(batch, self.now())
+        self.queue.send(BatchEvent(batch.name).message(), SOON_S)
+
+    def note(self, name: str, image_key: str, jobs: Sequence[Job]) -> None:
+        """An image of the batch was decided on."""
+        if name:
+            job_ids = [job.job_id for job in jobs]
+            self.batches.note(name, file_of(image_key), job_ids, self.now())
+
+    def tells(self, name: str) -> bool:
+        """Whether the mail about this batch is still to come."""
+        return self.batches.tells(name)
+
+    def check(self, event: BatchEvent) -> None:
+        """Send the mail if all is over; else come back."""
+        batch = self.batches.read(event.batch)
+        if batch is None or batch.is_told:
+            return
+        if self._is_over(batch):
+            self._tell(batch)
+            return
+        self.batches.touch(batch.name, self.now())
+        young = self.now() < from_iso(batch.dropped_at) + timedelta(hours=1)
+        self.queue.send(event.message(), SOON_S if young else LATER_S)
+
+    def _is_over(self, batch: OpenBatch) -> bool:
+        age = self.now() - from_iso(batch.dropped_at)
+        if age > LONGEST:
+            return True
+        if len(batch.decided) < len(batch.images) and age < self.grace + _SLACK:
+            return False  # images may still come
+        jobs = (self.ledger.get(job_id) for ids in batch.decided.values() for job_id in ids)
+        return all(job and (job.state in ENDS or job.batch != batch.name) for job in jobs)
+
+    def _tell(self, batch: OpenBatch) -> None:
+        self.batches.close(batch.name, self.now())
+        mail_id = f"batch-{batch.name}"
+        turn = self.send_once.begin(mail_id, self.now().timestamp())
+        if turn is Turn.BUSY:
+            self.queue.send(BatchEvent(batch.name).message(), LEASE_S)
+            return
+        if turn is Turn.OURS:
+            self._send(self.batches.read(batch.name) or batch)
+            self.send_once.end(mail_id, utc_iso(self.now()))
+        self.batches.settle(batch.name)
+
+    def _send(self, batch: OpenBatch) -> None:
+        own = [job for ids in batch.decided.values() for job in self._own_jobs(batch, ids)]
+        made_before = sum(
+            bool(ids) and not self._own_jobs(batch, ids) for ids in batch.decided.values()
+        )
+        waiting = [image for image in batch.images if image not in batch.decided]
+        page = self.pages.folder(folder_of(batch.key)) or ""
+        mail = batch_digest(
+            batch.key,
+            [entry for job in own if (entry := self._entry(job))],
+            waiting=[folder_of(batch.key) + image for image in waiting],
+            made_before=made_before,
+            rejected=batch.wrong + sum(not ids for ids in batch.decided.values()),
+            links=replace(self.links, page=page, page_days=self.pages.days),
+        )
+        self.results.send(mail)
+        metrics.add_metric("DigestSent", MetricUnit.Count, 1)
+        logger.info("mail about a batch sent", extra={"results": len(own)})
+
+    def _own_jobs(self, batch: OpenBatch, job_ids: Sequence[str]) -> list[Job]:
+        jobs = (self.ledger.get(job_id) for job_id in job_ids)
+        return [job for job in jobs if job and job.batch == batch.name]
+
+    def _entry(self, job: Job) -> DigestEntry | None:
+        """How the job ended, as a digest lists it; nothing of one that goes on."""
+        if job.state is State.DELIVERED and job.clip:
+            return clip_delivered(job, job.clip, self.links).entry
+        return clip_not_delivered(job, self.links).entry if job.state in ENDS else None
+
+
+@dataclass(frozen=True, slots=True)
+class ForgottenBatches:
+    """Batches whose message was lost: the sweep sends it again."""
+
+    batches: Batches
+    queue: IngestQueue
+    now: Callable[[], datetime]
+
+    def check(self) -> None:
+        for name in self.batches.forgotten(self.now() - _FORGOTTEN, most=50):
+            self.batches.touch(name, self.now())
+            self.queue.send(BatchEvent(name).message(), 0)

@@ -1,0 +1,82 @@
+"""`make down` returns when all has ended, and says so where it has not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from local import up
+
+# On SIGTERM it tidies up for a while, or for ever; its name is that of the real server.
+SERVER = """
+import signal, sys, time
+def leave(*_):
+    time.sleep(float(sys.argv[2]))
+    sys.exit(0)
+signal.signal(signal.SIGTERM, leave)
+open(sys.argv[3], "w").close()
+while True:
+    time.sleep(1)
+"""
+
+Serving = Callable[[float], "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serving]:
+    """A server that takes this many seconds to end."""
+    monkeypatch.setattr(up, "PID", tmp_path / "pid")
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(seconds: float) -> subprocess.Popen[bytes]:
+        ready = tmp_path / "ready"
+        command = [sys.executable, "-c", SERVER, "local.up", str(seconds), str(ready)]
+        started.append(subprocess.Popen(command))  # noqa: S603 - our own script
+        while not ready.exists():
+            assert started[-1].poll() is None
+        up.PID.write_text(str(started[-1].pid), encoding="utf-8")
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_down_returns_when_the_server_has_ended(
+    serving: Serving, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = serving(0.3)
+    assert up.down() == 0
+    assert server.wait(timeout=0.1) == 0
+    assert capsys.readouterr().out.splitlines() == ["stopping ...", "stopped"]
+    assert up.down() == 0
+    assert capsys.readouterr().out == "nothing is up\n"
+
+
+def test_down_does_not_say_stopped_while_something_runs(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(up, "_STOP_S", 0.2)
+    server = serving(60)
+    assert up.down() == 1
+    said = capsys.readouterr()
+    assert f"process {server.pid} has not ended" in said.err
+    assert "stopped" not in said.out
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="this system does not tell")
+def test_a_number_of_another_program_is_not_taken_for_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(up, "PID", tmp_path / "pid")
+    with subprocess.Popen(["sleep", "60"]) as other:  # noqa: S607
+        up.PID.write_text(str(other.pid), encoding="utf-8")
+        assert up.down() == 0
+        assert other.poll() is None
+        other.kill()
+    assert capsys.readouterr().out == "nothing is up\n"
