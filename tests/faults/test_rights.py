@@ -1,7 +1,7 @@
 """The template gives the functions the rights that the plays need, and no others.
 
 Every call of a play is checked as AWS would, in both ways in which the keys of a transaction can
-be read. `tests/e2e/test_grants.py` does the same with the calls on the embedded AWS.
+be read. `tests/e2e/test_used_rights.py` does the same with the calls on the embedded AWS.
 """
 
 from __future__ import annotations

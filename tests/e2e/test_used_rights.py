@@ -24,7 +24,8 @@ BY_AWS = {
 # Lambda puts calls there that failed.
 DEAD_LETTERS = "EventsDeadLetterQueue"
 # Roles that the fault matrix does not play.
-UNPLAYED = ("ThumbnailFunction", "WidgetFunction", "ViewFunction", "ImageReader")
+# Not `view`: what its pages may open is opened in a browser, which not every machine has.
+UNPLAYED = ("ThumbnailFunction", "WidgetFunction", "ImageReader")
 # Roles of services, all of whose calls are such.
 OF_AWS = ("RenderStateMachineRole", "SweepFunctionHalfHourlyRole")
 
