@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
@@ -35,7 +34,6 @@ from tests.template.permissions import (
     policies,
     reading_secrets,
     ready_made,
-    roles,
     starting_workflows,
     trusting_too_many,
     writing_mails,
@@ -195,26 +193,6 @@ def test_every_right_to_everything_says_why() -> None:
 def test_the_rules_see_all_policies(made: Document) -> None:
     assert len(list(policies(made))) >= 11
     assert len(list(statements(made))) >= 11
-
-
-def test_the_page_explains_every_condition_key(made: Document) -> None:
-    used = set(re.findall(r'"((?:aws|s3|dynamodb):[A-Za-z0-9-]+)": ', json.dumps(conditions(made))))
-    page = (ROOT / "docs" / "access.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `([a-z0-9]+:[A-Za-z0-9-]+)` \|", page, re.MULTILINE)
-    assert set(rows) == used
-    assert len(rows) == len(used) >= 7
-
-
-def conditions(made: Document) -> list[Any]:
-    """Of all statements: roles with their trust, people, buckets, queues and topics."""
-    trust = [
-        statement
-        for role in roles(made).values()
-        for statement in role["AssumeRolePolicyDocument"]["Statement"]
-    ]
-    own = [one for _, document in policies(made) for one in document["Statement"]]
-    others = [statement for _, statement in statements(made)]
-    return [statement.get("Condition") for statement in [*trust, *own, *others]]
 
 
 @pytest.fixture
