@@ -12,6 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Words for people's clips travel in the environment as they were typed: no `$`, quote or backtick
 # in them means anything to make or to a shell, nor to a make that one of these programs starts.
 override IMAGE := $(value IMAGE)
+override TAKES := $(value TAKES)
 override PROMPT := $(value PROMPT)
 override PROVIDER := $(value PROVIDER)
 override RESOLUTION := $(value RESOLUTION)
@@ -22,7 +23,7 @@ override REGION := $(value REGION)
 override PARAMS := $(value PARAMS)
 override PARAM := $(value PARAM)
 override VALUE := $(value VALUE)
-export IMAGE PROMPT PROVIDER RESOLUTION DURATION TOKEN_URL STACK REGION PARAMS PARAM VALUE
+export IMAGE TAKES PROMPT PROVIDER RESOLUTION DURATION TOKEN_URL STACK REGION PARAMS PARAM VALUE
 MAKEOVERRIDES :=
 
 .DEFAULT_GOAL := help
@@ -32,7 +33,7 @@ MAKEOVERRIDES :=
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-demo: .venv/ready ## Make one clip offline. Options: IMAGE= PROMPT= PROVIDER= RESOLUTION= DURATION=
+demo: .venv/ready ## Make one clip offline, or several (TAKES=3). Options: IMAGE= PROMPT= PROVIDER= RESOLUTION= DURATION=
 	@$(BIN)/python -m local.demo
 
 test: .venv/dev check ## Run `make check` and all tests

@@ -1,6 +1,7 @@
 """One image all the way, offline: the real template on an embedded AWS, simulated providers.
 
 make demo
+make demo TAKES=3
 make demo IMAGE=photo.jpg PROMPT="slow push-in" PROVIDER=fal RESOLUTION=720p DURATION=5s
 
 What is asked comes in environment variables of these names, so that no shell reads it again.
@@ -27,7 +28,7 @@ import av
 from dropreel.drops.pairing import is_image
 from dropreel.jobs.naming import stem
 from local import builds, stack
-from local.browser import PHONE
+from local.browser import DESKTOP, PHONE
 from local.builds import BuildError
 from local.control_room import picture
 from local.embedded_aws import ROOT, EmbeddedAws, Endpoint
@@ -37,11 +38,12 @@ from local.pages import picture as page_picture
 from local.sam import SamError
 from local.simulators import Simulators
 from local.stack import Stack
+from local.variations import variations
 
 SAMPLE = ROOT / "events" / "lighthouse.jpg"
 OUT = ROOT / "out" / "demo"
 DASHBOARD = "dashboard.png"
-PAGE = "page.png"
+PAGE, COMPARED = "page.png", "compare.png"
 NEUTRAL_PROMPT = "Slow cinematic push-in, gentle natural motion"
 TIMEOUT_S = 240
 WAIT_SCALE = 0.02  # providers take seconds here, not minutes
@@ -51,8 +53,8 @@ _SAVED = re.compile(
 )
 
 
-class UnusableImageError(Exception):
-    """IMAGE names nothing that could be dropped. The message is a sentence for people."""
+class UnusableError(Exception):
+    """What is asked for cannot be dropped. The message is a sentence for people."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Asked:
     """An image, and the sidecar to drop beside it."""
 
     image: Path
-    sidecar: dict[str, str]
+    sidecar: dict[str, Any]
 
 
 def main() -> int:
@@ -69,7 +71,7 @@ def main() -> int:
         with own_folder(OUT) as folder:
             clear(folder)  # before anything can fail: what lies there afterwards is this run's
             return _run(read_asked(os.environ), folder)
-    except UnusableImageError as error:
+    except UnusableError as error:
         print(error, file=sys.stderr)
         return 2
     except (BuildError, SamError) as error:
@@ -115,27 +117,34 @@ def clear(folder: Path) -> None:
 def read_asked(variables: Mapping[str, str]) -> Asked:
     """The sample with its sidecar or one's own image with a neutral one, changed as asked.
 
-    Raises UnusableImageError.
+    Raises UnusableError.
     """
     given = {name: variables.get(name.upper(), "") for name in _FIELDS}
     own = variables.get("IMAGE", "")
     image = _own_image(own) if own else SAMPLE
     base = {"prompt": NEUTRAL_PROMPT} if own else _sample_sidecar()
-    return Asked(
-        image, {"provider": "luma", **base, **{name: text for name, text in given.items() if text}}
-    )
+    said = {"provider": "luma", **base, **{name: text for name, text in given.items() if text}}
+    takes = _takes(variables.get("TAKES", ""))
+    return Asked(image, {**said, "takes": takes} if takes else said)
+
+
+def _takes(wanted: str) -> list[Mapping[str, str]]:
+    try:
+        return variations(wanted)
+    except ValueError as error:
+        raise UnusableError(str(error)) from None
 
 
 def _own_image(name: str) -> Path:
     if not is_image(name):
-        raise UnusableImageError(
+        raise UnusableError(
             f"IMAGE={name} does not end like an image: give a JPEG, PNG or WebP file."
         )
     image = Path(name).expanduser() if name.startswith("~/") else Path(name)
     try:
         image.open("rb").close()
     except OSError as error:
-        raise UnusableImageError(f"IMAGE={name} cannot be read: {error.strerror}.") from None
+        raise UnusableError(f"IMAGE={name} cannot be read: {error.strerror}.") from None
     return image
 
 
@@ -197,7 +206,7 @@ def _follow(world: Stack, say: Progress) -> tuple[ReceivedMail | None, list[str]
             for name in states[len(shown) :]:
                 say(name)
             shown = states
-        ended = not running or running[0]["status"] != "RUNNING"
+        ended = all(execution["status"] != "RUNNING" for execution in running)
         if ended and (received := mails(world.aws, world.results)):
             return received[0], shown
     return None, shown
@@ -227,15 +236,27 @@ def _summary(mail: ReceivedMail, states: list[str], seconds: float, image: Path)
 
 def _collect(world: Stack, mail: ReceivedMail, summary: dict[str, Any], folder: Path) -> int:
     """Save clip, record and summary; 0, and a `clip` in it, only for a clip as it was asked."""
-    problem = _fetch(world, mail.document, summary, folder)
+    takes = mail.document.get("takes")
+    problem = _fetch(world, mail.document, summary, folder) if takes is None else ""
+    if takes is not None:
+        summary["takes"] = [_fetched(world, take, folder) for take in takes]
+        problem = "; ".join(take["problem"] for take in summary["takes"] if take["problem"])
     summary["problem"] = problem or None
     file = folder / "summary.json"
     file.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     if problem:
         print(f"no clip: {problem}", file=sys.stderr)
         return 1
-    print(f"clip:    {summary['clip']}\nsummary: {file.relative_to(ROOT)}")
+    for one in summary.get("takes", [summary]):
+        print(f"clip:    {one['clip']}")
+    print(f"summary: {file.relative_to(ROOT)}")
     return 0
+
+
+def _fetched(world: Stack, take: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """What became of one take, with its clip."""
+    facts: dict[str, Any] = {"job_id": take["job_id"], "provider": take["provider"], "clip": None}
+    return {**facts, "problem": _fetch(world, take, facts, folder), **facts}
 
 
 def _open_page(mail: ReceivedMail, folder: Path) -> None:
@@ -244,9 +265,10 @@ def _open_page(mail: ReceivedMail, folder: Path) -> None:
     if not link:
         return
     print(f"the link in the mail {'opens its page' if opens(link) else 'opens nothing'}")
-    target = folder / PAGE
-    problem = page_picture(link, target, PHONE)
-    print(problem or f"what it shows on a phone: {target.relative_to(ROOT)}")
+    several = "takes" in mail.document
+    target, screen = folder / (COMPARED if several else PAGE), DESKTOP if several else PHONE
+    problem = page_picture(link, target, screen)
+    print(problem or f"what it shows{'' if several else ' on a phone'}: {target.relative_to(ROOT)}")
 
 
 def _draw(world: Stack, folder: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT, EMBEDDED = ".venv", ".venv-aws"
 LOCKED = "requirements"
+COMMAND = "cli/dropreel.sh"
 # The sets, what they are for, and about how much they load from the package index, in MB.
 SETS = {
     "ready": ("what builds, deploys and runs the stack", 145),
@@ -66,6 +68,7 @@ def _ready() -> None:
     _run(*pip, "--require-hashes", "-r", str(ROOT / LOCKED / "uv.txt"))
     _load("run.txt", ENVIRONMENT)
     _load("embedded-aws.txt", EMBEDDED)
+    shutil.copy(ROOT / COMMAND, _program("dropreel"))
 
 
 def _dev() -> None:

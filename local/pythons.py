@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from local.embedded_aws import ROOT
@@ -25,19 +27,24 @@ def main() -> int:
 
 
 def found(version: str) -> str | None:
-    """A Python of this version, wherever uv finds one; none is downloaded."""
+    """A Python of this version, wherever uv or pyenv keeps one; none is downloaded."""
     command = [str(_UV), "python", "find", "--no-config", "--no-python-downloads", "--system"]
     done = subprocess.run([*command, version], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or None
+    return done.stdout.strip() or next(_of_pyenv(version), None)
+
+
+def _of_pyenv(version: str) -> Iterator[str]:
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    yield from (str(p) for p in root.glob(f"versions/{version}.*/bin/python{version}"))
 
 
 def trial(python: str) -> str:
     """`make demo` in a copy of what git knows, as it is now; what it said last if it failed."""
     with tempfile.TemporaryDirectory(prefix="dropreel-python-") as folder:
-        copy = Path(folder) / "dropreel"
-        _copy(copy)
+        checkout = Path(folder) / "dropreel"
+        copy(checkout)
         done = subprocess.run(
-            ["make", "-C", str(copy), f"PYTHON={python}", "demo"],
+            ["make", "-C", str(checkout), f"PYTHON={python}", "demo"],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -46,9 +53,19 @@ def trial(python: str) -> str:
     return "works" if done.returncode == 0 else f"fails:\n{done.stdout[-3000:]}"
 
 
-def _copy(target: Path) -> None:
-    listed = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.splitlines()
+def copy(target: Path) -> None:
+    """What git knows or would add, as it is now."""
+    listed = [
+        "git",
+        "-C",
+        str(ROOT),
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]
+    names = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split("\0")
     for name in names:
         if (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,12 @@ from ministack.core.responses import get_account_id
 
 _LEADING = "dynamodb:leadingkeys"
 _ITEMS = "recorded:items"
-_WRITES = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem"}
+_WRITES = {
+    "Put": "PutItem",
+    "Update": "UpdateItem",
+    "Delete": "DeleteItem",
+    "ConditionCheck": "ConditionCheckItem",
+}
 _seen: set[str] = set()
 _context = iam_actions.dynamodb_service_context
 _enforce = iam_evaluator.enforce

@@ -21,7 +21,7 @@ from typing import Any
 
 from local import builds, stack
 from local.builds import BuildError
-from local.demo import TIMEOUT_S, UnusableImageError, download, drop, print_mail, read_asked
+from local.demo import TIMEOUT_S, UnusableError, download, drop, print_mail, read_asked
 from local.embedded_aws import ROOT, EmbeddedAws, Endpoint
 from local.follow import ReceivedMail, mails, ticks
 from local.sam import SamError
@@ -102,7 +102,7 @@ def _serve_or_say_why_not() -> int:
 def _drop_or_say_why_not() -> int:
     try:
         return drop_and_wait()
-    except UnusableImageError as error:
+    except UnusableError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -156,7 +156,7 @@ def test_the_environment_is_read_in_one_place() -> None:
     assert readers == {"dropreel.container"}
 
 
-@pytest.mark.parametrize("folder", ["shared", "functions", "local", "tests"])
+@pytest.mark.parametrize("folder", ["shared", "functions", "local", "cli", "tests"])
 def test_no_module_is_named_like_one_of_the_standard_library(folder: str) -> None:
     taken = {path.stem for path in (ROOT / folder).rglob("*.py")} & sys.stdlib_module_names
     assert taken == {"__main__"} & taken

@@ -141,7 +141,7 @@ class Dynamo:
             raise _invalid("TransactWriteItems", "one item in two parts of a transaction")
         with self._lock, _validated("TransactWriteItems"):
             if ClientRequestToken not in self._done:
-                self._write_all(keys, [self._attempt(*part) for part in parts])
+                self._write_all(parts, [self._attempt(*part) for part in parts])
             self._done |= {ClientRequestToken} - {""}
         return {}
 
@@ -204,14 +204,15 @@ class Dynamo:
 
     # --- inside ---------------------------------------------------------------------------------
 
-    def _write_all(self, keys: list[Key], outcomes: list[Outcome]) -> None:
+    def _write_all(self, parts: list[tuple[str, Item]], outcomes: list[Outcome]) -> None:
         reasons = [_reason(outcome) for outcome in outcomes]
         if any(reason["Code"] != "None" for reason in reasons):
             raise _cancelled(reasons)
-        for key, outcome in zip(keys, outcomes, strict=True):
+        for (verb, request), outcome in zip(parts, outcomes, strict=True):
             if isinstance(outcome, dict):
                 self._store(outcome)
-            else:
+            elif verb == "Delete":
+                key = _key(request["Key"])
                 self._items.pop(key, None)
                 self._to_index.append((self._now(), key, None))
 
@@ -289,7 +290,7 @@ def _size(stored: Any) -> int:
 def _part(item: Item) -> tuple[str, Item]:
     """What a part of a transaction does, and with what."""
     ((verb, request),) = item.items()
-    if verb not in ("Update", "Put", "Delete"):
+    if verb not in ("Update", "Put", "Delete", "ConditionCheck"):
         raise _invalid("TransactWriteItems", f"no {verb} is expected")
     return verb, request
 

@@ -11,9 +11,10 @@ from dropreel.jobs.group import AGAIN
 from dropreel.jobs.job import State
 from dropreel.ledger.table import plain
 from local.faults.faults import Cell, Kind
+from local.faults.operating import holds
 from local.faults.scenarios import SCENARIOS, Scenario
 from local.faults.services import RESULTS, Published
-from local.faults.world import IMAGE, World, holds
+from local.faults.world import IMAGE, World
 from local.simulators import JobView
 
 REJECTED, DIGEST, GROUP, WAITING = "rejected", "digest", "group", "waiting"
@@ -43,6 +44,7 @@ class Line:
     most_at_once: int
     orders_at: tuple[float, ...]  # seconds since 1970
     asked_in_vain: int
+    asked_too_soon: int  # before the time that a rate limit has named
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class End:
     dropped_again: str
     undelivered: tuple[str, ...]
     keys_seen_on_cdn: int
+    forbidden: tuple[str, ...]
     is_first_of_image: bool = True
     others: tuple[End, ...] = ()  # the ends of the other jobs of the play
 
@@ -80,6 +83,11 @@ class End:
     def provider(self) -> str:
         """Who was asked last."""
         return str(self.job["provider"])
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the job ended as an operator wanted."""
+        return self.state == State.CANCELLED and bool(self.job.get("cancel_requested"))
 
     @property
     def runs(self) -> dict[int, list[str]]:
@@ -189,6 +197,7 @@ def _end_of(world: World, cell: Cell, job: dict[str, Any]) -> End:
         dropped_again=world.story.dropped_again.get(job_id, ""),
         undelivered=tuple(world.story.undelivered),
         keys_seen_on_cdn=world.providers.keys_seen_on_cdn,
+        forbidden=tuple(world.story.forbidden),
     )
 
 
@@ -218,6 +227,7 @@ def _line(world: World) -> Line:
         most_at_once=world.providers.most_at_once,
         orders_at=tuple(sorted(one.accepted_at for one in world.providers.jobs())),
         asked_in_vain=world.story.asked_in_vain,
+        asked_too_soon=world.providers.asked_too_soon,
     )
 
 

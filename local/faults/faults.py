@@ -33,6 +33,8 @@ class Kind(StrEnum):
     ZOMBIE = "zombie"  # the caller takes it for dead and goes on; later it goes on as well
     SWEEP = "sweep"  # the sweep comes by
     RESUME = "resume"  # an operator tells the workflow to look again, as mails say how to
+    CANCEL = "cancel"  # an operator cancels the first job
+    PAUSE = "pause"  # an operator pauses all orders, and ends that after a while
     REDROP = "redrop"  # both files are uploaded once more
     OUTAGE = "outage"  # from this call on, nobody reaches the service behind it for a while
     ABORT = "abort"  # the execution is stopped; EventBridge tells at once
@@ -53,6 +55,8 @@ HARMLESS = frozenset(
         Kind.ZOMBIE,
         Kind.SWEEP,
         Kind.RESUME,
+        Kind.CANCEL,
+        Kind.PAUSE,
         Kind.REDROP,
         Kind.THROTTLED,
         Kind.LOST,
@@ -78,6 +82,8 @@ _BETWEEN = (
     Kind.CONCURRENT,
     Kind.OVERTAKEN,
     Kind.SWEEP,
+    Kind.CANCEL,
+    Kind.PAUSE,
     Kind.REDROP,
 )
 _OF_EXECUTIONS = (Kind.ABORT, Kind.RESUME, Kind.ZOMBIE)

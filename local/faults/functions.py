@@ -23,6 +23,7 @@ from dropreel import observability
 from dropreel.container import Container, using
 from dropreel.observability import logger, metrics
 from dropreel.waiting.schedule import LONGEST_WATCH_S
+from local.faults.operating import COMMANDS
 from local.faults.provider import NAMES, Clock, Providers, Transport
 from local.faults.services import IMAGE_READER, MACHINE, OPERATORS, RESULTS
 from local.faults.taps import Tap
@@ -30,6 +31,7 @@ from local.faults.wire import Invocation, Reply, Wire
 
 # Seconds after which Lambda ends a function; `tests/faults` compares them with template.yaml.
 TIMEOUTS = {"submit": 60, "slot": 60, "generate": 60, "poll": 85, "finalize": 840, "sweep": 600}
+COMMAND_S = 60  # after which an operator gives a command up
 ESTIMATE_USD = Decimal("0.60")  # no provider's true price, so that true-ups show
 DEADLINE = timedelta(minutes=10)
 GRACE_S = 900
@@ -81,7 +83,7 @@ class Context:
     def get_remaining_time_in_millis(self) -> int:
         """What is left of the function's time; none passes but in slow calls and pauses."""
         passed = self.clock.now() - self.begun
-        return max(0, int(1000 * (TIMEOUTS[self.function_name] - passed)))
+        return max(0, int(1000 * (TIMEOUTS.get(self.function_name, COMMAND_S) - passed)))
 
 
 class Functions:
@@ -113,7 +115,7 @@ class Functions:
     def invoke(self, invocation: Invocation) -> Reply:
         """Run a function's handler; event and answer travel as JSON, as they do in AWS."""
         name = invocation.function
-        module: Any = import_module(f"functions.{name}.handler")
+        handler = COMMANDS.get(name) or import_module(f"functions.{name}.handler").handler
         event = json.loads(json.dumps(invocation.event))
         container = self._container()
         context = Context(name, self._clock, self._clock.now())
@@ -122,11 +124,11 @@ class Functions:
             with warnings.catch_warnings(), using(container):
                 warnings.filterwarnings("ignore", message="No application metrics")
                 try:
-                    return json.loads(json.dumps(module.handler(event, context)))
+                    return json.loads(json.dumps(handler(event, context)))
                 finally:
                     metrics.clear_metrics()
 
-        return self._wire.invoke(invocation, run, TIMEOUTS[name])
+        return self._wire.invoke(invocation, run, TIMEOUTS.get(name, COMMAND_S))
 
     def _container(self) -> Container:
         return Container(

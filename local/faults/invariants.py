@@ -11,11 +11,11 @@ from decimal import Decimal
 from dropreel.jobs.failure import FailureKind
 from dropreel.jobs.job import ENDS, State
 from dropreel.ledger.jobs import SETTLED, TRANSITIONS, UNSETTLED_INDEX
-from dropreel.ledger.slots import WINDOW_S
 from local.faults.ends import End, may_mail_twice
 from local.faults.faults import END, HARMLESS, Cell, Kind
 from local.faults.functions import ESTIMATE_USD
-from local.faults.scenarios import SCENARIOS, Scenario
+from local.faults.pacing import keeps_to_the_pace, spares_who_is_down, waits_out_rate_limits
+from local.faults.scenarios import SCENARIOS
 from local.faults.services import OPERATORS
 
 # What these providers say that a clip has cost; the others say nothing.
@@ -24,17 +24,6 @@ TRUE_PRICE_USD = {"eachlabs": Decimal("0.5"), "oxen": Decimal("0.5")}
 # Two sweeps, and a clip that is made meanwhile; the workflow would wait for days.
 LONGEST_IN_LINE_S = 2 * 3600
 WITHOUT_LIST = frozenset({"luma"})  # of orders: what is lost there stays lost
-
-# After these an order may leave later than its turn was.
-HOLDING_UP = frozenset(
-    {
-        *(Kind.DELAYED, Kind.SLOW, Kind.OVERTAKEN, Kind.ZOMBIE, Kind.CONCURRENT, Kind.REDELIVERY),
-        Kind.REDROP,
-    }
-)
-
-# And these hold up nobody who is about to order.
-IN_TIME = frozenset({Kind.REPEAT, Kind.DUPLICATE, Kind.SWEEP, Kind.RESUME})
 
 # A mail that says that the clip may still come; another one follows when it does.
 PASSING = frozenset({State.STALLED.value, State.UNKNOWN.value})
@@ -73,7 +62,7 @@ def ends_once(end: End) -> Iterator[str]:
             yield f"the ledger went from {before} to {after}"
         if next_run != run and (before not in _WITHOUT_CLIP or after != State.CLAIMED):
             yield f"run {next_run} began as {after} after {before}"
-        if next_run != run and _owed(end.provider, end.scenario, before):
+        if next_run != run and _owed(end, run, before):
             yield f"run {next_run} began although the one before may be billed"
     if len(end.runs) > 1 + end.cell.count({Kind.REDROP}):
         yield "the job was started again although nothing new was dropped"
@@ -89,7 +78,7 @@ def ends_once(end: End) -> Iterator[str]:
 def says_the_truth(end: End) -> Iterator[str]:
     """What is made never counts as unpaid or failed, nor as lost where there is a list."""
     made = [job for job in end.ordered if job.state in _MADE]
-    if made and end.state in _WITHOUT_CLIP:
+    if made and end.state in _WITHOUT_CLIP and not end.cancelled:
         yield f"ended as {end.state}, but the provider has a clip ({made[0].state})"
     if made and end.state == State.UNKNOWN and end.provider not in WITHOUT_LIST:
         yield "unknown, but the provider's list shows the order"
@@ -112,7 +101,9 @@ def mails_each_end_once(end: End) -> Iterator[str]:
         if count > len(runs) + end.may_be_mailed_again:
             yield f"people were mailed {outcome} {count} times"
         told = end.mailboxes_told(outcome)
-        if not 1 <= told <= len(runs) + end.may_be_mailed_again:
+        # What passes while its batch is open is not told: the batch tells the last end.
+        least = 0 if end.job["batch"] and outcome in PASSING - {end.state} else 1
+        if not least <= told <= len(runs) + end.may_be_mailed_again:
             yield f"mailboxes were told {told} times that the job is {outcome}"
     for outcome in PASSING & set(end.results) - {end.scenario.passing}:
         if all(fault.kind in HARMLESS for fault in end.cell.faults):
@@ -141,8 +132,8 @@ def mails_each_group_once(end: End) -> Iterator[str]:
     """One mail for all its takes, and one for each drop that waits for the next day."""
     if end.job["group"] and not 1 <= end.group_mails <= 1 + end.may_be_mailed_again:
         yield f"{end.group_mails} mails about one group"
-    waits = bool(end.job["waits_until"])
-    if not waits <= end.waiting_mails <= waits * len(end.runs) + end.may_be_mailed_again:
+    waits, may_wait = bool(end.job["waits_until"]), end.scenario.over_day_cap == "wait"
+    if not waits <= end.waiting_mails <= may_wait * len(end.runs) + end.may_be_mailed_again:
         yield f"people were mailed {end.waiting_mails} times that their clips wait"
 
 
@@ -226,7 +217,7 @@ def _owed_by_day(end: End) -> Iterator[tuple[str, Decimal]]:
     """What each run owes, with the day of its last order."""
     for run, states in end.runs.items():
         ordered = [one["asked_at"] for one in end.job["attempts"] if one["run"] == run]
-        owed = _owed(end.provider, end.scenario, states[-1])
+        owed = _owed(end, run, states[-1])
         if ordered or owed:
             yield (_day_of(end, run) or ordered[-1][:10] if ordered else "never ordered"), owed
 
@@ -237,16 +228,30 @@ def _day_of(end: End, run: int) -> str:
     return str(end.job["reservation"]["day"]) if of_group else ""
 
 
-def _owed(provider: str, scenario: Scenario, state: str) -> Decimal:
+def _owed(end: End, run: int, state: str) -> Decimal:
     match State(state):
         case State.DELIVERED:
-            return TRUE_PRICE_USD.get(provider, ESTIMATE_USD)
+            return TRUE_PRICE_USD.get(end.provider, ESTIMATE_USD)
         case State.UNKNOWN | State.STALLED:
             return ESTIMATE_USD
-        case State.FAILED | State.CANCELLED:
-            return Decimal(0) if provider in scenario.unbilled else ESTIMATE_USD
+        case State.CANCELLED:
+            return _owed_when_cancelled(end, run)
+        case State.FAILED:
+            return Decimal(0) if end.provider in end.scenario.unbilled else ESTIMATE_USD
         case _:
             return Decimal(0)
+
+
+def _owed_when_cancelled(end: End, run: int) -> Decimal:
+    """Nothing before the order, or where it failed for nothing; else what the provider has told,
+    or may charge."""
+    ours = {one["provider_job_id"] for one in end.job["attempts"] if one["run"] == run}
+    orders = [order for order in end.ordered if order.id in ours]
+    free = end.provider in end.scenario.unbilled and all(one.state == "failed" for one in orders)
+    if not orders or free:
+        return Decimal(0)
+    told = end.job.get("cost_usd") is not None
+    return TRUE_PRICE_USD.get(end.provider, ESTIMATE_USD) if told else ESTIMATE_USD
 
 
 def keeps_a_record(end: End) -> Iterator[str]:
@@ -285,25 +290,9 @@ def keeps_to_the_slots(end: End) -> Iterator[str]:
         yield f"a provider had {end.line.most_at_once} jobs at once, {most} may be"
 
 
-def keeps_to_the_pace(end: End) -> Iterator[str]:
-    """Orders per minute, unless a fault has held an order up on its way: who misses its turn
-    orders as soon as it can."""
-    most, times = end.scenario.per_minute, end.line.orders_at
-    missed = any(
-        fault.kind not in IN_TIME and fault.label.startswith(("slot:", "generate:"))
-        for fault in end.cell.faults
-    )
-    if not most or missed or end.cell.count(HOLDING_UP):
-        return
-    for first, later in zip(times, times[most:], strict=False):
-        if later - first < WINDOW_S:
-            yield f"orders {later - first:.0f} s apart, {most} may be in {WINDOW_S} s"
-
-
-def spares_who_is_down(end: End) -> Iterator[str]:
-    """While the breaker is open nobody orders, unless a fault has held an order up on its way."""
-    if end.line.asked_in_vain and not end.cell.count(HOLDING_UP):
-        yield f"{end.line.asked_in_vain} orders were sent while the breaker was open"
+def obeys_the_operator(end: End) -> Iterator[str]:
+    """No order begins after its job was cancelled, nor in a pause."""
+    yield from end.forbidden
 
 
 CHECKS: tuple[Callable[[End], Iterator[str]], ...] = (
@@ -325,4 +314,6 @@ CHECKS: tuple[Callable[[End], Iterator[str]], ...] = (
     keeps_to_the_slots,
     keeps_to_the_pace,
     spares_who_is_down,
+    waits_out_rate_limits,
+    obeys_the_operator,
 )

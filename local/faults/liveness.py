@@ -15,6 +15,7 @@ from dropreel.providers.catalog import CATALOG
 from local.faults.ends import End, ends_of
 from local.faults.faults import END, HARMLESS, OUTAGES_S, Cell, Fault, Kind, Place, Point
 from local.faults.functions import DEADLINE
+from local.faults.operating import PAUSE_S
 from local.faults.scenarios import SCENARIOS
 from local.faults.world import World
 
@@ -95,11 +96,13 @@ def unsurvivable(fault: Fault, cell: Cell) -> str:
 
 def worse_ends(ends: Sequence[End], clean: Baseline) -> list[str]:
     """What has ended worse than without faults."""
-    pairs = zip(clean.ends, _by_rank(ends), strict=True)
+    cancelled = sum(end.cancelled for end in ends)  # as good as a clip: nobody wants one
+    wanted = clean.ends[: len(clean.ends) - cancelled] if cancelled else clean.ends
+    found = _by_rank([end for end in ends if not end.cancelled])
     return [
-        f"{WORSE}: {state} instead of {wanted}"
-        for wanted, state in pairs
-        if RANK.get(state, 0) < RANK[wanted]
+        f"{WORSE}: {state} instead of {better}"
+        for better, state in zip(wanted, found, strict=True)
+        if RANK.get(state, 0) < RANK[better]
     ]
 
 
@@ -115,5 +118,5 @@ def too_late(seconds: float, cell: Cell, clean: Baseline) -> list[str]:
 
 def _allowed_s(fault: Fault) -> float:
     if fault.kind in HARMLESS:
-        return SOON_S
+        return SOON_S + (PAUSE_S if fault.kind is Kind.PAUSE else 0)
     return LATEST_S + (max(OUTAGES_S) if fault.kind is Kind.OUTAGE else 0)

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 import httpx
 
 from dropreel.providers.catalog import CATALOG
+from local.faults.dynamo import Dynamo
 from local.faults.faults import READ_TIMEOUT_S, Kind, Place
 from local.faults.wire import Wire
 from local.simulators import Simulators
@@ -61,25 +62,43 @@ class Providers(Simulators):
         super().__init__(keys=KEYS, clock=clock, renders="on-download", cache_dir=cache)
         self._studio.fetcher.close()
         self._studio.fetcher = SourceFetcher(read_source)
-        self.most_at_once = 0
+        self._limited: dict[str, float] = {}  # until when, by the path of orders
+        self.most_at_once = self.asked_too_soon = 0
 
     def reset(self) -> None:
         super().reset()
-        self.most_at_once = 0
+        self._limited.clear()
+        self.most_at_once = self.asked_too_soon = 0
 
     def respond(self, request: Request) -> Answer:
-        """Also counts how many jobs one provider has at once."""
+        """Also counts how many jobs one provider has at once, and orders before the time that a
+        rate limit has named."""
         answer = super().respond(request)
         if request.method == "POST":
             at_work = Counter(job.provider for job in self.jobs() if job.state in AT_WORK)
             self.most_at_once = max(self.most_at_once, *at_work.values(), 0)
+            self._watch_limit(request.path, answer)
         return answer
+
+    def _watch_limit(self, path: str, answer: Answer) -> None:
+        now = self.clock.now()
+        self.asked_too_soon += now < self._limited.get(path, 0)
+        if answer.status == 429 and b"concurrent" not in answer.body:
+            self._limited[path] = now + float(answer.headers.get("Retry-After", 0))
 
     def options(self) -> dict[str, Any]:
         """The stack's parameter ProviderOptions that leads to these simulators."""
         urls: dict[str, Any] = {name: {"base_url": self.base_url(name)} for name in NAMES}
         urls["fal"]["api_base_url"] = f"{self.origin}/fal-api"
         return urls
+
+
+def note_checkups(dynamo: Dynamo) -> None:
+    """The daily look at the providers is no part of a job's way: none is due in a play."""
+    for name in NAMES:
+        key = {"pk": {"S": f"CHECKUP#{name}"}, "sk": {"S": "CHECKUP"}}
+        item = {**key, "due_at": {"N": "9999999999"}}
+        dynamo.put_item(TableName="ledger", Item=item)
 
 
 class Transport(httpx.BaseTransport):

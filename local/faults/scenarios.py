@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from dropreel.waiting.runtimes import Kind, Runtimes
 from dropreel.waiting.schedule import Schedule
+from local.faults.operating import Operator
 from local.faults.provider import NAMES
 
 _MORNING = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -20,6 +21,8 @@ DROPS = ("campaign/lighthouse", "campaign/harbour")
 DIGEST_ABOVE = 10  # as in template.yaml
 _MANY = 10
 _MOVES = ("slow push-in", "slow pull-out")
+
+Act = Callable[[Operator], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Scenario:
     are those of each sidecar, by field; the sidecar's own marker is for those without one.
     `day_cap_usd`, `over_day_cap` and `digest_above` are parameters of the stack. `providers` are
     those that it is played with.
+    `operator`: what an operator does, so many seconds after the drop.
     """
 
     name: str
@@ -61,6 +65,7 @@ class Scenario:
     over_day_cap: str = "refuse"
     digest_above: int = DIGEST_ABOVE
     providers: tuple[str, ...] = NAMES
+    operator: tuple[tuple[int, Act], ...] = ()
 
     def orders(self, provider: str) -> int:
         """How many a run may make: one more only after a failure that costs nothing."""
@@ -178,12 +183,27 @@ SCENARIOS = {
         ),
         Scenario("cap", images=2, day_cap_usd="0.90", providers=("eachlabs",)),
         Scenario("paced", images=2, per_minute=1, providers=("luma",)),
-        Scenario("digest", images=2, digest_above=1, seconds=30, providers=("fal",)),
+        # Too many jobs, so that the first one comes back with the second; then too many orders.
+        Scenario(
+            "limited",
+            "[sim: submit=429 code=concurrent times=1] [sim: submit=429 retry_after=90 times=1]",
+            images=2,
+            providers=("luma",),
+        ),
+        # Here and in "one prompt" fal knows its orders at one address only.
+        Scenario(
+            "digest",
+            "[sim: addresses=full]",
+            images=2,
+            digest_above=1,
+            seconds=30,
+            providers=("fal",),
+        ),
         Scenario("unseen", told=False, providers=("fal",)),
         # Both answers are lost, and only their images tell the orders apart.
         Scenario(
             "one prompt",
-            "[sim: submit=drop-after times=1]",
+            "[sim: submit=drop-after times=1] [sim: addresses=full]",
             images=2,
             one_prompt=True,
             providers=("fal", "oxen"),
@@ -203,6 +223,26 @@ SCENARIOS = {
             most_orders=2,
             unbilled=frozenset({"fal"}),
             providers=("fal",),
+        ),
+        # The second job, while it waits for the slot of the first.
+        Scenario(
+            "cancelled in line",
+            images=2,
+            slots=1,
+            providers=("oxen",),
+            operator=((8, lambda operator: operator.cancel(1)),),
+        ),
+        # At fal, which stops its work; Luma cannot, and makes the clip of `success` all the same.
+        Scenario(
+            "cancelled at work",
+            seconds=200,
+            providers=("fal",),
+            operator=((30, Operator.cancel),),
+        ),
+        Scenario(
+            "paused",
+            providers=("eachlabs",),
+            operator=((0, Operator.pause),),
         ),
         # Three takes: two of the same settings, and one that fails over. Together they are $0.10
         # below the day's cap.

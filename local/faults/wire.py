@@ -58,6 +58,16 @@ class Invocation:
     calls: int = 0  # that it has made so far
 
 
+class Operator(Protocol):
+    """What an operator may do at any time."""
+
+    def resume(self) -> None: ...
+
+    def cancel(self) -> None: ...
+
+    def pause(self) -> None: ...
+
+
 class Surroundings(Protocol):
     """What happens around the functions when a fault strikes between two of their calls."""
 
@@ -83,7 +93,8 @@ class Surroundings(Protocol):
 
     def sweep_now(self) -> None: ...
 
-    def resume(self) -> None: ...
+    @property
+    def operator(self) -> Operator: ...
 
     def now(self) -> float: ...
 
@@ -250,8 +261,8 @@ class Wire:
                 around.sleep()
             case Kind.SWEEP:
                 around.sweep_now()
-            case Kind.RESUME:
-                around.resume()
+            case Kind.RESUME | Kind.CANCEL | Kind.PAUSE:
+                getattr(around.operator, kind.value)()
             case Kind.ABORT:
                 around.abort(invocation.execution)
             case _:

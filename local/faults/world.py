@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +12,6 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 from zlib import crc32
 
 from dropreel.ledger.table import plain
@@ -23,11 +21,11 @@ from local.faults.dynamo import Dynamo
 from local.faults.expressions import Item
 from local.faults.faults import END, SLEEP_S, Cell, Fault, Kind, Point
 from local.faults.functions import Functions, quiet
-from local.faults.provider import KEYS, Clock, Providers
+from local.faults.operating import Operator, holds
+from local.faults.provider import KEYS, Clock, Providers, note_checkups
 from local.faults.s3 import S3
 from local.faults.scenarios import DROPS, SCENARIOS, Scenario
 from local.faults.services import (
-    MACHINE,
     RESULTS,
     Execution,
     Secrets,
@@ -62,6 +60,7 @@ class Story:
     states: dict[str, list[tuple[int, str]]] = field(default_factory=dict)  # run, state by job
     settled_at: float = 0.0  # seconds from the drop to the last change of a job's state
     asked_in_vain: int = 0  # orders sent while the provider's breaker was open
+    forbidden: list[str] = field(default_factory=list)  # orders that an operator had stopped
     undelivered: list[str] = field(default_factory=list)  # what ended in a dead letter queue
     most_usd: dict[str, Decimal] = field(default_factory=dict)  # ever committed, by period
     sent_not_noted: bool = False  # when the fault struck, a mail was out and not noted
@@ -97,6 +96,7 @@ class World:
         self._functions.parameters = SCENARIOS["success"].parameters
         self.machine = machine
         self.workflow = self._new_workflow(1.0)
+        self.operator = self._new_operator()
         self.story = Story()
         self.baselines: dict[tuple[str, str], Any] = {}  # see `liveness`
         self._begun = 0.0
@@ -115,6 +115,8 @@ class World:
         scenario = SCENARIOS[cell.scenario]
         self._reset(cell, scenario)
         self._drop(cell.provider, scenario)
+        for seconds, act in scenario.operator:
+            self.timeline.after(seconds, partial(act, self.operator))
         self._live_on()
         for fault in cell.faults:
             if fault.label == END:
@@ -147,12 +149,17 @@ class World:
         self._functions.parameters = scenario.parameters
         self._begun = self.timeline.now()
         self.story = Story()
+        note_checkups(self.dynamo)
+        self.operator = self._new_operator()
         self.workflow = self._new_workflow((crc32(str(cell).encode()) % 3) / 2)
         self._messages = 0
 
     def _new_workflow(self, jitter: float) -> Workflow:
         invoke = self._functions.invoke
         return Workflow(self.machine, self.timeline, self.steps, invoke, self._ended, jitter)
+
+    def _new_operator(self) -> Operator:
+        return Operator(self._functions.invoke, self.timeline, self.dynamo, self.steps)
 
     def _drop(self, provider: str, scenario: Scenario) -> None:
         """The image alone at first, or all files before the first event is handled."""
@@ -277,6 +284,7 @@ class World:
         until = [
             float(item["open_until"]["N"]) for item in breaker.values() if "open_until" in item
         ]
+        self.story.forbidden += self.operator.forbidden()
         self.story.asked_in_vain += any(moment > self.timeline.now() for moment in until)
 
     def _let_pass(self, seconds: float) -> None:
@@ -301,12 +309,6 @@ class World:
     def sweep_now(self) -> None:
         reply = self._functions.invoke(Invocation("sweep", {}))
         self.story.sweeps.update({"died": 1} if reply.error else reply.value)
-
-    def resume(self) -> None:
-        """As the mail to operators says: no name, no run, only the job and the word."""
-        job = next(iter(self.dynamo.items("JOB#"))).removeprefix("JOB#")
-        given = json.dumps({"job_id": job, "resume": {}})
-        self.steps.start_execution(stateMachineArn=MACHINE, name=str(uuid4()), input=given)
 
     def now(self) -> float:
         return self.clock.now()
@@ -342,13 +344,3 @@ def world(cache: Path | None = None, machine: Machine | None = None) -> Iterator
         if cache is None:
             cache = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="clips-")))
         yield stack.enter_context(closing(World(cache, machine or Machine.read())))
-
-
-def holds(dynamo: Dynamo) -> list[str]:
-    """Who has a slot, by provider and job."""
-    return [
-        f"{item['pk']['S']} {name}"
-        for item in dynamo.listed("SLOTS#")
-        for name in item
-        if name.startswith("hold_")
-    ]

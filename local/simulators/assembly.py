@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from local.simulators import control
+from local.simulators import control, drift
 from local.simulators.cdn import Cdn
 from local.simulators.clock import Clock, ManualClock, RealClock
 from local.simulators.eachlabs import Eachlabs
@@ -126,8 +126,12 @@ class Simulators:
         """Set a marker for all jobs of a provider, or clear it; raises MarkerError."""
         self._world.faults.set_standing(provider, marker)
 
+    def set_drift(self, provider: str, *changes: str) -> None:
+        """Change what a provider publishes of its model's inputs; raises ValueError."""
+        self._world.drift[provider] = drift.checked(changes)
+
     def reset(self) -> None:
-        """Forget jobs, counts and faults."""
+        """Forget jobs, counts, faults and drift."""
         control.reset(self._world)
 
     def advance(self, seconds: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from local.simulators.drift import checked
 from local.simulators.faults import MarkerError
 from local.simulators.provider import World
 from local.simulators.settings import PROVIDERS
@@ -32,6 +33,7 @@ def reset(world: World) -> None:
     world.faults.clear()
     world.store.reset()
     world.calls.forget()
+    world.drift.clear()
     world.cdn.clear()
     for forget in world.on_reset:
         forget()
@@ -44,10 +46,24 @@ def answer(world: World, request: Request) -> Answer:
             return json_answer({"jobs": jobs, "counters": counters(world)})
         case "POST", "/faults":
             return _set_fault(world, request)
+        case "POST", "/drift":
+            return _set_drift(world, request)
         case "POST", "/reset":
             reset(world)
             return json_answer({"status": "ok"})
     return json_answer({"error": "no such control"}, 404)
+
+
+def _set_drift(world: World, request: Request) -> Answer:
+    """`{"provider": "fal", "changes": ["-loop"]}`, see `drift`."""
+    try:
+        body = request.json_object()
+        changes = body.get("changes")
+        given = [str(change) for change in changes] if isinstance(changes, list) else []
+        world.drift[str(body.get("provider"))] = checked(given)
+    except ValueError as error:
+        return json_answer({"error": str(error)}, 400)
+    return json_answer({"status": "ok"})
 
 
 def _set_fault(world: World, request: Request) -> Answer:

@@ -15,12 +15,11 @@ from local.simulators.jobs import Job, Order, State
 from local.simulators.params import (
     DURATIONS,
     MAX_PROMPT,
-    RATIOS_OLD,
+    RATIOS_NEW,
     RESOLUTIONS,
     Field,
     first_fault,
     loop_with_ten_seconds,
-    schema,
     text,
     texts,
 )
@@ -33,7 +32,7 @@ _ID = r"([^/]+)"
 _FIELDS = (
     Field("prompt", str, required=True, longest=MAX_PROMPT),
     Field("image_url", str, required=True),
-    Field("aspect_ratio", str, allowed=RATIOS_OLD),
+    Field("aspect_ratio", str, allowed=RATIOS_NEW),
     Field("resolution", str, allowed=RESOLUTIONS),
     Field("duration", str, allowed=DURATIONS),
     Field("loop", bool),
@@ -60,6 +59,9 @@ _ERRORS: dict[int, dict[str, object]] = {
     },
     500: {"error": "Internal server error"},
 }
+
+# With `code=rate`; else a 429 is about jobs at once.
+_RATE_LIMITED = "Rate limit exceeded. Please retry after 60 seconds."
 
 # How a job ends -> category, error_code, retryable, message (2.4). The code of moderation is not
 # published; a class of that name exists as a filter of /v1/executions.
@@ -95,7 +97,9 @@ class Eachlabs(ProviderApi):
             Route("GET", f"/v1/prediction/{_ID}", "status", self.status),
             Route("POST", f"/v1/prediction/{_ID}/cancel", "cancel", self.cancel),
             Route("GET", "/v1/executions", "list", self.executions),
+            Route("GET", "/v1/billing/balance", "balance", self.balance),
             Route("GET", "/v1/model", "model", self.model, public=True),
+            Route("GET", f"/v1/models/{_ID}", "model", self.named_model, public=True),
             Route("GET", "/v1/models", "model", self.models, public=True),
         )
 
@@ -105,7 +109,7 @@ class Eachlabs(ProviderApi):
 
     def error(self, status: int, code: str | None = None, detail: str | None = None) -> Answer:
         body = dict(_ERRORS.get(status, {"error": f"HTTP {status}"}))
-        text_ = detail or code
+        text_ = detail or (_RATE_LIMITED if code == "rate" else code)
         if text_ and status == 400:
             body["details"] = text_
         elif text_:
@@ -232,10 +236,17 @@ class Eachlabs(ProviderApi):
             "output": output if isinstance(output, str) else None,
         }
 
+    def balance(self, _: Request, __: str) -> Answer:
+        return json_answer({"balance_usd": 53.475})
+
     def model(self, request: Request, _: str) -> Answer:
+        """As older pages have it."""
         slug = request.query.get("slug")
         if not slug:
             return json_answer({"error": "slug parameter is required"}, 400)
+        return self.named_model(request, slug)
+
+    def named_model(self, _: Request, slug: str) -> Answer:
         if slug != MODEL:
             return json_answer({"error": "Failed to fetch model: model not found"}, 404)
         return json_answer(self._model())
@@ -252,7 +263,7 @@ class Eachlabs(ProviderApi):
             "slug": MODEL,
             "version": "0.0.1",
             "output_type": "string",
-            "request_schema": schema(fields),
+            "request_schema": self.published(fields),
         }
 
 

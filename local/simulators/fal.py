@@ -8,7 +8,7 @@ Fields that the schema does not know are ignored.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -52,6 +52,7 @@ _FIELDS = (
     Field("keyframes", list, nullable=True, longest=None),
     Field("keyframe_indexes", list, nullable=True),
 )
+Reply = Callable[[Request, str], Answer]
 _FOREVER = 10.0 * 365 * 86_400
 _WORDS = {State.QUEUED: "IN_QUEUE", State.RUNNING: "IN_PROGRESS"}
 _ERRORS = {
@@ -75,10 +76,11 @@ class Fal(ProviderApi):
     def make_routes(self) -> tuple[Route, ...]:
         return (
             Route("POST", f"/{ENDPOINT}", "submit", self.submit),
-            Route("GET", f"{_APP}/status", "status", self.status),
-            Route("GET", f"{_APP}(?:/response)?", "answer", self.result),
-            Route("PUT", f"{_APP}/cancel", "cancel", self.cancel),
+            Route("GET", f"{_APP}/status", "status", self._addressed(self.status)),
+            Route("GET", f"{_APP}(?:/response)?", "answer", self._addressed(self.result)),
+            Route("PUT", f"{_APP}/cancel", "cancel", self._addressed(self.cancel)),
             Route("GET", "/v1/models/requests/by-endpoint", "list", self.history),
+            Route("GET", "/v1/models", "model", self.models, public=True),
         )
 
     def has_key(self, request: Request) -> bool:
@@ -123,7 +125,19 @@ class Fal(ProviderApi):
         )
 
     def _own_url(self, job: Job) -> str:
-        return f"{self.world.cdn.origin}/fal/luma/agent/requests/{job.id}"
+        app = ENDPOINT if _has_full_addresses(job) else "luma/agent"
+        return f"{self.world.cdn.origin}/fal/{app}/requests/{job.id}"
+
+    def _addressed(self, answer: Reply) -> Reply:
+        """Knows a job with full addresses at no other one."""
+
+        def at_its_address(request: Request, job_id: str) -> Answer:
+            job = self.world.store.find(self.name, job_id)
+            if job and _has_full_addresses(job) and ENDPOINT not in request.path:
+                return self.unknown_job()
+            return answer(request, job_id)
+
+        return at_its_address
 
     # --- status and result ----------------------------------------------------------------------
 
@@ -174,7 +188,21 @@ class Fal(ProviderApi):
         word, code = ("CANCELLATION_REQUESTED", 202) if took else ("ALREADY_COMPLETED", 400)
         return json_answer({"status": word}, code)
 
-    # --- history --------------------------------------------------------------------------------
+    # --- catalogue and history ------------------------------------------------------------------
+
+    def models(self, request: Request, _: str) -> Answer:
+        """The platform API's search by ID, with the endpoint's OpenAPI document."""
+        if request.query.get("endpoint_id") != ENDPOINT:
+            return json_answer({"models": [], "has_more": False, "next_cursor": None})
+        reference = {"$ref": "#/components/schemas/Input"}
+        body = {"content": {"application/json": {"schema": reference}}}
+        document = {
+            "openapi": "3.0.4",
+            "paths": {f"/{ENDPOINT}": {"post": {"requestBody": body}}},
+            "components": {"schemas": {"Input": self.published(_FIELDS)}},
+        }
+        model = {"endpoint_id": ENDPOINT, "metadata": {"status": "active"}, "openapi": document}
+        return json_answer({"models": [model], "has_more": False, "next_cursor": None})
 
     def history(self, request: Request, _: str) -> Answer:
         try:
@@ -218,6 +246,10 @@ class Fal(ProviderApi):
         if request.query.get("expand") == "payloads":
             row["json_input"] = dict(job.order.parameters)
         return row
+
+
+def _has_full_addresses(job: Job) -> bool:
+    return job.options.get("addresses") == "full"
 
 
 def _images(body: Mapping[str, object]) -> tuple[str, ...]:

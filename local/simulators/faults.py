@@ -49,7 +49,8 @@ What goes with them:
                    once over all jobs.
     retry_after=S  adds Retry-After to a refusal of submit or status
     code=WORD      the exact error_code, error type or failure_code, or another wording of a
-                   refusal; `gateway` at fal: an error without a type, as of something before fal
+                   refusal; `gateway` at fal: an error without a type, as of something before fal;
+                   `concurrent` at Luma, `rate` at each::labs: the other one of their two 429s
     only=NAMES     the marker is for these providers (comma-separated)
 
 How the job is done:
@@ -62,6 +63,7 @@ How the job is done:
     output=string|list|object|flat   each::labs: shape of `output`
     word=error|failed each::labs: the word for a failed job
     downstream=CODE   fal: a failure that shows in the status has this `downstream_status`
+    addresses=full fal: the addresses of an order have the whole endpoint, and no others work
     told=status|result  fal: whether a failure shows in the status or only in the result (default)
 """
 
@@ -118,6 +120,7 @@ _SWITCHES = {
     "downstream": _CODE,
     "word": "error|failed",
     "told": "status|result",
+    "addresses": "full",
 }
 _MARKER = re.compile(r"\[sim:([^\]]*)\]")
 

@@ -20,7 +20,6 @@ from local.simulators.params import (
     Finding,
     first_fault,
     loop_with_ten_seconds,
-    schema,
     text,
     texts,
 )
@@ -191,10 +190,13 @@ class Oxen(ProviderApi):
     # --- catalogue ------------------------------------------------------------------------------
 
     def models(self, _: Request, __: str) -> Answer:
-        return json_answer({"models": [_model()]})
+        return json_answer({"models": [self._model()]})
 
     def model(self, _: Request, name: str) -> Answer:
-        return json_answer(_model()) if name == MODEL else self.error(404, detail=name)
+        return json_answer(self._model()) if name == MODEL else self.error(404, detail=name)
+
+    def _model(self) -> dict[str, object]:
+        return {"id": MODEL, "json_request_schema": self.published(_FIELDS), "pricing": None}
 
 
 def _count(body: Mapping[str, object]) -> int:
@@ -231,10 +233,6 @@ def _text(job: Job) -> str:
         return f'{_UPSTREAM}422 - {{"detail":[{{"type":"{job.problem.code}"}}]}}'
     told = _ENDS[job.problem.kind]
     return told if job.problem.message in told else f"{told} {job.problem.message}"
-
-
-def _model() -> dict[str, object]:
-    return {"id": MODEL, "json_request_schema": schema(_FIELDS), "pricing": None}
 
 
 def _second(moment: float | None) -> int | None:

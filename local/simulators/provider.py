@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 from urllib.parse import urlsplit
 
 from local.simulators.cdn import Cdn
 from local.simulators.clock import Clock
+from local.simulators.drift import drifted
 from local.simulators.faults import Call, Fault, FaultBook
 from local.simulators.jobs import Job, JobStore, Order, Problem, State
+from local.simulators.params import Field, schema
 from local.simulators.settings import Settings
 from local.simulators.studio import Studio
 from local.simulators.tally import Tally
 from local.simulators.wire import Answer, Request, html_answer, json_answer
 
-_OPTIONS = ("render", "faststart", "output", "word", "told", "host", "listed", "downstream")
+_OPTIONS = (
+    "render",
+    "faststart",
+    "output",
+    "word",
+    "told",
+    "host",
+    "listed",
+    "downstream",
+    "addresses",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +44,7 @@ class World:
     studio: Studio
     cdn: Cdn
     calls: Tally[tuple[str, str]] = field(default_factory=Tally)
+    drift: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of schemas, by provider
     on_reset: list[Callable[[], None]] = field(default_factory=list)
 
 
@@ -111,6 +124,10 @@ class ProviderApi(ABC):
 
     def too_many_jobs(self) -> Answer:
         return self.error(429)
+
+    def published(self, fields: Sequence[Field]) -> dict[str, object]:
+        """The schema that the provider shows, which may drift from what it takes."""
+        return drifted(schema(fields), self.world.drift.get(self.name, ()))
 
     # --- the way of a submit --------------------------------------------------------------------
 

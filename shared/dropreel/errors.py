@@ -12,7 +12,7 @@ DropreelError
 ├── SettingsError             the stack is configured wrongly; the operator can correct it
 ├── KeyUnreadableError        the secret with the keys cannot be read just now; it may pass
 ├── AddressTooShortError      the image's address would end too early; nothing was ordered
-├── ResumeError               an operator's word on a job that cannot be followed
+├── OperatorError             what an operator asks for cannot be done; nothing was changed
 ├── CapReachedError           the order would pass a cap; nothing was reserved
 ├── MailBusyError             somebody else is sending this mail
 ├── PageKeyError              the key that signs links cannot be read, or is too short
@@ -102,8 +102,8 @@ class AddressTooShortError(DropreelError):
     """The image's address would end before its provider may have fetched the image."""
 
 
-class ResumeError(DropreelError):
-    """An operator's word on a job cannot be followed."""
+class OperatorError(DropreelError):
+    """What an operator asks for cannot be done; nothing was changed. Says what to do instead."""
 
 
 class MailBusyError(DropreelError):

@@ -14,7 +14,17 @@ from typing import Protocol
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-__all__ = ["MetricUnit", "bind", "count", "gauge", "logger", "measure", "metrics", "report_failure"]
+__all__ = [
+    "MetricUnit",
+    "bind",
+    "count",
+    "gauge",
+    "logger",
+    "measure",
+    "metrics",
+    "mute",
+    "report_failure",
+]
 
 logger = Logger()
 metrics = Metrics()
@@ -25,6 +35,15 @@ warnings.filterwarnings("ignore", message="No application metrics to publish")
 # Both would write whole presigned addresses at INFO, and Lambda sets the root logger to INFO.
 for chatty in ("httpx", "httpcore", "botocore", "urllib3"):
     logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+_muted: list[bool] = []
+
+
+def mute() -> None:
+    """Log and measure nothing: for a program on a terminal, which uses the functions' steps."""
+    logging.disable(logging.CRITICAL)
+    _muted.append(True)
 
 
 def bind(**identifiers: str) -> None:
@@ -48,6 +67,8 @@ def measure(
 ) -> None:
     """Note a value of its own, by `service` and the given dimensions. Each value of a dimension
     is another metric to pay for: use only those that have a few."""
+    if _muted:
+        return
     with single_metric(name, unit, value) as metric:
         metric.add_dimension("service", metrics.service)
         for dimension, text in dimensions.items():

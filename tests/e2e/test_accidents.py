@@ -62,6 +62,18 @@ def test_an_image_alone_is_told_after_the_grace_and_started_by_its_late_sidecar(
     assert second.document["outcome"] == "delivered"
 
 
+def test_a_folder_of_images_needs_one_file(world: World) -> None:
+    world.put("summer/defaults.json", sidecar("summer", provider="luma", labels=["summer"]))
+    keys = [f"summer/{number}.jpg" for number in range(3)]
+    for key in keys:
+        world.put(key, IMAGE)
+    ends = [world.end_of(key) for key in keys]
+    assert {end.outcome for end in ends} == {"delivered"}
+    assert len(world.ordered("summer")) == 3
+    assert {end.record["origins"]["prompt"] for end in ends} == {"summer/defaults.json"}
+    assert {tuple(end.mail.document["labels"]) for end in ends} == {("summer",)}
+
+
 def test_the_same_event_many_times_at_once_is_one_order_and_one_mail(world: World) -> None:
     world.drop("twice/photo.jpg", IMAGE, prompt="twice")
     with ThreadPoolExecutor(6) as pool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -159,3 +160,20 @@ def test_thumbnails_are_for_the_widget_alone(world: World, runner: Runner) -> No
     assert max(item["Size"] for item in listed) < 10_000
     blocked = s3.get_public_access_block(Bucket=world.clips)["PublicAccessBlockConfiguration"]
     assert set(blocked.values()) == {True}
+
+
+def test_the_sweep_may_compare_the_inbox_with_the_ledger(world: World) -> None:
+    """Its first comparison is due two hours after the deployment: here it is due at once."""
+    table, sweep = world.stack.outputs["LedgerTableName"], world.function("SweepFunction")
+    name = f"INBOX#{world.stack.outputs['InboxBucketName']}"
+    key = {"pk": {"S": name}, "sk": {"S": "INBOX"}}
+    dynamodb = world.client("dynamodb")
+
+    def swept() -> dict[str, Any]:
+        answer = world.client("lambda").invoke(FunctionName=sweep, Payload=b"{}")
+        assert "FunctionError" not in answer
+        return dict(dynamodb.get_item(TableName=table, Key=key)["Item"])
+
+    dynamodb.put_item(TableName=table, Item={**swept(), "due_at": {"N": "0"}})
+    assert int(swept()["due_at"]["N"]) > time.time() + 12 * 3600
+    assert not [line for line in log_lines(world.stack.aws) if "a chore was not done" in line]

@@ -14,9 +14,13 @@ from pathlib import Path
 from tests.conftest import ROOT
 from tests.faults.fence import Fence
 from tests.faults.group_fences import GROUP_FENCES
+from tests.faults.operator_fences import OPERATOR_FENCES
 
 CODE = ROOT / "shared" / "dropreel"
-_STEPS = ("generate", "poll", "finalize", "sweep", "lost_order")
+_STEPS = (
+    *("generate", "poll", "finalize", "sweep", "lost_order"),
+    *("cancel", "resume", "retry"),
+)
 FILES = (
     *sorted((CODE / "ledger").glob("*.py")),
     *(CODE / "steps" / f"{name}.py" for name in _STEPS),
@@ -26,10 +30,10 @@ FILES = (
 # What a fence is made of.
 _NAMES = frozenset({"Attr", "_as_read", "TRANSITIONS", "STALE_S", "THRESHOLD"})
 _FIELDS = frozenset(
-    {"max_orders", "ask_at", "may_start_again", "superseded_by", "was_sent", "is_over", "tells"}
+    {"max_orders", "ask_at", "may_start_again", "superseded_by", "was_sent", "has_begun", "covers"}
 )
 _SEARCH = frozenset({"find_lost_orders"})
-_ERRORS = frozenset({"LedgerConflictError", "CapReachedError", "MailBusyError", "ResumeError"})
+_ERRORS = frozenset({"LedgerConflictError", "CapReachedError", "MailBusyError", "OperatorError"})
 
 
 def found() -> set[str]:
@@ -140,7 +144,7 @@ FENCES = (
     ),
     Fence(
         "who answers for a job was not overtaken",
-        ("ledger/jobs.py:Ledger.take_charge", "ledger/jobs.py:Ledger.give_up_watching"),
+        ("ledger/jobs.py:Ledger.note", "ledger/jobs.py:Ledger.give_up_watching"),
         "a job that nobody cares for",
         (
             f"{_OWN}test_nobody_takes_charge_of_a_job_that_has_moved_on",
@@ -220,12 +224,6 @@ FENCES = (
         ),
     ),
     Fence(
-        "an operator's word names an order",
-        ("steps/poll.py:_named_order",),
-        "a job that follows an order that does not exist",
-        ("tests/integration/test_resume.py::test_a_word_that_names_no_order_changes_nothing",),
-    ),
-    Fence(
         "an execution ends only what it has begun",
         ("steps/finalize.py:Finalize.handle",),
         "a run that is ended by the one before it",
@@ -269,7 +267,7 @@ FENCES = (
     Fence(
         "while the breaker is open nobody orders, and then one at a time",
         (
-            "ledger/breaker.py:Breaker.wait_s",
+            "ledger/breaker.py:Breaker.stopped",
             "ledger/breaker.py:Breaker.note",
             "ledger/breaker.py:Breaker._open",
             "ledger/breaker.py:Breaker._probe",
@@ -278,6 +276,15 @@ FENCES = (
         (
             "orders_while_the_breaker_is_open",
             f"{_BREAKER}test_after_its_time_one_tries_and_the_others_wait_for_it",
+        ),
+    ),
+    Fence(
+        "nobody orders before a rate limit is over, and nobody shortens it",
+        ("ledger/breaker.py:Breaker._limit",),
+        "orders that the provider refuses, and may answer with a longer limit",
+        (
+            "orders_before_a_rate_limit_is_over",
+            f"{_BREAKER}test_a_shorter_rate_limit_does_not_end_a_longer_one",
         ),
     ),
     Fence(
@@ -302,6 +309,15 @@ FENCES = (
         ),
     ),
     Fence(
+        "a result of an open batch is left to its mail",
+        ("mail/digest.py:ResultMailer.send",),
+        "results that mailboxes get twice, or not at all",
+        (
+            f"{_FOLDERS}test_when_all_rows_of_a_batch_have_ended_one_mail_tells_of_all",
+            f"{_FOLDERS}test_what_ends_after_the_mail_about_its_batch_has_a_mail_of_its_own",
+        ),
+    ),
+    Fence(
         "a batch is opened once",
         ("ledger/batches.py:Batches.open",),
         "results that are left to the mail about a batch which was sent before",
@@ -320,4 +336,5 @@ FENCES = (
         (f"{_RUNTIMES}test_ageing_gives_way_to_a_job_that_is_counted_meanwhile",),
     ),
     *GROUP_FENCES,
+    *OPERATOR_FENCES,
 )

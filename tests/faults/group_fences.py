@@ -49,7 +49,7 @@ GROUP_FENCES = (
         (
             "ledger/groups.py:Groups.tell",
             "mail/group.py:GroupMails.leave_out",
-            "mail/group.py:GroupMails._tell_if_over",
+            "mail/group.py:GroupMails._is_over",
             "mail/group.py:GroupMails._send",
         ),
         "clips that nobody is told of, and groups that are told twice",

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from boto3.dynamodb.conditions import Attr
 
-from dropreel.jobs.group import Take
 from dropreel.jobs.job import Job
 from dropreel.ledger import groups
 from dropreel.ledger.groups import Groups
@@ -61,4 +60,4 @@ def mails_each_take_alone_too(patch: Patch) -> None:
 
 
 def tells_groups_before_all_have_ended(patch: Patch) -> None:
-    patch.setattr(Take, "is_over", lambda *_: True)
+    patch.setattr(GroupMails, "_is_over", lambda *_: True)

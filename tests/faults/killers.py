@@ -33,8 +33,11 @@ from tests.faults.mutations import (
     never_releases_slots,
     never_trues_up,
     orders_again_what_is_being_submitted,
+    orders_before_a_rate_limit_is_over,
     orders_before_its_turn,
+    orders_in_a_pause,
     orders_once_more_than_allowed,
+    orders_what_is_cancelled,
     orders_while_the_breaker_is_open,
     passes_caps,
     repeats_orders_without_answer,
@@ -87,6 +90,8 @@ HELD_UP = (Kind.DELAYED,)
 DOWN = (Kind.OUTAGE,)
 REDROP = (Kind.REDROP,)
 STOPPED = (Kind.ABORT,)
+PAUSED = (Kind.PAUSE,)
+CANCELLED = (Kind.CANCEL,)
 AGAIN_BY_SDK = (Kind.REPEAT,)
 WAKING = ":stepfunctions.send_task_success"
 GRANTING = "slot:dynamodb.transact_write_items"
@@ -139,6 +144,7 @@ MUTATIONS = [
     Mutation(takes_the_first_of_several_orders, "fal", "one prompt", (), "", "another order"),
     Mutation(trues_up_on_the_day_of_the_price, "oxen", "midnight", (), "", "its orders say"),
     Mutation(orders_while_the_breaker_is_open, "luma", "success", DOWN, ":POST", "breaker was"),
+    Mutation(orders_before_a_rate_limit_is_over, "luma", "limited", (), "", "rate limit was over"),
     Mutation(orders_once_more_than_allowed, "fal", "failing", (), "", "3 orders were accepted"),
     Mutation(stores_clips_unseen, "luma", "cut", (), "", "part of a clip is stored"),
     Mutation(passes_caps, "eachlabs", "cap", (), "", "is over its cap"),
@@ -161,5 +167,9 @@ MUTATIONS = [
         (Kind.REDROP,),
         "finalize:",
         "nothing was",
+    ),
+    Mutation(orders_in_a_pause, "luma", "success", PAUSED, "generate:", "sent in a pause"),
+    Mutation(
+        orders_what_is_cancelled, "luma", "success", CANCELLED, "generate:", "after the job was"
     ),
 ]

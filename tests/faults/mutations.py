@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from boto3.dynamodb.conditions import Attr
 
 from dropreel.clips import transfer
 from dropreel.clips.bucket import order_of
@@ -18,10 +19,10 @@ from dropreel.jobs.job import ClipInfo, Job, Reservation, State
 from dropreel.ledger import budget as accounts
 from dropreel.ledger import jobs as ledger
 from dropreel.ledger import slots
-from dropreel.ledger.breaker import Breaker
+from dropreel.ledger.breaker import Breaker, Stopped
 from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.slots import Slots
-from dropreel.ledger.table import Delete, Item, Table, Update
+from dropreel.ledger.table import Check, Delete, Item, Table, Update
 from dropreel.mail.once import SendOnce, Turn
 from dropreel.providers import oxen, search
 from dropreel.providers.base import Failure, Provider
@@ -281,7 +282,18 @@ def trues_up_on_the_day_of_the_price(patch: Patch) -> None:
 
 
 def orders_while_the_breaker_is_open(patch: Patch) -> None:
-    patch.setattr(Breaker, "wait_s", lambda *_: 0)
+    patch.setattr(Breaker, "stopped", lambda *_: None)
+
+
+def orders_before_a_rate_limit_is_over(patch: Patch) -> None:
+    def stopped(*given: Any) -> Stopped | None:
+        found = _stopped(*given)
+        return None if found and found.limited else found
+
+    patch.setattr(Breaker, "stopped", stopped)
+
+
+_stopped = Breaker.stopped
 
 
 def orders_once_more_than_allowed(patch: Patch) -> None:
@@ -309,3 +321,13 @@ def ends_runs_that_began_after_it(patch: Patch) -> None:
 
 
 FAILURES = frozenset({State.REFUSED, State.FAILED, State.CANCELLED})
+
+
+def orders_in_a_pause(patch: Patch) -> None:
+    """What `generate` has read before does not keep it from ordering in a pause that begins."""
+    always = Attr("pk").exists() | Attr("pk").not_exists()
+    patch.setattr(ledger, "not_paused", lambda: Check("PAUSE#orders", always))
+
+
+def orders_what_is_cancelled(patch: Patch) -> None:
+    patch.setattr(ledger, "_wanted", lambda: Attr("pk").exists())

@@ -52,6 +52,9 @@ ELSEWHERE = {
         Call("submit", "secretsmanager:GetSecretValue", "PageKeySecret.Id"),
         Call("generate", "dynamodb:GetItem", TABLE, _BATCH),  # by the same mailer
     ),
+    "test_provider_checkup.py::test_what_is_as_ever_is_told_to_nobody": (
+        Call("sweep", "dynamodb:UpdateItem", TABLE, (("dynamodb:UpdateItem", "CHECKUP#"),)),
+    ),
     "test_folders.py::test_the_sweep_looks_at_a_batch_whose_message_was_lost": (
         Call("sweep", "dynamodb:GetItem", TABLE, _BATCH),
         Call("sweep", "dynamodb:UpdateItem", TABLE, (("dynamodb:UpdateItem", "BATCH#"),)),

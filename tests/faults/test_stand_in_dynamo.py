@@ -6,14 +6,14 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from boto3.dynamodb.conditions import Attr, ConditionBase
 from botocore.exceptions import ClientError
 
 from dropreel.errors import ConditionFailedError
-from dropreel.ledger.table import Delete, Table, Update, plain
+from dropreel.ledger.table import Check, Delete, Table, Update, plain
 from local.faults.dynamo import Dynamo
 from tests.support.aws import Aws
 from tests.support.stand_ins import outcome
@@ -171,7 +171,19 @@ def test_one_item_may_be_in_one_part_of_a_transaction_only() -> None:
         Dynamo().transact_write_items(TransactItems=[part, part])
 
 
-@pytest.mark.parametrize("part", [{"ConditionCheck": {}}, {"Delete": {}, "Update": {}}])
+def test_a_check_in_a_transaction_changes_nothing_and_may_fail_it() -> None:
+    stand_in = Dynamo()
+    table = Table(cast("Any", stand_in), "ledger")
+    pause, write = Check("PAUSE#orders", Attr("since").not_exists()), Update("A#1", sets={"n": 1})
+    table.write_all([write, pause])
+    assert set(stand_in.items()) == {"A#1"}
+    table.put("PAUSE#orders", {"since": 1})
+    with pytest.raises(ConditionFailedError) as failed:
+        table.write_all([Update("A#1", sets={"n": 2}), pause])
+    assert (failed.value.index, table.get("A#1")) == (1, {"pk": "A#1", "sk": "A", "n": 1})
+
+
+@pytest.mark.parametrize("part", [{"Replace": {}}, {"Delete": {}, "Update": {}}])
 def test_a_transaction_takes_only_the_kinds_of_parts_that_dropreel_uses(
     part: dict[str, Any],
 ) -> None:

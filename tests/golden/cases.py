@@ -24,18 +24,26 @@ from dropreel.drops.sidecar import Sidecar, parse_sidecar
 from dropreel.errors import RejectedError
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import Attempt, ClipInfo, Job, Source, State
+from dropreel.ledger.pause import Pause
 from dropreel.mail.digest_text import batch_digest, digest
 from dropreel.mail.message import Links, Mail
 from dropreel.mail.operators import (
     budget_alert,
     cap_alert,
+    change_alert,
     job_alert,
+    pause_alert,
     provider_alert,
     subscriber_alert,
+    unpause_alert,
 )
 from dropreel.mail.results import clip_delivered, clip_not_delivered, drop_rejected
 from dropreel.mail.windows import Window
 from dropreel.money.budget import Spending
+from dropreel.providers.base import Inputs
+from dropreel.providers.catalog import CATALOG
+from dropreel.providers.checkup import model_finding
+from dropreel.steps.cancel import NEVER_ORDERED
 from dropreel.steps.rejections import NO_IMAGE, made_before, near_miss
 from tests.golden.groups import group_mails
 from tests.support.aws import make_job
@@ -57,6 +65,7 @@ REASONS = {
     "moderated": "Prompt was flagged by moderation",
     "auth": "Invalid API key",
     "no_key": "the secret of the provider keys holds no key for luma",
+    "no_model": "model ray-3.2 is not known there: Unknown model: ray-3.2",
     "no_credit": "Insufficient credits",
     "throttled": "Rate limit exceeded",
     "transient": "Internal server error",
@@ -81,6 +90,7 @@ BEFORE_THE_ORDER = (
     *("bad_input", "moderated", "auth", "no_credit", "throttled", "unreachable", "transient"),
     *(
         "no_key",
+        "no_model",
         "unexpected",
         "over_cap",
         "unknown_price",
@@ -139,6 +149,8 @@ def ends() -> Iterator[tuple[str, Job]]:
             yield f"failed {kind} {money}", ended(State.FAILED, kind, billed)
     for money, billed in BILLED.items():
         yield f"cancelled {money}", ended(State.CANCELLED, "cancelled", billed)
+    never = {"provider_job_id": "", "attempts": (), "failure": NEVER_ORDERED}
+    yield "cancelled before the order", job(State.CANCELLED, **never)
     for kind in STALLED:
         yield f"stalled {kind}", ended(State.STALLED, kind)
     yield "unknown", ended(State.UNKNOWN, "lost_answer", provider_job_id="")
@@ -224,6 +236,14 @@ def alerts() -> Iterator[tuple[str, Mail]]:
     yield "alert budget of the month", budget_alert(month)
     yield "alert cap reached", cap_alert(month)
     yield "alert nobody subscribed", subscriber_alert()
+    changed = model_finding(
+        Inputs({"prompt": ()}, frozenset({"prompt", "style"}), {"prompt": "prompt"}),
+        CATALOG["fal"].capability,
+    )
+    yield "alert provider changed", change_alert("fal", changed.words, changed.todo)
+    pause = Pause(1_795_000_000, "user/ann", "the prices at luma have changed")
+    yield "alert paused", pause_alert(pause)
+    yield "alert unpaused", unpause_alert(pause, "user/ben")
     yield "alert provider", provider_alert("luma", 3, "Insufficient credits")
 
 

@@ -12,6 +12,9 @@ import httpx
 from dropreel.jobs.failure import FailureKind
 from dropreel.providers import parse
 from dropreel.providers.base import (
+    NO_ADDRESSES,
+    Access,
+    Addresses,
     Busy,
     CancelOutcome,
     ClipRequest,
@@ -25,6 +28,7 @@ from dropreel.providers.base import (
     SubmitOutcome,
 )
 from dropreel.providers.classify import (
+    access_outcome,
     cancel_outcome,
     key_outcome,
     pending_outcome,
@@ -70,7 +74,7 @@ class Kiln:
             reply, lambda data: parse.at(data, "clip", "id"), target=f"model {self._model}"
         )
 
-    def status(self, provider_job_id: str) -> StatusOutcome:
+    def status(self, provider_job_id: str, _: Addresses = NO_ADDRESSES, /) -> StatusOutcome:
         found = status_row(self._api.call("GET", "clips", provider_job_id), "phase")
         if not isinstance(found, tuple):
             return found
@@ -83,10 +87,16 @@ class Kiln:
         address = parse.url(row.get("file"))
         return Ready(address) if address else without_clip(answer, phase)
 
-    def cancel(self, provider_job_id: str) -> CancelOutcome:
+    def cancel(self, provider_job_id: str, _: Addresses = NO_ADDRESSES, /) -> CancelOutcome:
         return cancel_outcome(self._api.call("DELETE", "clips", provider_job_id))
 
     def find_orders(
         self, request: ClipRequest, since: datetime, until: datetime
     ) -> list[str] | None:
         return None
+
+    def access(self) -> Access:
+        return access_outcome(self._api.call("GET", "account"))
+
+    def inputs(self) -> None:
+        return

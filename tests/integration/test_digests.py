@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import ClipInfo, Source, State
+from dropreel.ledger.batches import Batches
 from dropreel.ledger.table import Table
 from dropreel.mail.digest import Digests, ResultMailer
 from dropreel.mail.message import Links, Mail
@@ -42,6 +43,7 @@ class Stage:
     def sender(self, **changes: Any) -> ResultMailer:
         parts: dict[str, Any] = {
             "table": self.aws.table,
+            "batches": Batches(self.aws.table),
             "queue": self.aws.sqs,
             "queue_url": self.aws.ingest_queue,
             "above": ABOVE,

@@ -385,6 +385,7 @@ def end_all(uploads: Uploads) -> None:
             uploads.ledger.move(job, State.FAILED, failure=failure)
             ended = uploads.ledger.require(job.job_id)
             uploads.results.send(clip_not_delivered(ended, LINKS))
+            uploads.told(ended.mail_id)
 
 
 LINKS = Links("us-east-1", "clips")
@@ -430,6 +431,7 @@ def deliver_all(uploads: Uploads) -> None:
             ready = uploads.ledger.move(job, State.READY)
             delivered_at = utc_iso(uploads.moment())
             uploads.ledger.move(ready, State.DELIVERED, clip=CLIP, delivered_at=delivered_at)
+            uploads.told(uploads.ledger.require(job.job_id).mail_id)
 
 
 def test_rows_whose_clips_are_made_say_nothing_when_the_batch_comes_again() -> None:
@@ -482,3 +484,23 @@ def test_a_batch_whose_event_comes_again_is_told_once_and_swallows_no_result() -
         "late.jpg: no clip",
     ]
     assert uploads.ledger_items("BATCH#", "unsettled") == []
+
+
+def test_hundreds_of_rows_are_handled_in_one_run_and_told_in_one_mail() -> None:
+    uploads = Uploads()
+    rows = "".join(f"{number}.jpg,push-in {number}\n" for number in range(400))
+    uploads.upload(0, "a/batch.csv", f"image,prompt\n{rows}".encode(), 1)
+    uploads.upload(5, "a/7.jpg", PHOTO, 1)
+    uploads.at(300, lambda: end_all(uploads))
+    uploads.run()
+    assert [order.prompt for order in uploads.orders] == ["push-in 7"]
+    assert to_mailboxes(uploads) == ["batch.csv: 0 clips ready, 1 without a clip"]
+    assert uploads.sns.published[-1].document["waiting"] == 399
+
+
+def test_a_run_that_dies_among_the_rows_is_repeated_without_a_second_order() -> None:
+    uploads = Uploads()
+    drop_batch(uploads, b"image,prompt\none.jpg,a\ntwo.jpg,b\nthree.jpg,c\n")
+    uploads.die_after(messages=2)
+    uploads.at(400, lambda: uploads.event("a/batch.csv"))
+    assert prompts(uploads) == ["a", "b", "c"]

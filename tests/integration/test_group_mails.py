@@ -68,6 +68,12 @@ def other_process(mails: GroupMails, table: Table) -> GroupMails:
     return replace(mails, send_once=SendOnce(table))
 
 
+def leave_out(mails: GroupMails, job: Job) -> bool:
+    """As `finalize` does when it tells of the end of a job."""
+    mails.send_once.begin(job.mail_id, mails.now().timestamp())
+    return mails.leave_out(job)
+
+
 def all_end(ledger: Ledger, jobs: list[Job], *states: State) -> list[Job]:
     return [end(ledger, job, state) for job, state in zip(jobs, states, strict=True)]
 
@@ -81,7 +87,7 @@ def test_the_last_to_end_sends_the_mail(
     jobs = claimed(groups)
     for job, state in zip(jobs, (DELIVERED, REFUSED, DELIVERED), strict=True):
         assert outbox.sent == []
-        assert not mails.leave_out(end(ledger, job, state))
+        assert not leave_out(mails, end(ledger, job, state))
     assert outbox.outcomes == [["delivered", "refused", "delivered"]]
 
 
@@ -89,8 +95,22 @@ def test_of_two_that_end_at_the_same_time_one_sends_it(
     mails: GroupMails, groups: Groups, ledger: Ledger, outbox: Outbox
 ) -> None:
     ended = all_end(ledger, claimed(groups, 2), DELIVERED, DELIVERED)
-    assert [mails.leave_out(job) for job in ended] == [False, False]
+    for job in ended:  # both have begun to tell their end before they look at the other
+        mails.send_once.begin(job.mail_id, mails.now().timestamp())
+    assert [leave_out(mails, job) for job in ended] == [False, False]
     assert len(outbox.sent) == 1
+
+
+def test_an_order_that_is_still_searched_for_has_not_ended(
+    mails: GroupMails, groups: Groups, ledger: Ledger, outbox: Outbox
+) -> None:
+    lost, made = claimed(groups, 2)
+    for step in (State.SUBMITTING, State.UNKNOWN):
+        lost = ledger.move(lost, step)
+    assert not leave_out(mails, end(ledger, made, DELIVERED))
+    assert outbox.sent == []
+    assert not leave_out(mails, lost)
+    assert outbox.outcomes == [["unknown", "delivered"]]
 
 
 def test_a_sender_that_dies_is_followed_by_another_when_its_time_is_over(
@@ -99,23 +119,24 @@ def test_a_sender_that_dies_is_followed_by_another_when_its_time_is_over(
     job, *_ = all_end(ledger, claimed(groups, 1), DELIVERED)
     outbox.broken = True
     with pytest.raises(ConnectionError):
-        mails.leave_out(job)
+        leave_out(mails, job)
     outbox.broken = False
     with pytest.raises(MailBusyError):
-        other_process(mails, table).leave_out(job)
+        leave_out(other_process(mails, table), job)
     clock.pass_time(seconds=LEASE_S + 1)
-    other_process(mails, table).leave_out(job)
+    leave_out(other_process(mails, table), job)
     assert len(outbox.sent) == 1
 
 
 def test_a_take_that_is_late_is_named_as_delayed_and_has_its_own_mail_later(
     mails: GroupMails, groups: Groups, ledger: Ledger, outbox: Outbox
 ) -> None:
-    late, _ = all_end(ledger, claimed(groups, 2), STALLED, DELIVERED)
-    assert not mails.leave_out(late)
+    late, made = all_end(ledger, claimed(groups, 2), STALLED, DELIVERED)
+    assert not leave_out(mails, late)
+    assert not leave_out(mails, made)
     (mail,) = outbox.sent
     assert "1. take 1: delayed. You get a mail of its own when it has come." in mail.text
-    assert mails.leave_out(deliver(ledger, ledger.move(late, State.SUBMITTED)))
+    assert leave_out(mails, deliver(ledger, ledger.move(late, State.SUBMITTED)))
     assert len(outbox.sent) == 1
 
 
@@ -124,12 +145,12 @@ def test_a_late_take_that_comes_before_the_last_one_needs_no_mail_of_its_own(
 ) -> None:
     first, second = claimed(groups, 2)
     late = end(ledger, first, STALLED)
-    assert not mails.leave_out(late)
+    assert not leave_out(mails, late)
     under_way = ledger.move(late, State.SUBMITTED)
     last = end(ledger, second, DELIVERED)
-    assert not mails.leave_out(last)
+    assert not leave_out(mails, last)
     assert outbox.sent == []
-    assert not mails.leave_out(deliver(ledger, under_way))
+    assert not leave_out(mails, deliver(ledger, under_way))
     assert outbox.outcomes == [["delivered", "delivered"]]
 
 
@@ -138,8 +159,8 @@ def test_what_comes_after_the_mail_was_decided_has_its_own(
 ) -> None:
     late, made = all_end(ledger, claimed(groups, 2), STALLED, DELIVERED)
     groups.tell(groups.require(GROUP), {late.job_id: STALLED.value, made.job_id: DELIVERED.value})
-    assert mails.leave_out(deliver(ledger, ledger.move(late, State.SUBMITTED)))
-    assert not mails.leave_out(made)
+    assert leave_out(mails, deliver(ledger, ledger.move(late, State.SUBMITTED)))
+    assert not leave_out(mails, made)
     assert outbox.outcomes == [["stalled", "delivered"]]
 
 
@@ -170,8 +191,8 @@ def test_a_take_of_an_earlier_drop_is_listed_and_not_waited_for(
 ) -> None:
     earlier = ledger.claim(takes(1, group="")[0])
     jobs = claimed(groups, 2)
-    assert not mails.leave_out(end(ledger, jobs[1], DELIVERED))
+    assert not leave_out(mails, end(ledger, jobs[1], DELIVERED))
     (mail,) = outbox.sent
     assert "1. take 1: ordered by an earlier drop, which has its own mail." in mail.text
     assert mail.subject == "photo.jpg: your clip is ready"
-    assert mails.leave_out(replace(end(ledger, earlier, DELIVERED), group=GROUP))
+    assert leave_out(mails, replace(end(ledger, earlier, DELIVERED), group=GROUP))

@@ -43,7 +43,8 @@ def eventful(functions: Functions, events: Path) -> dict[str, Any]:
             asked = wire.bodies()[-1] if wire.bodies() else {}
             url = asked.get("video", {}).get("start_frame", {}).get("url", "")
             key = wire.requests[-1].headers.get("authorization", "")
-            return httpx.Response(status, json={"detail": f"cannot {url} with {key} now"})
+            detail = f"too many concurrent jobs: cannot {url} with {key} now"
+            return httpx.Response(status, json={"detail": detail})
 
         return said
 

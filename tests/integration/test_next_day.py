@@ -11,10 +11,11 @@ import pytest
 
 from dropreel.jobs.job import Job, State
 from dropreel.ledger.jobs import Ledger
+from dropreel.ledger.pause import Pause
 from dropreel.mail.once import LEASE_S, SendOnce
 from dropreel.providers.base import Accepted
 from dropreel.steps.generate import Generate
-from dropreel.steps.watch import unpaid_until
+from dropreel.steps.watch import waited_enough
 from tests.support.aws import NOW, Aws, Clock, FakeProvider, make_job
 from tests.support.calls import failure_of, generate
 from tests.support.generating import CAPS, RULES, make_generation
@@ -97,10 +98,14 @@ def test_a_job_waits_for_one_midnight_and_no_longer_than_its_hours(
 def test_a_job_that_has_waited_has_two_days_in_all() -> None:
     day = timedelta(days=1)
     waited = make_job(waits_until="2026-11-21T00:00:00.000Z")
-    assert unpaid_until(make_job(), day) == NOW + day
-    assert (
-        unpaid_until(waited, timedelta(hours=1)) == unpaid_until(waited, 2 * day) == NOW + 2 * day
-    )
+    moment = timedelta(seconds=1)
+    for job, wait, until in (
+        (make_job(), day, NOW + day),
+        (waited, timedelta(hours=1), NOW + 2 * day),
+        (waited, 2 * day, NOW + 2 * day),
+    ):
+        assert not waited_enough(job, wait, until - moment, Pause())
+        assert waited_enough(job, wait, until, Pause())
 
 
 def test_a_job_waits_only_once_people_were_mailed(

@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from dropreel.errors import ResumeError
+from dropreel.jobs.failure import FailureKind
 from dropreel.jobs.job import Reservation, State
 from dropreel.money.budget import Caps
-from dropreel.providers.base import Pending, Phase
+from dropreel.providers.base import Failure, NoAnswer, Pending, Phase
 from dropreel.steps.poll import Poll
 from tests.support.aws import Aws, Clock, FakeProvider, make_job
 from tests.support.calls import poll
@@ -40,7 +40,7 @@ def test_an_operator_can_name_the_lost_order_or_say_that_there_is_none(
     aws: Aws, polling: Poll, provider: FakeProvider
 ) -> None:
     job = lost(aws)
-    provider.status_answers = [RUNNING]
+    provider.status_answers = [RUNNING, RUNNING]
     assert poll(polling, job.job_id, resume={"provider_job_id": "p-9"})["outcome"] == "wait"
     assert aws.ledger.require(job.job_id).provider_job_id == "p-9"
 
@@ -70,7 +70,7 @@ def test_an_operator_can_name_another_order_for_a_stalled_job(
     aws: Aws, polling: Poll, provider: FakeProvider
 ) -> None:
     job = aws.ledger.move(submitted(aws), State.STALLED)
-    provider.status_answers = [RUNNING]
+    provider.status_answers = [RUNNING, RUNNING]
     poll(polling, job.job_id, resume={"provider_job_id": "p-9"})
     assert aws.ledger.require(job.job_id).provider_job_id == "p-9"
 
@@ -78,8 +78,60 @@ def test_an_operator_can_name_another_order_for_a_stalled_job(
 @pytest.mark.parametrize("word", ["...", "<id>", "p 1", "../x"])
 def test_a_word_that_names_no_order_changes_nothing(aws: Aws, polling: Poll, word: str) -> None:
     job = lost(aws)
-    with pytest.raises(ResumeError):
-        poll(polling, job.job_id, resume={"provider_job_id": word})
+    outcome = poll(polling, job.job_id, resume={"provider_job_id": word})
+    assert (outcome["error"], word in outcome["cause"]) == ("nothing_to_resume", True)
+    assert aws.ledger.require(job.job_id) == job
+
+
+@pytest.mark.parametrize(
+    "said", [{"nothing_mad": True}, {"provider_job_ids": "p-9"}, {"nothing_made": True, "x": 1}]
+)
+def test_a_word_that_is_misspelt_is_refused(
+    aws: Aws, polling: Poll, said: dict[str, object]
+) -> None:
+    job = aws.ledger.move(submitted(aws), State.STALLED)
+    assert "not understood" in poll(polling, job.job_id, resume=said)["cause"]
+    assert aws.ledger.require(job.job_id) == job
+
+
+def test_an_order_that_the_provider_does_not_know_changes_nothing(
+    aws: Aws, polling: Poll, provider: FakeProvider
+) -> None:
+    job = lost(aws)
+    unknown = Failure(FailureKind.UNEXPECTED, "not found", http_status=404)
+    provider.status_answers = [NoAnswer(unknown)]
+    outcome = poll(polling, job.job_id, resume={"provider_job_id": "p-8"})
+    assert outcome["cause"] == "luma knows no job p-8; nothing was changed"
+    assert aws.ledger.require(job.job_id) == job
+
+
+def test_a_provider_that_cannot_be_asked_about_the_order_changes_nothing(
+    aws: Aws, polling: Poll, provider: FakeProvider
+) -> None:
+    job = lost(aws)
+    away = Failure(FailureKind.TRANSIENT, "bad gateway", http_status=502)
+    provider.status_answers = [NoAnswer(away)]
+    outcome = poll(polling, job.job_id, resume={"provider_job_id": "p-8"})
+    assert "could not be asked about p-8: bad gateway" in outcome["cause"]
+    assert aws.ledger.require(job.job_id) == job
+
+
+def test_a_correction_replaces_a_wrong_order_that_an_operator_has_named(
+    aws: Aws, polling: Poll, provider: FakeProvider
+) -> None:
+    job = lost(aws)
+    provider.status_answers = [RUNNING] * 4
+    poll(polling, job.job_id, resume={"provider_job_id": "wrong"}, execution_id="e-2")
+    poll(polling, job.job_id, resume={"provider_job_id": "right"}, execution_id="e-3")
+    held = aws.ledger.require(job.job_id)
+    assert (held.provider_job_id, held.order_named, held.execution) == ("right", "right", "e-3")
+    assert held.attempts[-1].provider_job_id == "right"
+
+
+def test_an_order_that_the_provider_has_confirmed_is_not_replaced(aws: Aws, polling: Poll) -> None:
+    job = submitted(aws)
+    outcome = poll(polling, job.job_id, resume={"provider_job_id": "p-9"}, execution_id="e-2")
+    assert outcome["error"] == "nothing_to_resume"
     assert aws.ledger.require(job.job_id) == job
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dropreel.jobs.job import State
 from dropreel.mail.once import LEASE_S
 from dropreel.steps.submit import Submit
 from tests.support.aws import Aws, Clock
@@ -156,3 +157,35 @@ def test_correcting_the_sidecar_starts_the_job(aws: Aws, submit: Submit) -> None
     submit.handle(put(aws, IMAGE, picture()))
     submit.handle(put(aws, SIDECAR, sidecar()))
     assert len(aws.executions()) == 1
+
+
+@pytest.mark.parametrize("state", [State.UNKNOWN, State.STALLED])
+def test_dropping_the_files_of_an_open_order_again_mails_once_to_wait(
+    aws: Aws, submit: Submit, state: State
+) -> None:
+    put(aws, SIDECAR, sidecar())
+    first = put(aws, IMAGE, picture())
+    submit.handle(first)
+    (execution,) = aws.executions()
+    job = aws.ledger.require(execution["name"][-24:])
+    steps = [State.SUBMITTING, *([State.SUBMITTED] if state is State.STALLED else []), state]
+    for step in steps:
+        job = aws.ledger.move(job, step, dropped_at="2020-01-01T00:00:00.000Z")
+    again = put(aws, IMAGE, picture())
+    for _ in range(2):
+        submit.handle(again)
+    (mail,) = aws.results.take()
+    assert "Please wait, and do not upload it again" in mail["text"]
+    assert len(aws.executions()) == 1
+
+
+def test_a_late_event_of_an_open_order_is_no_new_drop(aws: Aws, submit: Submit) -> None:
+    put(aws, SIDECAR, sidecar())
+    event = put(aws, IMAGE, picture())
+    submit.handle(event)
+    (execution,) = aws.executions()
+    job = aws.ledger.require(execution["name"][-24:])
+    for step in (State.SUBMITTING, State.UNKNOWN):
+        job = aws.ledger.move(job, step)
+    submit.handle(event)
+    assert aws.results.take() == []

@@ -100,7 +100,7 @@ def test_a_lost_order_that_is_found_goes_on(aws: Aws, sweep: Sweep, provider: Fa
     job_in(aws, State.UNKNOWN)
     provider.find_answers = [["p-7"]]
     assert sweep.handle() == {"found": 1}
-    assert resumed(aws)[0]["resume"] == {"provider_job_id": "p-7"}
+    assert resumed(aws)[0]["resume"] == {"provider_job_id": "p-7", "listed": True}
 
 
 @pytest.mark.parametrize("found", [[], None, ["p-7", "p-8"]])

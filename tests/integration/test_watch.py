@@ -12,7 +12,17 @@ from dropreel.errors import LedgerConflictError
 from dropreel.jobs.failure import FailureKind
 from dropreel.jobs.job import Job, State, utc_iso
 from dropreel.ledger.runtimes import MeasuredRuntimes
-from dropreel.providers.base import Failed, Failure, NoAnswer, Pending, Phase, Ready, StatusOutcome
+from dropreel.providers.base import (
+    NO_ADDRESSES,
+    Addresses,
+    Failed,
+    Failure,
+    NoAnswer,
+    Pending,
+    Phase,
+    Ready,
+    StatusOutcome,
+)
 from dropreel.steps.poll import Poll
 from dropreel.steps.watch import SLOW_ANSWER_S, kind_of
 from dropreel.waiting.runtimes import shares
@@ -184,7 +194,7 @@ def test_of_two_calls_that_see_a_job_ready_one_counts_it(
     before = dict(MeasuredRuntimes(aws.table).of(kind_of(job)).counts)
 
     class Twice(FakeProvider):
-        def status(self, provider_job_id: str) -> StatusOutcome:
+        def status(self, _: str, __: Addresses = NO_ADDRESSES, /) -> StatusOutcome:
             provider.status_answers = [READY]
             assert poll(polling, job.job_id)["outcome"] == "ready"
             return READY

@@ -12,10 +12,17 @@ from pathlib import Path
 import pytest
 
 from local import demo
-from local.demo import NEUTRAL_PROMPT, SAMPLE, clear, own_folder, read_asked
+from local.demo import (
+    NEUTRAL_PROMPT,
+    SAMPLE,
+    UnusableError,
+    clear,
+    own_folder,
+    read_asked,
+)
 from tests.conftest import ROOT
 
-NAMES = ("IMAGE", "PROMPT", "PROVIDER", "RESOLUTION", "DURATION")
+NAMES = ("IMAGE", "TAKES", "PROMPT", "PROVIDER", "RESOLUTION", "DURATION")
 MEANINGFUL = (  # to make, to a shell or to both
     'Say "hi" to $HOME `x` 100%',
     "it's $(error boo) $$ $@ ${x} \\ \\\\ # no comment",
@@ -86,6 +93,19 @@ def test_wishes_go_into_the_sidecar_as_they_are() -> None:
         "resolution": "720p",
         "duration": "10s",
     }
+
+
+def test_takes_to_compare_differ_from_the_first() -> None:
+    takes = read_asked({"TAKES": "3"}).sidecar["takes"]
+    assert len({json.dumps(take) for take in takes}) == 3
+    assert takes[0] == {}
+    assert len(read_asked({"TAKES": "16"}).sidecar["takes"]) == 16
+
+
+@pytest.mark.parametrize("wanted", ["0", "17", "three", "-1"])
+def test_another_number_of_takes_is_one_sentence(wanted: str) -> None:
+    with pytest.raises(UnusableError, match=f"TAKES={wanted} is no whole number from 1 to 16"):
+        read_asked({"TAKES": wanted})
 
 
 def test_an_own_image_gets_nothing_that_is_about_the_sample(photo: Path) -> None:

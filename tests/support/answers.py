@@ -15,6 +15,7 @@ from dropreel.providers.base import (
     Accepted,
     Busy,
     Failed,
+    Limited,
     NoAnswer,
     Pending,
     Phase,
@@ -47,6 +48,18 @@ OWN_ERROR: dict[str, object] = {
     "oxen": {"error": {"type": "some_error", "title": "some reason"}, "status": "error"},
     "fal": {"detail": [{"loc": ["body"], "msg": "some reason", "type": "some_type"}]},
     "luma": {"detail": "some reason"},
+}
+# That enough jobs are under way; the words of oxen and fal are not published.
+TOO_MANY_JOBS: dict[str, object] = {
+    "eachlabs": {
+        "status": 429,
+        "error": "too many requests",
+        "details": "accounts with a balance of $10.00 or less are limited to 10 concurrent "
+        "executions.",
+    },
+    "oxen": {"error": {"type": "rate_limited", "title": "Too many concurrent generations"}},
+    "fal": {"detail": "Queue is full"},
+    "luma": {"detail": "Too many concurrent jobs"},
 }
 PLATFORM_ERROR = {"detail": "some reason", "error_type": "internal_server_error"}
 FAL_HEADERS = {"X-Fal-Error-Type": "internal_server_error", "X-Fal-Needs-Retry": "1"}
@@ -106,6 +119,10 @@ def verdict_in(outcome: object) -> Verdict:
     match outcome:
         case Refused(failure) if failure.code == IMAGE_NOT_FETCHED and failure.retryable:
             return Verdict.FRESH_ADDRESS
+        case Busy(limited=Limited.RATE):
+            return Verdict.RATE
+        case Busy(limited=Limited.JOBS):
+            return Verdict.JOBS
         case Pending(Phase.WITHOUT_CLIP):
             return Verdict.WITHOUT_CLIP
         case Failed(failure) if failure.billed is False:
@@ -205,12 +222,13 @@ def _orders(name: str, example: Any) -> Iterator[Example]:
     yield Example(name, Call.ORDER, Sign.NOT_SENT, ENDED, NO_REPLY, (UNREADABLE,))
     yield Example(name, Call.ORDER, Sign.NO_KEY, ENDED, NO_REPLY, ("",))
     yield Example(name, Call.ORDER, Sign.NOTHING, fault("ReadTimeout"), NO_REPLY)
+    yield example(Call.ORDER, Sign.TOO_MANY_JOBS, TOO_MANY_JOBS[name], 429)
     too_many = {"detail": "no more", "error_type": "concurrent_requests_limit"}
     match name:
         case "oxen":
             yield example(Call.ORDER, Sign.TOO_MANY, {"error": {"title": "Rate limit"}}, 403)
         case "fal":
-            yield example(Call.ORDER, Sign.TOO_MANY, too_many, 403)
+            yield example(Call.ORDER, Sign.TOO_MANY_JOBS, too_many, 403)
         case "eachlabs":
             yield example(Call.ORDER, Sign.IN_FLIGHT, {"error": "payment required"}, 402)
         case "luma":

@@ -22,9 +22,14 @@ from dropreel.ledger.table import Table
 from dropreel.mail.once import SendOnce
 from dropreel.mail.publisher import Publisher
 from dropreel.providers.base import (
+    NO_ADDRESSES,
+    Access,
+    Addresses,
     Busy,
     CancelOutcome,
     ClipRequest,
+    Failure,
+    Inputs,
     Refused,
     StatusOutcome,
     SubmitOutcome,
@@ -60,6 +65,8 @@ class FakeProvider:
     requests: list[ClipRequest] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     key_answer: Refused | Busy | None = None
+    access_answer: Access = field(default_factory=lambda: Access(accepted=True))
+    inputs_answer: Inputs | Failure | None = None
 
     def check_key(self) -> Refused | Busy | None:
         return self.key_answer
@@ -71,11 +78,11 @@ class FakeProvider:
             raise answer
         return answer
 
-    def status(self, provider_job_id: str) -> StatusOutcome:
+    def status(self, provider_job_id: str, _: Addresses = NO_ADDRESSES, /) -> StatusOutcome:
         assert provider_job_id
         return self.status_answers.pop(0)
 
-    def cancel(self, provider_job_id: str) -> CancelOutcome:
+    def cancel(self, provider_job_id: str, _: Addresses = NO_ADDRESSES, /) -> CancelOutcome:
         self.cancelled.append(provider_job_id)
         return CancelOutcome.REQUESTED
 
@@ -84,6 +91,12 @@ class FakeProvider:
     ) -> list[str] | None:
         assert since < until
         return self.find_answers.pop(0)
+
+    def access(self) -> Access:
+        return self.access_answer
+
+    def inputs(self) -> Inputs | Failure | None:
+        return self.inputs_answer
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -12,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from dropreel.container import Container
-from dropreel.jobs.job import Job
+from dropreel.jobs.job import Job, utc_iso
 from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.table import Table
 from dropreel.mail.publisher import Mailer
@@ -71,6 +72,8 @@ class Uploads:
         self.orders: list[Order] = []
         self._seconds = 0.0
         self._lost = ""
+        self._messages = 0
+        self._dies_at = 0
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
         self.s3 = Inboxes(self.moment)
@@ -128,7 +131,8 @@ class Uploads:
 
     def event(self, key: str) -> None:
         """What S3 sends of an upload, also a second time."""
-        self._submit({"detail": {"object": {"key": key}}})
+        with suppress(ConnectionError):
+            self._submit({"detail": {"object": {"key": key}}})
 
     def at(self, seconds: float, action: Callable[[], None]) -> None:
         heapq.heappush(self._due, (seconds, next(self._numbers), action))
@@ -145,6 +149,10 @@ class Uploads:
         """From now on, our own messages of this kind are lost; empty: none."""
         self._lost = kind
 
+    def die_after(self, messages: int) -> None:
+        """Once: a batch is handled only until so many messages were sent for it."""
+        self.at(5.5, lambda: setattr(self, "_dies_at", self._messages + messages + 1))
+
     def check_forgotten_batches(self) -> None:
         """As the sweep does it."""
         queue = IngestQueue(self._clients["sqs"], "queue")
@@ -154,6 +162,10 @@ class Uploads:
         """Keys of the items that begin so and have this attribute."""
         items = self._clients["dynamodb"].items(prefix)
         return [key for key, item in items.items() if attribute in item]
+
+    def told(self, mail_id: str) -> None:
+        """As `finalize` notes that it has sent a mail."""
+        self._container.send_once.end(mail_id, utc_iso(self.moment()))
 
     # --- what came of it ------------------------------------------------------------------------
 
@@ -182,6 +194,9 @@ class Uploads:
         self._container.step(Submit).handle(message)
 
     def _sent(self, text: str, delay_s: int) -> None:
+        self._messages += 1
+        if self._messages == self._dies_at:
+            raise ConnectionError("no queue today")
         if self._lost and self._lost in json.loads(text):
             return
         self.at(self._seconds + delay_s, lambda: self._submit(json.loads(text)))

@@ -9,10 +9,16 @@ LINE = {"WAITING", "SLOTS"}
 WRITTEN = {
     "SubmitFunction": {"JOB", "GROUP", "BATCH", "NEWEST", "NOTICE", "MAILS", "WAITING"},
     "SlotFunction": {"PARKED", *LINE},
-    "GenerateFunction": {"JOB", "GROUP", "NEWEST", "BREAKER", "BUDGET", "NOTICE", "MAILS", *LINE},
+    "GenerateFunction": {
+        *("JOB", "GROUP", "NEWEST", "BREAKER", "BUDGET", "PAUSE", "NOTICE", "MAILS"),
+        *LINE,
+    },
     "PollFunction": {"JOB", "BUDGET", "RUNTIMES", *LINE},
     "FinalizeFunction": {"JOB", "GROUP", "BUDGET", "NOTICE", "MAILS"},
-    "SweepFunction": {"JOB", "GROUP", "BATCH", "NOTICE", "MAILS", "INBOX", "MISSED", *LINE},
+    "SweepFunction": {
+        *("JOB", "GROUP", "BATCH", "NOTICE", "MAILS", "INBOX", "MISSED", "CHECKUP"),
+        *LINE,
+    },
 }
 
 
@@ -40,14 +46,16 @@ def more_in_the_ledger(made: Document) -> list[str]:
 
 
 def _allowed(grant: Grant) -> set[str]:
-    if grant.action == "dynamodb:GetItem":  # `view` stands in the internet
-        return {"JOB"} if grant.owner == "ViewFunction" else grant.families or set()
+    if grant.action == "dynamodb:GetItem":
+        return READ_ALONE.get(grant.owner, grant.families or set())
     if grant.action == "dynamodb:Query":
         return LISTED.get(grant.owner, set())
     written = WRITTEN.get(grant.owner, set())
     return written & LINE if grant.action == "dynamodb:DeleteItem" else written
 
 
+# `view` stands in the internet, and the widget shows what anybody may see on the dashboard.
+READ_ALONE = {"ViewFunction": {"JOB"}, "WidgetFunction": {"PAUSE"}}
 INDEXES = {
     ("SweepFunction", "unsettled"),
     ("WidgetFunction", "newest"),

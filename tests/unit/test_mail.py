@@ -297,6 +297,17 @@ def test_people_get_text_and_machines_get_json() -> None:
     assert message["MessageAttributes"]["outcome"]["StringValue"] == "delivered"
 
 
+def test_labels_are_an_attribute_by_which_subscriptions_filter() -> None:
+    topic = Topic()
+    labelled = make_job(state=State.REFUSED, labels=("campaign=spring", "möwe"))
+    mail = clip_not_delivered(labelled, Links("eu-central-1", "clips"))
+    Publisher(topic, "arn").send(mail)  # type: ignore[arg-type]
+    attribute = topic.taken[0]["MessageAttributes"]["labels"]
+    assert attribute["DataType"] == "String.Array"
+    assert json.loads(attribute["StringValue"]) == ["campaign=spring", "möwe"]
+    assert "Labels: campaign=spring, möwe" in mail.text
+
+
 def test_a_subject_that_sns_refuses_does_not_lose_the_mail() -> None:
     topic = Topic("InvalidParameter")
     Publisher(topic, "arn").send(MAIL)  # type: ignore[arg-type]

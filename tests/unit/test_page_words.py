@@ -10,33 +10,47 @@ import pytest
 
 from dropreel.drops.sidecar import parse_sidecar
 from dropreel.jobs.failure import FailureKind, JobFailure
-from dropreel.jobs.job import ENDS, State
+from dropreel.jobs.job import ENDS, Job, State
 from dropreel.jobs.naming import clip_name, content_disposition
 from dropreel.pages.words import (
     Comparison,
     cost_of,
     seconds_to_clip,
+    settings_of,
     sidecar_again,
     without_clip,
 )
 from tests.support.pages import shown_job
 
 
-def test_only_settings_that_differ_are_named() -> None:
+def marked(job: Job, jobs: list[Job]) -> set[str]:
+    """Labels of the settings that are marked when `job` stands among `jobs`."""
+    usual = Comparison.of(jobs).settings
+    return {label for label, value in settings_of(job).items() if (label, value) not in usual}
+
+
+def test_of_two_clips_every_setting_that_differs_is_marked() -> None:
     one, other = shown_job(1), shown_job(2, provider="fal", settings={"resolution": "720p"})
 
-    assert Comparison.of([one, other]).differing == {"Provider", "Resolution"}
-    assert Comparison.of([one]).differing == frozenset()
+    assert marked(one, [one, other]) == marked(other, [one, other]) == {"Provider", "Resolution"}
+    assert marked(one, [one]) == set()
 
 
-def test_words_that_not_all_prompts_have_are_marked() -> None:
+def test_of_several_clips_the_setting_that_is_out_of_line_is_marked() -> None:
+    one, two, other = shown_job(1), shown_job(2), shown_job(3, settings={"loop": True})
+
+    assert marked(one, [one, two, other]) == set()
+    assert marked(other, [one, two, other]) == {"Loop"}
+
+
+def test_words_that_most_prompts_do_not_have_are_marked() -> None:
     one = shown_job(1, settings={"prompt": "Slow wide orbit, soft light"})
     other = shown_job(2, settings={"prompt": "slow push-in,\nsoft light."})
 
     compared = Comparison.of([one, other])
     first, second = (compared.pieces(job.settings.prompt) for job in (one, other))
-    assert [text for text, own in first if own] == ["wide orbit, "]
-    assert [text for text, own in second if own] == ["push-in,\n"]
+    assert [text for text, is_marked in first if is_marked] == ["wide orbit, "]
+    assert [text for text, is_marked in second if is_marked] == ["push-in,\n"]
     assert "".join(text for text, _ in second) == other.settings.prompt
 
 
@@ -118,6 +132,16 @@ def test_a_take_that_came_to_nothing_may_be_ordered_again() -> None:
     job = shown_job(1, settings=best)
 
     assert json.loads(sidecar_again(job, [job, failed]))["take"] == 2
+
+
+def test_the_sidecar_names_references_in_the_inbox_as_they_were_asked_for() -> None:
+    places = ("https://e.com/a.png", "sources/abc.png")
+    job = shown_job(settings={"reference_image_urls": places})
+    known = replace(job, references={"sources/abc.png": "/brand/references/logo.png"})
+    assert json.loads(sidecar_again(known, [known]))["reference_images"] == [
+        "https://e.com/a.png",
+        "/brand/references/logo.png",
+    ]
 
 
 def test_the_sidecar_shows_no_secret_of_a_reference_image() -> None:

@@ -48,6 +48,15 @@ class ClipsBucket:
         )
         return signed.partition("?")[0]
 
+    def has(self, key: str) -> bool:
+        try:
+            self.client.head_object(Bucket=self.bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"].get("Code") in ("404", "NoSuchKey", "NotFound"):
+                return False
+            raise
+        return True
+
     def page_url(self, key: str, seconds: int, disposition: str = "") -> str:
         """A presigned address for a browser; `disposition` names the file that is downloaded."""
         place = {"Bucket": self.bucket, "Key": key}

@@ -72,11 +72,18 @@ class Entry:
     clip_link: str
 
 
-def page(entries: Sequence[Entry], shown: Shown, *, function_arn: str, now: datetime) -> str:
-    """The whole widget."""
+def page(
+    entries: Sequence[Entry], shown: Shown, *, function_arn: str, now: datetime, notice: str = ""
+) -> str:
+    """The whole widget. `notice` is what concerns all jobs."""
     rows = "".join(_row(entry, now) for entry in entries)
     body = f"<table>{_HEAD}{rows}</table>" if rows else "<p>Nothing here yet.</p>"
-    return f'{_STYLE}<div class="dropreel">{_filters(shown, function_arn)}{body}</div>'
+    above = _notice(notice) + _filters(shown, function_arn)
+    return f'{_STYLE}<div class="dropreel">{above}{body}</div>'
+
+
+def _notice(text: str) -> str:
+    return f'<p class="notice">{escape(text)}</p>' if text else ""
 
 
 def _kind(state: State) -> Shown:
@@ -173,5 +180,6 @@ _STYLE = """<style>
 .dropreel td { border-top: 1px solid #8884; overflow-wrap: anywhere; }
 .dropreel img { display: block; max-width: 80px; max-height: 60px; border-radius: 3px; }
 .dropreel .none { width: 80px; color: #888; font-size: 11px; }
+.dropreel .notice { color: #b7791f; font-weight: bold; }
 .dropreel .btn { margin-right: 4px; }
 </style>"""

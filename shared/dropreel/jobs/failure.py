@@ -17,6 +17,7 @@ class FailureKind(StrEnum):
     MODERATED = "moderated"  # refused by a content filter
     NO_KEY = "no_key"  # none is entered, or none that can be read; nothing was sent
     AUTH = "auth"  # key wrong, revoked or without access
+    NO_MODEL = "no_model"  # the provider does not know the model that is ordered
     NO_CREDIT = "no_credit"  # the account cannot pay
     THROTTLED = "throttled"  # too many requests or jobs at once
     TRANSIENT = "transient"  # a fault on the provider's side that may pass
@@ -95,6 +96,16 @@ ROWS: Mapping[FailureKind, FailureRow] = {
         cured_elsewhere=True,
         outage=True,
     ),
+    FailureKind.NO_MODEL: FailureRow(
+        "model not known",
+        "{provider} does not know the model that this installation orders.",
+        "Ask your operator to check the model's name, then {again}.",
+        "Correct this provider's model or endpoint in the parameter ProviderOptions, or remove it "
+        "there to use the default. `dropreel doctor` shows what the provider offers.",
+        "A provider does not work",
+        cured_elsewhere=True,
+        outage=True,
+    ),
     FailureKind.NO_CREDIT: FailureRow(
         "no credit",
         "The account at {provider} has no credit left.",
@@ -126,11 +137,14 @@ ROWS: Mapping[FailureKind, FailureRow] = {
     FailureKind.UNEXPECTED: FailureRow(
         "unknown answer",
         "{provider} returned an answer that dropreel does not recognize.",
-        "Show this mail to your operator, then {again}.",
+        "Your operator was mailed as well. Once the cause is known, {again}.",
+        "Read the reason. If the provider has changed its API, `dropreel doctor` shows what "
+        "differs. If there was an order, check at the provider what it has cost.",
+        "An unknown answer",
     ),
     FailureKind.CANCELLED: FailureRow(
         "cancelled",
-        "The clip was cancelled at {provider}.",
+        "The clip was cancelled.",
         "If you still want it, {again}.",
     ),
     FailureKind.NOT_A_CLIP: FailureRow(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from dropreel.jobs.failure import JobFailure
-from dropreel.jobs.job import ENDS, Job
+from dropreel.jobs.job import Job
 
 AGAIN = "again"  # in `told`: another drop has started the job once more
 
@@ -29,10 +29,6 @@ class Take:
     def claims(self, job: Job) -> bool:
         """Whether this run of the job is the group's."""
         return (self.job_id, self.run) == (job.job_id, job.run)
-
-    def is_over(self, job: Job) -> bool:
-        """Whether people may be told how the job has ended for this group."""
-        return not self.claims(job) or job.state in ENDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +56,6 @@ class Group:
     def mail_id(self) -> str:
         return f"group-{self.group_id}"
 
-    def tells(self, job: Job) -> bool:
+    def covers(self, job: Job) -> bool:
         """Whether the group's mail names the job in the state that it is in."""
         return self.told.get(job.job_id) == job.state

@@ -122,14 +122,18 @@ class Job:
     `dropped_at` is the upload time that started this run, `newest_drop_at` a newer one that
     started nothing. They tell a new drop from an old event.
     `provider`, `provider_job_id`, `asked_at` and `ready_at` are those of the newest attempt;
-    `order_ref` tells it from every other one. `first_provider` is set when the job was handed on
+    `order_ref` tells it from every other one. `addresses` holds, by the ID of an order, where its
+    provider has said to ask about it. `first_provider` is set when the job was handed on
     to another one. `reservation` is what the job holds of the budget; amount 0 when it cannot cost
     anything any more. `execution` is the one that has taken charge of the job last. `priority`
     orders those who wait for the same provider. `remark` says how a delivered clip differs from
     its order. `group` is the one that claimed this run, empty for a job of its own. `waits_until`
     is the beginning of the day for which the job waits, or has waited, because of the day's cap.
     `labels` are the dropper's own words; `origins` tells by field from which file its value came;
-    `batch` names the version of a batch file in which the job has its row.
+    `batch` names the version of a batch file in which the job has its row. `references` tells by
+    pinned key which image of the inbox (`/` and its key) guides the look. `cancel_requested` is
+    when an operator cancelled the job, empty if nobody did, and `cancel_answer` what the provider
+    said to it. `order_named` is the order's ID where an operator has named it.
     """
 
     job_id: str
@@ -145,6 +149,7 @@ class Job:
     provider_job_id: str = ""
     asked_at: str = ""
     order_ref: str = ""
+    addresses: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     ready_at: str = ""
     deadline_at: str = ""
     execution: str = ""
@@ -159,11 +164,15 @@ class Job:
     clip: ClipInfo | None = None
     remark: str = ""
     delivered_at: str = ""
+    cancel_requested: str = ""
+    cancel_answer: str = ""
+    order_named: str = ""
     group: str = ""
     waits_until: str = ""
     labels: tuple[str, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict)
     batch: str = ""
+    references: Mapping[str, str] = field(default_factory=dict)
 
     def ordering(self, asked_at: str) -> tuple[Attempt, ...]:
         """The attempts with a new one; a try at a busy provider is replaced, not kept."""
@@ -211,6 +220,11 @@ class Job:
         """How many orders providers have taken in this run."""
         taken = [attempt for attempt in self.attempts if attempt.provider_job_id]
         return sum(1 for attempt in taken if attempt.run == self.run)
+
+    @property
+    def order_addresses(self) -> Mapping[str, str]:
+        """Those of the newest order; none if its provider has named none."""
+        return self.addresses.get(self.provider_job_id, {})
 
     @property
     def clip_key(self) -> str:

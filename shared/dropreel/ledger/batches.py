@@ -1,10 +1,11 @@
 """The batches in the ledger: their rows that go on, and what became of each; told in one mail.
 
-Invariant: no result is lost between a batch's mail and mails of its own, because a result is left
-to the batch only while that is open, the batch is closed before its mail is made, and its mail
-reads what every job has come to after that. Items, under BATCH#<name>: the batch with the names of
-its images, and one for each image that was decided on since, with its jobs (none: rejected).
-`unsettled` = batches until its mail was sent.
+Invariant: mailboxes are told of each result once, in the batch's mail or in one of its own. For a
+result is left to the batch only while that is open, which is noted with the mail of the result;
+the batch is closed when machines were told of all results, and its mail lists what was left to it.
+
+Items, under BATCH#<name>: the batch with the names of its images, and one for each image that was
+decided on since, with its jobs (none: rejected). `unsettled` = batches until its mail was sent.
 """
 
 from __future__ import annotations
@@ -85,6 +86,14 @@ class Batches:
         """Whether a result of this batch is left to its mail."""
         item = self._table.get(_key(name)) if name else None
         return item is not None and "closed_at" not in item
+
+    def leave(self, mail_id: str, name: str, now: datetime) -> None:
+        """Note that mailboxes get this result in the mail about the batch, and nowhere else."""
+        sets = {"batch": name, "expires_at": expires_at(now, MAIL_DAYS)}
+        self._table.update(Update(f"NOTICE#{mail_id}", sets=sets))
+
+    def was_left(self, mail_id: str, name: str) -> bool:
+        return (self._table.get(f"NOTICE#{mail_id}") or {}).get("batch") == name
 
     def touch(self, name: str, now: datetime) -> None:
         self._table.update(Update(_key(name), sets={"checked_at": utc_iso(now)}))

@@ -39,12 +39,13 @@ from dropreel.jobs.job import (
 from dropreel.jobs.naming import folder_id, folder_of, image_id
 from dropreel.ledger.budget import adjusting, cap_reached, reserving, spending
 from dropreel.ledger.newest import still_newest
-from dropreel.ledger.table import Item, Put, Table, Update
+from dropreel.ledger.pause import not_paused
+from dropreel.ledger.table import Item, Put, Table, Update, Write
 from dropreel.money.budget import Caps, Spending
 
 TRANSITIONS: Mapping[State, frozenset[State]] = {
     # To claimed itself when the job is handed on to another provider.
-    State.CLAIMED: frozenset({State.CLAIMED, State.SUBMITTING, State.REFUSED}),
+    State.CLAIMED: frozenset({State.CLAIMED, State.SUBMITTING, State.REFUSED, State.CANCELLED}),
     # Back to claimed only on an answer that proves that nothing was made.
     State.SUBMITTING: frozenset({State.CLAIMED, State.SUBMITTED, State.REFUSED, State.UNKNOWN}),
     # Back to claimed only after a failure that is not billed and may pass.
@@ -54,7 +55,8 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
     State.RUNNING: frozenset(
         {State.READY, State.CLAIMED, State.FAILED, State.STALLED, State.CANCELLED}
     ),
-    State.READY: frozenset({State.DELIVERED, State.FAILED, State.STALLED}),
+    # To cancelled when an operator wants no clip any more: it is made, and not stored.
+    State.READY: frozenset({State.DELIVERED, State.FAILED, State.STALLED, State.CANCELLED}),
     State.REFUSED: frozenset({State.CLAIMED}),
     State.FAILED: frozenset({State.CLAIMED}),
     State.CANCELLED: frozenset({State.CLAIMED}),
@@ -170,9 +172,9 @@ class Ledger:
         """Take the step and set money aside for it, or neither; raises CapReachedError.
 
         A job of a group has its money already; only what `reservation` exceeds it by is added.
-        Raises ContentionError if a newer drop of the same image has just come before this order.
-        The new `order_ref` tells whether the step was this call's own where the answer to the write
-        was lost.
+        Raises ContentionError if the order must not be made now: a newer drop of the same image has
+        just come, an operator has cancelled the job, or has paused all orders. The new `order_ref`
+        tells whether the step was this call's own where the answer to the write was lost.
         """
         money_held = job.reservation if job.group else None
         if job.group and not money_held:
@@ -183,24 +185,31 @@ class Ledger:
         facts = {**facts, "reservation": reservation, "order_ref": order_ref}
         money = reserving(reservation, caps, money_held)
         try:
-            return self._move(job, to, facts, [*money, still_newest(job)])
+            return self._move(job, to, facts, [*money, still_newest(job), not_paused()])
         except ConditionFailedError as error:
             if error.index > len(money):
-                raise ContentionError(f"a newer drop replaces job {job.job_id}") from None
+                message = f"a newer drop replaces job {job.job_id}, or orders are paused"
+                raise ContentionError(message) from None
             raise cap_reached(error.index - 1, error, reservation, caps) from None
         except Exception:
             held = self.require(job.job_id)
+            if held.state is job.state and held.cancel_requested:
+                raise ContentionError(f"job {job.job_id} is being cancelled") from None
             if held.state is not to or held.order_ref != order_ref:
                 raise
             return held
 
+    def note(self, job: Job, **facts: Any) -> Job:
+        """Note `facts` (fields of Job) and leave the job where it is.
+
+        Raises LedgerConflictError if somebody has moved it.
+        """
+        update = Update(_key(job.job_id), sets=_stored(facts), condition=_as_read(job))
+        return _job(self._update(job, update))
+
     def take_charge(self, job: Job, execution: str) -> Job:
         """Note that `execution` answers for the job from now on, whatever its state."""
-        if job.execution == execution:
-            return job
-        sets = {"execution": execution}
-        update = Update(_key(job.job_id), sets=sets, condition=_as_read(job))
-        return _job(self._update(job, update))
+        return job if job.execution == execution else self.note(job, execution=execution)
 
     def spending(self, reservation: Reservation, caps: Caps) -> list[Spending]:
         """How the day and the month of `reservation` stand now."""
@@ -242,22 +251,20 @@ class Ledger:
         update = Update(_key(job.job_id), removes=removes, condition=_as_read(job))
         self._update(job, update)
 
-    def _move(
-        self, job: Job, to: State, facts: Mapping[str, Any], changes: Sequence[Update]
-    ) -> Job:
+    def _move(self, job: Job, to: State, facts: Mapping[str, Any], changes: Sequence[Write]) -> Job:
         if to not in TRANSITIONS[job.state]:
             raise LedgerConflictError(f"job {job.job_id} cannot go from {job.state} to {to}")
         update = Update(
             _key(job.job_id),
             sets={"state": to, UNSETTLED_INDEX: "yes", **_stored(facts)},
-            condition=_as_read(job),
+            condition=_as_read(job) & _wanted() if to is State.SUBMITTING else _as_read(job),
         )
         if not changes:
             return _job(self._update(job, update))
         try:
             self._table.write_all([update, *changes])
         except ConditionFailedError as error:
-            if error.index == 0:  # the job itself; the others are day and month of the budget
+            if error.index == 0:  # the job itself; the others are what its order depends on
                 raise _moved_on(job) from None
             raise
         return replace(job, state=to, **facts)
@@ -285,6 +292,11 @@ def _as_read(job: Job) -> ConditionBase:
     order = Attr("order_ref").eq(job.order_ref)
     # Items of older versions have none.
     return condition & (order if job.order_ref else Attr("order_ref").not_exists() | order)
+
+
+def _wanted() -> ConditionBase:
+    """Nobody has cancelled the job. Items of older versions say nothing of it."""
+    return Attr("cancel_requested").not_exists() | Attr("cancel_requested").eq("")
 
 
 def _moved_on(job: Job) -> LedgerConflictError:

@@ -4,7 +4,8 @@ Invariants: (1) no grant takes the holders over the limit, because it is conditi
 that was read, and only grants add holders; (2) no job waits beside a free slot, because whoever
 joins the line looks for a free slot afterwards, and whoever leaves hands its slot over, or frees
 it and looks at the line afterwards, all with consistent reads. If a function dies in between,
-the sweep (`heal`) or the end of the lease repairs it.
+the sweep (`heal`) or the end of the lease repairs it. While orders are paused nobody is granted a
+slot: who ends the pause looks at all lines afterwards.
 
 Items: SLOTS#<provider>, who holds a slot (`hold_<job id>`: until when; `turn_<job id>`: not to
 order before), with a version for optimistic locking of grants; WAITING#<provider> <place>, one job
@@ -26,6 +27,7 @@ from dropreel.errors import ConditionFailedError, ContentionError
 from dropreel.jobs.job import ENDS, Job, State
 from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.lifetimes import TOKEN_DAYS, expires_at
+from dropreel.ledger.pause import Pauses
 from dropreel.ledger.table import Delete, Item, Table, Update
 from dropreel.observability import gauge, logger
 from dropreel.providers.catalog import Limit, ProviderName, limit_of
@@ -37,6 +39,7 @@ PLACES = {"high": 1, "normal": 5, "low": 9}
 _HOLD = "hold_"
 _TRIES = 40  # twice the grants that fill 500 slots, as some are in vain
 _TURN = "turn_"
+_PATIENCE_S = 86400  # of who waits in a pause; a task waits two days for its token at most
 # Jobs woken by one transaction: each adds a hold and a turn of 67 characters to an update
 # expression, of which DynamoDB takes 4 KB, and a write, of which it takes 100.
 _MOST_AT_ONCE = 25
@@ -151,7 +154,7 @@ class Slots:
         for _ in range(_TRIES):
             snapshot = self._read(provider)
             first = self._first(snapshot, snapshot.free)
-            if not first:
+            if not first or self._paused():
                 break
             if snapshot.free > 0:
                 self._grant(snapshot, first)
@@ -170,9 +173,20 @@ class Slots:
                 self._wake_up(job_id, snapshot.turn_of(job_id))
             else:
                 freed += self._free(provider, job_id)
+        if self._paused():
+            self._let_wait_anew(provider)
         if self.table.query(_line(provider), 1) or snapshot.holds:  # else nobody uses it
             self._serve_and_count(provider)
         return freed
+
+    def wake_up(self, job: Job) -> bool:
+        """Wake a job in line although it gets no slot. False if none waits."""
+        return self._wake_up(job.job_id, 0)
+
+    def leave_line(self, job: Job) -> None:
+        """The job needs no slot any more. May be repeated."""
+        with suppress(ConditionFailedError):  # it does not stand there
+            self.table.write_all([Delete(_place(job))])
 
     def holders(self, provider: str) -> int:
         """How many jobs hold a slot there."""
@@ -181,6 +195,16 @@ class Slots:
     def _read(self, provider: str) -> _Snapshot:
         item = self.table.get(_slots(provider)) or {}
         return _Snapshot(provider, item, limit_of(provider, self.limits), self.now())
+
+    def _paused(self) -> bool:
+        return bool(Pauses(self.table).read())
+
+    def _let_wait_anew(self, provider: str) -> None:
+        """Wake who has waited long: its execution finds the pause, and waits with a new token."""
+        for item in self.table.query(_line(provider)):
+            token = self.table.get(_token_key(item["job_id"])) or {}
+            if token.get("parked_at", 0) < self.now() - _PATIENCE_S:
+                self._wake_up(item["job_id"], 0)
 
     def _first(self, snapshot: _Snapshot, room: int) -> list[Item]:
         """Who may go, if there is room; else the first one, to see whether anybody waits."""
@@ -193,7 +217,7 @@ class Slots:
             room = snapshot.free + 1
             first = self._first(snapshot, room) if room > 0 and job_id in snapshot.holds else []
             # Who stands in line and holds a slot has to give that back before it gets one.
-            if not first or any(item["job_id"] == job_id for item in first):
+            if not first or any(item["job_id"] == job_id for item in first) or self._paused():
                 return False
             if self._grant(snapshot, first, leaving=job_id):
                 return True

@@ -1,7 +1,7 @@
 """The ledger's DynamoDB table: conditional writes and plain Python values.
 
 Every read and write of the table goes through here. The modules that own items name their keys:
-`jobs`, `budget`, `breaker`, `slots`, `runtimes`, and in `mail/` `once` and `digest`.
+`jobs`, `budget`, `breaker`, `slots`, `runtimes`, `pause`, and in `mail/` `once` and `digest`.
 """
 
 from __future__ import annotations
@@ -79,6 +79,17 @@ class Delete:
     key: str
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A condition on an item that a transaction leaves as it is; the item may be missing."""
+
+    key: str
+    condition: ConditionBase
+
+
+Write = Update | Put | Delete | Check
+
+
 class Table:
     """One table with the keys `pk` and `sk`.
 
@@ -127,7 +138,7 @@ class Table:
             raise ConditionFailedError(0, plain(found.get("Item", {}))) from None
         return plain(answer["Attributes"])
 
-    def write_all(self, writes: Sequence[Update | Put | Delete]) -> None:
+    def write_all(self, writes: Sequence[Write]) -> None:
         """All writes or none; raises ConditionFailedError for the first that may not be."""
         requests: Any = [self._request(write) for write in writes]
         self._persist(lambda: self._client.transact_write_items(TransactItems=requests))
@@ -148,13 +159,19 @@ class Table:
                 self._sleep(random.uniform(0, 0.02 * 2 ** min(attempt, 6)))  # noqa: S311
         raise ContentionError("the ledger is busy")
 
-    def _request(self, write: Update | Put | Delete) -> dict[str, Any]:
-        if isinstance(write, Update):
-            return {"Update": write.request(self._name)}
-        if isinstance(write, Put):
-            return {"Put": write.request(self._name)}
-        there = _expression(Attr("pk").exists(), {}, {})
-        return {"Delete": {"TableName": self._name, "Key": _key(write.key), **there}}
+    def _request(self, write: Write) -> dict[str, Any]:
+        match write:
+            case Update():
+                return {"Update": write.request(self._name)}
+            case Put():
+                return {"Put": write.request(self._name)}
+            case Check(key, condition):
+                return {"ConditionCheck": self._conditioned(key, condition)}
+            case Delete(key):
+                return {"Delete": self._conditioned(key, Attr("pk").exists())}
+
+    def _conditioned(self, key: str, condition: ConditionBase) -> dict[str, Any]:
+        return {"TableName": self._name, "Key": _key(key), **_expression(condition, {}, {})}
 
     def query(self, pk: str, most: int | None = None) -> list[Item]:
         """The items under one first key, in order of the second; at most the first `most`."""

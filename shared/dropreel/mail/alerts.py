@@ -11,17 +11,22 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from dropreel.jobs.job import utc_iso
 from dropreel.ledger.breaker import Opened
+from dropreel.ledger.pause import Pause
 from dropreel.mail.message import Mail
 from dropreel.mail.once import SendOnce, Turn
 from dropreel.mail.operators import (
     budget_alert,
     cap_alert,
+    change_alert,
+    pause_alert,
     provider_alert,
     subscriber_alert,
+    unpause_alert,
 )
 from dropreel.mail.publisher import Publisher
 from dropreel.money.budget import Spending
 from dropreel.observability import MetricUnit, logger, measure, metrics
+from dropreel.providers.checkup import Finding
 
 WARN_AT = Decimal("0.8")
 
@@ -59,15 +64,33 @@ class Alerts:
         self._send(f"breaker-{opened.provider}-{opened.until}", mail)
         metrics.add_metric("ProviderStopped", MetricUnit.Count, 1)
 
+    def provider_changed(self, provider: str, subject: str, finding: Finding, day: str) -> bool:
+        """Alert that a key is not accepted any longer, or that a model has changed. False if the
+        mail could not be sent."""
+        mail = change_alert(provider, finding.words, finding.todo)
+        return self._send(f"checkup-{provider}-{subject}-{day}", mail)
+
+    def paused(self, pause: Pause) -> None:
+        """Alert that nothing is ordered until an operator lets orders go on."""
+        self._send(f"pause-{pause.since:.0f}", pause_alert(pause))
+
+    def unpaused(self, pause: Pause, by: str) -> None:
+        """Alert that orders go on."""
+        self._send(f"pause-{pause.since:.0f}-over", unpause_alert(pause, by))
+
     def nobody_subscribed(self) -> None:
         """Alert once a week that nobody receives the results."""
         year, week, _ = self.now().isocalendar()
         self._send(f"unsubscribed-{year}-{week:02}", subscriber_alert())
 
-    def _send(self, mail_id: str, mail: Mail) -> None:
+    def _send(self, mail_id: str, mail: Mail) -> bool:
+        """Whether it is sent, now or before."""
         try:
-            if self.send_once.begin(mail_id, self.now().timestamp()) is Turn.OURS:
+            turn = self.send_once.begin(mail_id, self.now().timestamp())
+            if turn is Turn.OURS:
                 self.operators.send(mail)
                 self.send_once.end(mail_id, utc_iso(self.now()))
         except (BotoCoreError, ClientError):
             logger.exception("a warning could not be sent", mail_id=mail_id)
+            return False
+        return turn is not Turn.BUSY

@@ -72,7 +72,8 @@ class ResultMailer:
         Above the limit it is first noted for a digest.
         """
         entry = mail.entry
-        if self.batches.tells(mail.batch):
+        if entry and self.batches.tells(mail.batch):
+            self.batches.leave(entry.mail_id, mail.batch, self.now())
             self.publisher.send(mail, to_mailboxes=False)
             return
         if entry is None or not self.above:

@@ -57,8 +57,8 @@ def batch_digest(
         *([f"{made_before:,} unchanged: nothing new was ordered for them."] if made_before else []),
         *([f"{rejected:,} could not be used: a mail of their own says why."] if rejected else []),
         *_listed(
-            "These images are not here yet. Drop them, and they start with their rows:",
-            [f"- {file_name(image)}" for image in waiting],
+            "Rows that wait for their images; drop these, and they start:",
+            [f"- {file_name(image)} (not here yet)" for image in waiting],
             _MOST_MADE,
         ),
     ]

@@ -1,9 +1,11 @@
 """One mail for all takes of a group, when all have ended for people.
 
-Invariant: every end of a job of a group is told once: by the group's mail if `Group.told` names
-that state, else by a mail of the job's own. `told` is written once, before the mail is sent, and
-nobody writes it while a job is under way. A job that is stalled or unknown has ended for people:
-the group's mail says that it is delayed, and what becomes of it has a mail of its own.
+Invariants: (1) every end of a job of a group is told once: by the group's mail if `Group.told`
+names that state, else by a mail of the job's own; `told` is written once, before the mail is sent.
+(2) Of several that end at the same time one sends the mail, because each has begun to tell its own
+end (`SendOnce.begin`) before it looks whether the others have. A job that is stalled or unknown
+has ended for people: the group's mail says that it is delayed, and what becomes of it has a mail
+of its own.
 """
 
 from __future__ import annotations
@@ -13,8 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dropreel.errors import MailBusyError
-from dropreel.jobs.group import AGAIN, Group
-from dropreel.jobs.job import Job, utc_iso
+from dropreel.jobs.group import AGAIN, Group, Take
+from dropreel.jobs.job import ENDS, Job, utc_iso
 from dropreel.ledger.groups import Groups
 from dropreel.mail.group_text import group_ended
 from dropreel.mail.message import Links
@@ -38,8 +40,8 @@ class GroupMails:
     page_days: int = 0
 
     def leave_out(self, job: Job) -> bool:
-        """Tell the group's people if `job` was the last to end. Returns whether they are not told
-        of its state by the group's mail, so that it needs one of its own.
+        """Tell the group's people if `job`, whose mail was begun, is the last to end. Returns
+        whether the group's mail leaves out the state that it is in, so that it needs its own.
 
         Raises MailBusyError if somebody else is sending that mail. May be repeated.
         """
@@ -47,7 +49,7 @@ class GroupMails:
         if group is None or not any(take.claims(job) for take in group.takes):
             return True
         told = self._tell_if_over(group)
-        return bool(told.told) and not told.tells(job)
+        return bool(told.told) and not told.covers(job)
 
     def send_overdue(self) -> None:
         """Send what the last job of a group could not, because it died or was dropped again."""
@@ -62,7 +64,7 @@ class GroupMails:
         jobs = self.groups.jobs(group)
         by_take = list(zip(group.takes, jobs, strict=True))
         if not group.told:
-            if not all(take.is_over(job) for take, job in by_take if take.run):
+            if not all(self._is_over(take, job) for take, job in by_take if take.run):
                 return group
             states = {
                 take.job_id: job.state.value if take.claims(job) else AGAIN
@@ -72,6 +74,13 @@ class GroupMails:
             group = self.groups.tell(group, states)
         self._send(group, jobs)
         return group
+
+    def _is_over(self, take: Take, job: Job) -> bool:
+        """Whether the end of the job is being told, or was. Its state alone does not say so: an
+        order whose answer was lost is searched for as long as its execution lives."""
+        if not take.claims(job):
+            return True
+        return job.state in ENDS and self.send_once.has_begun(job.mail_id)
 
     def _send(self, group: Group, jobs: list[Job]) -> None:
         turn = self.send_once.begin(group.mail_id, self.now().timestamp())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ from dropreel.mail.message import (
     folder_attribute,
     one_line,
     reason_of,
+    settings_of,
     shortened,
 )
 
@@ -60,20 +61,36 @@ def group_ended(group: Group, jobs: Sequence[Job], links: Links) -> Mail:
 
     The page of `links`, if there are pages, compares them.
     """
-    name, folder = file_name(group.image_key), output_folder(group.image_key)
+    name = file_name(group.image_key)
     takes = [_Take(job, group.told.get(job.job_id, "")) for job in jobs]
     own = [take for take in takes if take.state]
+    labels = list(dict.fromkeys(label for job in jobs for label in job.labels))
+    labelled = {"labels": labels} if labels else {}
+    attributes = {"outcome": "group", "folder": folder_attribute(group.image_key), **labelled}
+    said = f"{_ready(own)}. {_next_step(own)}"
+    entry = DigestEntry(group.mail_id, group.image_key, "group", said, _sum(own), _is_real(own))
+    document = {**_document(group, own, links), **labelled}
+    parts, subject = _parts(group, takes, links), f"{name}: {_ready(own)}"
+    # The mail about a batch lists each of its jobs.
+    return replace(compose(subject, parts, document, attributes, entry), batch=jobs[0].batch)
+
+
+def _parts(group: Group, takes: Sequence[_Take], links: Links) -> list[str]:
+    own = [take for take in takes if take.state]
     why = f"Why: {shortened(group.failure.message, 600)}." if group.failure else ""
-    parts = [
-        _first(name, own),
+    return [
+        _first(file_name(group.image_key), own),
         *([why] if why else []),
-        *([_where(folder, links)] if any(take.made for take in own) else []),
+        *([_where(group, links)] if any(take.made for take in own) else []),
         "\n".join(_lines(takes, told=bool(why))),
         f"Cost: {_cost(own)}",
         f"What to do: {_next_step(own)}",
         f"Image: {one_line(group.image_key)}",
     ]
-    document = {
+
+
+def _document(group: Group, own: Sequence[_Take], links: Links) -> dict[str, Any]:
+    return {
         "outcome": "group",
         "group": group.group_id,
         "image": group.image_key,
@@ -82,10 +99,6 @@ def group_ended(group: Group, jobs: Sequence[Job], links: Links) -> Mail:
         "cost_usd": str(_sum(own)),
         "cost_is_real": _is_real(own),
     }
-    attributes = {"outcome": "group", "folder": folder_attribute(group.image_key)}
-    said = f"{_ready(own)}. {_next_step(own)}"
-    entry = DigestEntry(group.mail_id, group.image_key, "group", said, _sum(own), _is_real(own))
-    return compose(f"{name}: {_ready(own)}", parts, document, attributes, entry)
 
 
 def _first(name: str, own: Sequence[_Take]) -> str:
@@ -106,11 +119,12 @@ def _ready(own: Sequence[_Take]) -> str:
     return f"{'all' if made == len(own) else f'{made} of'} {len(own)} clips ready"
 
 
-def _where(folder: str, links: Links) -> str:
+def _where(group: Group, links: Links) -> str:
     if links.page:
         days = "1 day" if links.page_days == 1 else f"{links.page_days} days"
         return f"Compare them here, for {days}, without signing in:\n{links.page}"
-    return f"Watch them in the AWS console (you have to sign in):\n{links.folder_link(folder)}"
+    folder = links.folder_link(output_folder(group.image_key))
+    return f"Watch them in the AWS console (you have to sign in):\n{folder}"
 
 
 def _lines(takes: Sequence[_Take], *, told: bool) -> list[str]:
@@ -194,9 +208,7 @@ def _facts(take: _Take, links: Links) -> dict[str, Any]:
         "outcome": take.state,
         "provider": job.provider,
         "prompt": shortened(job.settings.prompt, 400),
-        "resolution": job.settings.resolution,
-        "duration": job.settings.duration,
-        "take": job.settings.take,
+        "settings": settings_of(job),
         "clip": links.uri(job.clip_key) if take.made else None,
         "record": links.uri(job.record_key),
         "estimate_usd": str(job.estimate_usd) if job.estimate_usd is not None else None,

@@ -127,20 +127,13 @@ def compose_about(
     entry: DigestEntry | None = None,
 ) -> Mail:
     """A mail about a job, with everything that machines may want to know of it."""
-    settings = job.settings
     document = {
         "outcome": job.state.value,
         "job_id": job.job_id,
         "image": job.source.key,
         "provider": job.provider,
         "provider_job_id": job.provider_job_id,
-        "settings": {
-            "aspect_ratio": settings.aspect_ratio,
-            "resolution": settings.resolution,
-            "duration": settings.duration,
-            "loop": settings.loop,
-            "take": settings.take,
-        },
+        "settings": settings_of(job),
         "clip": links.uri(job.clip_key) if job.state is State.DELIVERED else None,
         "record": links.uri(job.record_key),
         "execution": links.execution_arn,
@@ -157,6 +150,12 @@ def compose_about(
         **({"labels": job.labels} if job.labels else {}),
     }
     return replace(compose(subject, parts, document, attributes, entry), batch=job.batch)
+
+
+def settings_of(job: Job) -> dict[str, Any]:
+    """The settings of a clip as documents hold them."""
+    names = ("aspect_ratio", "resolution", "duration", "loop", "take")
+    return {name: getattr(job.settings, name) for name in names}
 
 
 def _short_failure(job: Job) -> dict[str, Any] | None:
@@ -234,7 +233,8 @@ _MONEY_ENDED = {
 
 def money(job: Job) -> str:
     """Whether a job that has ended without a clip has cost anything, as far as is known."""
-    if job.state is State.REFUSED:
+    never_ordered = job.state is State.CANCELLED and job.is_unbilled and not job.orders
+    if job.state is State.REFUSED or never_ordered:
         if job.orders:
             return (
                 "Nothing was paid: the clip was ordered, but the order failed and is not charged."

@@ -38,6 +38,10 @@ class SendOnce:
     def was_sent(self, mail_id: str) -> bool:
         return "told_at" in (self._table.get(f"NOTICE#{mail_id}") or {})
 
+    def has_begun(self, mail_id: str) -> bool:
+        """Whether somebody has sent this mail, or is about to, even if it dies over it."""
+        return self._table.get(f"NOTICE#{mail_id}") is not None
+
     def begin(self, mail_id: str, now: float) -> Turn:
         """Ask for the right to send this mail at `now` (unix seconds)."""
         update = Update(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dropreel.jobs.job import Job, State
+from dropreel.ledger.pause import Pause
 from dropreel.mail.message import (
     Links,
     Mail,
@@ -10,6 +11,7 @@ from dropreel.mail.message import (
     compose_about,
     file_name,
     money,
+    one_line,
     prompt_of,
     reason_of,
     rows,
@@ -97,7 +99,8 @@ def cap_alert(spending: Spending) -> Mail:
         "cap",
         f"the budget of {spending.period} is used up",
         f"Of the ${spending.cap:.2f} allowed for {spending.period} (UTC), "
-        f"${spending.committed:.2f} are used or reserved. Jobs that would exceed it are refused.",
+        f"${spending.committed:.2f} are used or reserved. Jobs that would exceed it are refused, "
+        "or wait for the next day if OverDailyCap says so.",
         "Raise the cap in the stack's parameters, or wait for the next period. Then drop the "
         "refused files again.",
         "The budget",
@@ -113,6 +116,39 @@ def provider_alert(provider: str, failures: int, reason: str) -> Mail:
         "Check the key, the credit and the status page of this provider. Its jobs wait. One of "
         "them tries again after two minutes, then at intervals of up to half an hour.",
         "A provider does not work",
+    )
+
+
+def change_alert(provider: str, found: str, what_to_do: str) -> Mail:
+    return general_alert(
+        "provider_changed",
+        f"{provider} has changed",
+        f"The daily check of {provider} has found something new: {shortened(found, 600)}.",
+        what_to_do,
+        "A provider has changed",
+    )
+
+
+def pause_alert(pause: Pause) -> Mail:
+    why = f" The reason given: {shortened(pause.reason, 300)}" if pause.reason else ""
+    return general_alert(
+        "paused",
+        "all orders are paused",
+        f"{one_line(pause.by)} has paused all orders. Jobs wait in line, unpaid. Clips that were "
+        f"ordered before are made and delivered.{why}",
+        "Run `dropreel unpause` to let orders go on.",
+        "Pausing orders",
+    )
+
+
+def unpause_alert(pause: Pause, by: str) -> Mail:
+    return general_alert(
+        "unpaused",
+        "orders go on",
+        f"{one_line(by)} has ended the pause of {one_line(pause.by)}. The jobs in line are ordered "
+        "now.",
+        "Nothing.",
+        "Pausing orders",
     )
 
 

@@ -28,7 +28,9 @@ class PriceList:
 
     def __init__(self, overrides: _Overrides | None = None) -> None:
         self._overrides = overrides or {}
-        self._rows = json.loads(PRICES.read_text(encoding="utf-8"))["clips"]
+        table = json.loads(PRICES.read_text(encoding="utf-8"))
+        self._rows = table["clips"]
+        self.as_of: str = table["as_of"]
 
     def estimate(self, provider: str, resolution: str, duration: str) -> Decimal | None:
         """The expected price of one clip, or None where nobody knows it."""

@@ -63,7 +63,7 @@ def folder_page(
 def _card(shelf: Shelf, media: Media, compare: Callable[[str], str]) -> Markup:
     job = shelf.job
     link = compare(job.source.key)
-    more = f"Compare {shelf.jobs:,} clips" if shelf.jobs > 1 else "Prompt and settings"
+    more = f"Compare all {shelf.jobs:,}" if shelf.jobs > 1 else "Prompt and settings"
     return tag(
         "article",
         _clip(job, media) if job.state is State.DELIVERED else reasons(job),
@@ -78,6 +78,7 @@ def _clip(job: Job, media: Media) -> Markup:
     return tag(
         "video",
         src=media.clip(job),
+        aria_label=file_name(job.source.key),
         poster=media.thumbnail(job),
         muted=True,
         loop=True,

@@ -54,7 +54,7 @@ def _take(job: Job, jobs: Sequence[Job], compared: Comparison, media: Media) -> 
         "article",
         *(_clip(job, media) if made else _reasons(job)),
         _prompt(job, compared),
-        _facts(job, compared.differing),
+        _facts(job, compared),
         *([_again(job, jobs)] if made else []),
     )
 
@@ -64,6 +64,7 @@ def _clip(job: Job, media: Media) -> list[Markup]:
     video = tag(
         "video",
         src=media.clip(job),
+        aria_label=name,
         poster=media.still(job),
         muted=True,
         loop=True,
@@ -88,8 +89,10 @@ def reasons(job: Job, *title: Markup) -> Markup:
 
 
 def _prompt(job: Job, compared: Comparison) -> Markup:
-    """With the words marked that other prompts of this page do not have."""
-    pieces = (_marked(text) if own else text for text, own in compared.pieces(job.settings.prompt))
+    """With the words marked that most prompts of this page do not have."""
+    pieces = (
+        _marked(text) if marked else text for text, marked in compared.pieces(job.settings.prompt)
+    )
     return tag("p", *pieces, class_="prompt", dir="auto")
 
 
@@ -98,9 +101,9 @@ def _marked(text: str) -> Markup:
     return joined([tag("mark", words), text[len(words) :]])
 
 
-def _facts(job: Job, differ: frozenset[str]) -> Markup:
+def _facts(job: Job, compared: Comparison) -> Markup:
     rows = [
-        (label, tag("mark", value) if label in differ else value)
+        (label, value if (label, value) in compared.settings else tag("mark", value))
         for label, value in settings_of(job).items()
     ]
     if job.labels:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from dropreel.jobs.failure import ROWS, FailureKind
 from dropreel.jobs.job import ENDS, ClipSettings, Job, State, from_iso
 from dropreel.mail.message import money, reason_of
+
+T = TypeVar("T")
 
 # Reasons that say what to change; those of other kinds are for operators.
 _REASON_HELPS = frozenset({FailureKind.BAD_INPUT, FailureKind.MODERATED, FailureKind.OVER_CAP})
@@ -35,23 +38,29 @@ def settings_of(job: Job) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """In which settings (labels) the jobs of a page differ, and what words all prompts have."""
+    """What more than half of a page's jobs have in common: settings by label, words of prompts.
 
-    differing: frozenset[str]
-    common_words: frozenset[str]
+    Everything else is marked: with two jobs all that differs, with more what is out of line.
+    """
+
+    settings: frozenset[tuple[str, str]]
+    words: frozenset[str]
 
     @classmethod
     def of(cls, jobs: Sequence[Job]) -> Self:
-        chosen = [settings_of(job) for job in jobs]
-        differing = {label for label in chosen[0] if len({one[label] for one in chosen}) > 1}
-        prompts = (_words(job.settings.prompt) for job in jobs)
-        return cls(frozenset(differing), frozenset.intersection(*prompts))
+        settings = Counter(pair for job in jobs for pair in settings_of(job).items())
+        words = Counter(word for job in jobs for word in _words(job.settings.prompt))
+        return cls(_usual(settings, len(jobs)), _usual(words, len(jobs)))
 
     def pieces(self, prompt: str) -> list[tuple[str, bool]]:
-        """The prompt in pieces, and whether each consists of words that not all prompts have."""
+        """The prompt in pieces, and whether each consists of words that are to be marked."""
         words = re.findall(r"\S+\s*|\s+", prompt)
-        grouped = groupby(words, key=lambda word: bool(_words(word) - self.common_words))
-        return [("".join(group), is_own) for is_own, group in grouped]
+        grouped = groupby(words, key=lambda word: bool(_words(word) - self.words))
+        return [("".join(group), marked) for marked, group in grouped]
+
+
+def _usual(counted: Counter[T], jobs: int) -> frozenset[T]:
+    return frozenset(one for one, times in counted.items() if 2 * times > jobs)
 
 
 def _words(text: str) -> frozenset[str]:
@@ -108,8 +117,10 @@ def sidecar_again(job: Job, jobs: Sequence[Job]) -> str:
         "resolution": wanted.resolution,
         "duration": wanted.duration,
     }
-    references = [url.partition("?")[0] for url in wanted.reference_image_urls]
-    chosen = {"loop": wanted.loop, "reference_image_urls": references, "take": next(free, 1)}
+    places = wanted.reference_image_urls
+    references = [job.references.get(place, place.partition("?")[0]) for place in places]
+    named = "reference_images" if job.references else "reference_image_urls"
+    chosen = {"loop": wanted.loop, named: references, "take": next(free, 1)}
     return _json({**fields, **_but_defaults(chosen)})
 
 

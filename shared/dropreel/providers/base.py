@@ -6,10 +6,12 @@ protocol differs from the others, its adapter's docstring says so.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol
 
 from dropreel.jobs.failure import FailureKind, JobFailure
@@ -57,11 +59,20 @@ class ClipRequest:
 # --- submit ------------------------------------------------------------------------------------
 
 
+# Where to ask about one order, by what is asked; only a provider that names them reads them.
+Addresses = Mapping[str, str]
+NO_ADDRESSES: Addresses = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider has taken the job: from here on it may cost money."""
+    """The provider has taken the job: from here on it may cost money.
+
+    `addresses` are those that the answer names for this order.
+    """
 
     provider_job_id: str
+    addresses: Addresses = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +85,20 @@ class Refused:
     failure: Failure
 
 
+class Limited(StrEnum):
+    """What a provider has enough of, where that is why it takes no order."""
+
+    RATE = "rate"  # orders in a time: it takes none from anybody until that has passed
+    JOBS = "jobs"  # jobs under way at once
+
+
 @dataclass(frozen=True, slots=True)
 class Busy:
     """The answer proves that nothing was made; asking again later may help (seconds)."""
 
     failure: Failure
     retry_after: float | None = None
+    limited: Limited | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +174,39 @@ class CancelOutcome(StrEnum):
     NO_ANSWER = "no_answer"
 
 
+# --- access ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a free call with the key has shown. `accepted` is None where that cannot be told.
+
+    `words` is the provider's reason, or what else it has told, such as the balance. `lacks` is
+    what an accepted key may not do. `missing`: there is no key.
+    """
+
+    accepted: bool | None
+    words: str = ""
+    lacks: str = ""
+    missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a model takes, and what its adapter knows of it.
+
+    `fields` holds the allowed values by the name of a field, none where it names none. `sent` are
+    the model's names by ours, `known` other fields that are left alone. `retired`: the provider
+    says that the model will go.
+    """
+
+    fields: Mapping[str, tuple[str, ...]]
+    required: frozenset[str]
+    sent: Mapping[str, str]
+    known: frozenset[str] = frozenset()
+    retired: bool = False
+
+
 class Provider(Protocol):
     """One hosted API. Calls block, make no retries of a submit, and raise for no answer."""
 
@@ -169,11 +221,14 @@ class Provider(Protocol):
         """Ask for one clip with exactly one POST (plus one more after a 401 with a new key)."""
         ...
 
-    def status(self, provider_job_id: str) -> StatusOutcome:
-        """Read the job's state; safe to repeat. `Ready` carries a fresh result URL."""
+    def status(self, provider_job_id: str, addresses: Addresses = NO_ADDRESSES, /) -> StatusOutcome:
+        """Read the job's state; safe to repeat. `Ready` carries a fresh result URL.
+
+        `addresses` are those of `Accepted`, if they are known.
+        """
         ...
 
-    def cancel(self, provider_job_id: str) -> CancelOutcome:
+    def cancel(self, provider_job_id: str, addresses: Addresses = NO_ADDRESSES, /) -> CancelOutcome:
         """Ask the provider to stop the job."""
         ...
 
@@ -187,6 +242,14 @@ class Provider(Protocol):
         late, so look more than once. None: there is no list, it could not be read to its end,
         or it holds jobs that it does not describe well enough to be ruled out.
         """
+        ...
+
+    def access(self) -> Access:
+        """Whether the provider accepts the key. Free: reads something, orders nothing."""
+        ...
+
+    def inputs(self) -> Inputs | Failure | None:
+        """The model's inputs as the provider publishes them; None if it publishes none. Free."""
         ...
 
 

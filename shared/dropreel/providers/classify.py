@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -9,9 +10,11 @@ from dropreel.jobs.failure import FailureKind
 from dropreel.providers import parse
 from dropreel.providers.base import (
     Accepted,
+    Access,
     Busy,
     CancelOutcome,
     Failure,
+    Limited,
     NoAnswer,
     Pending,
     Phase,
@@ -35,6 +38,18 @@ KINDS = {
     429: FailureKind.THROTTLED,
 }
 NOT_FOUND = "not_found"
+
+_NO_MODEL = re.compile(
+    r"unknown model|no such model"
+    r"|\bmodel\b[^.]{0,80}\b(not found|not exist|not known|not available)",
+    re.IGNORECASE,
+)
+_LIMITED = {Verdict.RATE: Limited.RATE, Verdict.JOBS: Limited.JOBS}
+_TOO_MANY_JOBS = re.compile(
+    r"concurren|simultaneous|in[- ]flight|in parallel|at the same time|queue (is )?full"
+    r"|(too many|max\w*) ((active|running|queued|pending) |jobs)",
+    re.IGNORECASE,
+)
 
 
 def kind_of(status: int) -> FailureKind:
@@ -72,13 +87,45 @@ def submit_outcome(
         accepted = parse.job_id(job_id(reply.data))
         return Accepted(accepted) if accepted else Unknown(_without_id(reply))
     failure = failure_of(reply)
-    if reply.status == 404:
+    if reply.status == 404 or _knows_no_model(failure):
         message = reply.safe(f"{target} is not known there: {failure.message}")
-        failure = replace(failure, message=message)
-    throttled = failure.kind is FailureKind.THROTTLED
-    sign = Sign.TOO_MANY if throttled else sign_of(reply) if sign_of else Sign.NOTHING
+        failure = replace(failure, kind=FailureKind.NO_MODEL, message=message)
+    sign = _throttled(failure) or (sign_of(reply) if sign_of else Sign.NOTHING)
     verdict = verdict_of(Call.ORDER, reply.status, sign)
     return _unordered(verdict, failure, reply.retry_after())
+
+
+def _knows_no_model(failure: Failure) -> bool:
+    """Some say so with 400: Luma, "Unknown model: X"."""
+    general = failure.kind in (FailureKind.BAD_INPUT, FailureKind.UNEXPECTED)
+    return general and bool(_NO_MODEL.search(failure.message))
+
+
+def _throttled(failure: Failure) -> Sign | None:
+    """Whether the provider has enough orders in a time, which is what 429 says by itself, or
+    says that it has enough jobs under way."""
+    if failure.kind is not FailureKind.THROTTLED:
+        return None
+    full = _TOO_MANY_JOBS.search(f"{failure.code} {failure.message}")
+    return Sign.TOO_MANY_JOBS if full else Sign.TOO_MANY
+
+
+def access_outcome(reply: Reply) -> Access:
+    """What the answer to a free call with the key says of the key."""
+    if isinstance(reply, Fault):
+        missing = reply.kind is FailureKind.NO_KEY
+        return Access(False if missing else None, reply.message, missing=missing)
+    if reply.status in (401, 403):
+        return Access(accepted=False, words=reply.message)
+    return Access(accepted=True) if reply.ok else Access(None, reply.message)
+
+
+def unread(reply: Reply) -> Failure:
+    """Why what a provider publishes could not be read."""
+    if isinstance(reply, Fault):
+        return Failure(reply.kind, reply.message)
+    failure = http_failure(reply)
+    return replace(failure, kind=FailureKind.NO_MODEL) if reply.status == 404 else failure
 
 
 def refused_unsent(message: str) -> Refused:
@@ -103,8 +150,9 @@ def _unordered(
     verdict: Verdict, failure: Failure, retry_after: float | None
 ) -> Refused | Busy | Unknown:
     match verdict:
-        case Verdict.BUSY:
-            return Busy(replace(failure, retryable=True, billed=False), retry_after)
+        case Verdict.BUSY | Verdict.RATE | Verdict.JOBS:
+            free = replace(failure, retryable=True, billed=False)
+            return Busy(free, retry_after, _LIMITED.get(verdict))
         case Verdict.REFUSED | Verdict.FRESH_ADDRESS:
             return Refused(replace(failure, billed=False))
         case _:

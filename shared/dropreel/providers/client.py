@@ -168,6 +168,18 @@ class Api:
         first, second = ((u.scheme, u.raw_host, u.port) for u in (ours, theirs))
         return first == second
 
+    def segments_of(self, address: object) -> tuple[str, ...]:
+        """The path segments, for `call`, of an address that lies below the configured one; none
+        for any other, and for one with a query."""
+        given = parse.url(address)
+        if given is None or not self.is_own_address(given):
+            return ()
+        base, found = httpx.URL(self.base_url).path.rstrip("/"), httpx.URL(given)
+        first, *segments = found.path.removeprefix(base).split("/")
+        beyond = first or found.query or found.fragment or not found.path.startswith(base)
+        usable = not beyond and all(parse.job_id(segment) for segment in segments)
+        return tuple(segments) if usable else ()
+
     def _key(self, *, fresh: bool) -> str | Fault:
         try:
             key = self.keys.key(self.provider, fresh=fresh).strip()

@@ -8,7 +8,9 @@ forms are taken. That failed jobs cost nothing is documented for another product
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
@@ -18,11 +20,15 @@ from pydantic import Field
 from dropreel.jobs.failure import FailureKind
 from dropreel.providers import parse
 from dropreel.providers.base import (
+    NO_ADDRESSES,
+    Access,
+    Addresses,
     Busy,
     CancelOutcome,
     ClipRequest,
     Failed,
     Failure,
+    Inputs,
     KeySource,
     Phase,
     Ready,
@@ -31,15 +37,18 @@ from dropreel.providers.base import (
     SubmitOutcome,
 )
 from dropreel.providers.classify import (
+    access_outcome,
     cancel_outcome,
     key_outcome,
     pending_outcome,
     status_row,
     submit_outcome,
+    unread,
     without_clip,
 )
 from dropreel.providers.client import LIST_CAP, Answer, Api, Reply, bearer, trace_headers
 from dropreel.providers.config import ApiAddress, Options
+from dropreel.providers.schema import read_inputs
 from dropreel.providers.search import Search, field_of, iso_time, rows_of
 from dropreel.providers.verdicts import Sign
 
@@ -60,6 +69,9 @@ ERROR_CODES: dict[str, tuple[FailureKind, bool | None]] = {
     "NETWORK_ERROR": (FailureKind.TRANSIENT, None),
     "EXECUTION_TIMEOUT": (FailureKind.TRANSIENT, None),
     "PROVIDER_AUTH_ERROR": (FailureKind.TRANSIENT, None),
+    "PIPELINE_CONFIG_ERROR": (FailureKind.TRANSIENT, None),
+    "PUBLISH_FAILED": (FailureKind.TRANSIENT, None),
+    "WORKER_LOST": (FailureKind.TRANSIENT, None),
 }
 
 # `classification.category`, for codes that are not in the table above.
@@ -74,6 +86,17 @@ CATEGORIES = {
     "UNKNOWN": FailureKind.UNEXPECTED,
 }
 
+_IDS = ("predictionID", "prediction_id", "id", "execution_id", "exec_id")
+_NO_CREDIT = re.compile(
+    r"payment required|insufficient (balance|credit|fund)"
+    r"|exceeds? your .{0,20}balance|out of credit",
+    re.IGNORECASE,
+)
+# Fields that the same model has elsewhere, or most models here.
+_KNOWN = frozenset(
+    {"end_image_url", "hdr", "exr_export", "keyframes", "keyframe_indexes"}
+    | {"enable_safety_checker", "seed"}
+)
 _PAGE = 100
 _LOOKUPS = 50
 
@@ -132,10 +155,10 @@ class Eachlabs:
             headers=trace_headers(request.job_id),
         )
         return submit_outcome(
-            reply, _prediction_id, target=f"model {self._options.model}", sign_of=_sign_of
+            reply, _id_in, target=f"model {self._options.model}", sign_of=_sign_of
         )
 
-    def status(self, provider_job_id: str) -> StatusOutcome:
+    def status(self, provider_job_id: str, _: Addresses = NO_ADDRESSES, /) -> StatusOutcome:
         found = status_row(self._api.call("GET", "v1", "prediction", provider_job_id), "status")
         if not isinstance(found, tuple):
             return found
@@ -151,7 +174,7 @@ class Eachlabs:
             return Failed(Failure(FailureKind.CANCELLED, "cancelled at each::labs", billed=billed))
         return pending_outcome(answer, status, PHASES)
 
-    def cancel(self, provider_job_id: str) -> CancelOutcome:
+    def cancel(self, provider_job_id: str, _: Addresses = NO_ADDRESSES, /) -> CancelOutcome:
         return cancel_outcome(self._api.call("POST", "v1", "prediction", provider_job_id, "cancel"))
 
     def find_orders(
@@ -175,6 +198,21 @@ class Eachlabs:
         search.mark_incomplete()
         return search.ids()
 
+    def access(self) -> Access:
+        reply = self._api.call("GET", "v1", "billing", "balance")
+        found, balance = access_outcome(reply), field_of(reply, "balance_usd")
+        known = isinstance(balance, int | float)
+        return replace(found, words=f"balance ${balance:.2f}") if known else found
+
+    def inputs(self) -> Inputs | Failure:
+        reply = self._api.call("GET", "v1", "models", self._options.model)
+        if isinstance(reply, Answer) and reply.status == 404:  # the address of older pages
+            reply = self._api.call("GET", "v1", "model", params={"slug": self._options.model})
+        if not isinstance(reply, Answer) or not reply.ok:
+            return unread(reply)
+        sent = {name: self._field(name) for name in EachlabsOptions().fields}
+        return read_inputs(parse.at(reply.data, "request_schema"), sent, _KNOWN)
+
     def _executions(self, search: Search, offset: int) -> Reply:
         wanted = {
             "model": self._options.model,
@@ -187,7 +225,7 @@ class Eachlabs:
 
     def _check(self, row: object, search: Search, may_fetch: bool) -> bool:
         """Check one listed run. True if its inputs, which the list leaves out, were fetched."""
-        created, listed_id = parse.at(row, "created_at"), parse.job_id(parse.at(row, "id"))
+        created, listed_id = parse.at(row, "created_at"), _id_in(row)
         inputs = parse.at(row, "input")
         fetched = False
         if inputs is None and listed_id and may_fetch and search.in_window(created):
@@ -216,9 +254,10 @@ class Eachlabs:
         return {name: value for name, value in named.items() if name}
 
 
-def _prediction_id(data: object) -> object:
-    """`predictionID`; one page of the docs shows `id` instead."""
-    return parse.at(data, "predictionID") or parse.at(data, "id")
+def _id_in(data: object) -> str | None:
+    """The ID of a job, under whichever name a page of the docs gives it."""
+    found = (parse.job_id(parse.at(data, name)) for name in _IDS)
+    return next((job_id for job_id in found if job_id), None)
 
 
 def _sign_of(answer: Answer) -> Sign:
@@ -235,6 +274,8 @@ def _job_failure(answer: Answer, row: Mapping[str, object], billed: bool | None)
     reason = answer.safe(
         parse.text(parse.at(output, "error_message")) or parse.reason_in([output, row.get("error")])
     )
+    if code is None and _NO_CREDIT.search(reason):  # it was never dispatched
+        kind, retryable = FailureKind.NO_CREDIT, False
     named = {category.lower(), (code or "").lower()}
     if "content_moderation" in named or parse.tells_of_moderation(reason):
         kind, retryable = FailureKind.MODERATED, False

@@ -9,8 +9,6 @@ is a failed call: one of a gateway reads the same as one of the job.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -19,11 +17,16 @@ import httpx
 from dropreel.jobs.failure import FailureKind
 from dropreel.providers import parse
 from dropreel.providers.base import (
+    NO_ADDRESSES,
+    Accepted,
+    Access,
+    Addresses,
     Busy,
     CancelOutcome,
     ClipRequest,
     Failed,
     Failure,
+    Inputs,
     KeySource,
     Phase,
     Ready,
@@ -32,67 +35,41 @@ from dropreel.providers.base import (
     SubmitOutcome,
 )
 from dropreel.providers.classify import (
+    access_outcome,
     cancel_outcome,
-    http_failure,
     key_outcome,
     no_answer,
     pending_outcome,
     refused_unsent,
     status_row,
     submit_outcome,
+    unread,
     without_clip,
 )
 from dropreel.providers.client import LIST_CAP, Answer, Api, Reply
 from dropreel.providers.config import ApiAddress, Options
+from dropreel.providers.fal_errors import (
+    NOT_ENDED,
+    error_type,
+    error_types,
+    failure_of,
+    status_failure,
+)
+from dropreel.providers.schema import read_inputs, same_names
 from dropreel.providers.search import Search, field_of, iso_time, rows_of
 from dropreel.providers.verdicts import Call, Sign, Verdict, verdict_of
 
+# The addresses in the answer to an order, and how they end where they are made by hand.
+_STATUS, _RESPONSE, _CANCEL = "status_url", "response_url", "cancel_url"
+_PATHS = {_STATUS: ("status",), _RESPONSE: (), _CANCEL: ("cancel",)}
+
+_HISTORY = ("v1", "models", "requests", "by-endpoint")
+_NO_REQUEST = "00000000-0000-0000-0000-000000000000"
+_NO_LIST = "it may not list requests, so lost orders cannot be found without a person"
+_SENT = same_names("loop", "keyframes", "keyframe_indexes")
+_KNOWN = frozenset({"end_image_url", "hdr", "exr_export"})
+
 PHASES = {"IN_QUEUE": Phase.QUEUED, "IN_PROGRESS": Phase.RUNNING}
-
-_BAD = FailureKind.BAD_INPUT
-_PASSING = FailureKind.TRANSIENT
-
-# `type` of a model error or `error_type` of a platform error: kind, whether a new submit may
-# succeed, and the HTTP status it comes with (0: 400 or 500, the documents contradict one another).
-# An unlisted type is a 422 that stays one.
-TYPES: dict[str, tuple[FailureKind, bool, int]] = {
-    "content_policy_violation": (FailureKind.MODERATED, False, 422),
-    "no_media_generated": (_PASSING, True, 422),
-    "image_too_small": (_BAD, False, 422),
-    "image_too_large": (_BAD, False, 422),
-    "file_too_large": (_BAD, False, 422),
-    "unsupported_image_format": (_BAD, False, 422),
-    "image_load_error": (_BAD, False, 422),
-    "file_download_error": (_BAD, False, 422),
-    "face_detection_error": (_BAD, False, 422),
-    "one_of": (_BAD, False, 422),
-    "greater_than": (_BAD, False, 422),
-    "greater_than_equal": (_BAD, False, 422),
-    "feature_not_supported": (_BAD, False, 422),
-    "bad_request": (_BAD, False, 400),
-    "internal_server_error": (_PASSING, True, 500),
-    "downstream_service_unavailable": (_PASSING, True, 500),
-    "downstream_service_error": (_PASSING, True, 0),
-    "generation_timeout": (_PASSING, True, 504),
-    "request_timeout": (_PASSING, True, 504),
-    "startup_timeout": (_PASSING, True, 504),
-    "runner_scheduling_failure": (_PASSING, True, 503),
-    "runner_connection_timeout": (_PASSING, True, 503),
-    "runner_connection_refused": (_PASSING, True, 503),
-    "runner_connection_error": (_PASSING, True, 503),
-    "runner_disconnected": (_PASSING, True, 503),
-    "runner_incomplete_response": (_PASSING, True, 502),
-    "runner_server_error": (_PASSING, True, 500),
-    "internal_error": (_PASSING, True, 500),
-    "client_disconnected": (FailureKind.CANCELLED, False, 499),
-    "client_cancelled": (FailureKind.CANCELLED, False, 499),
-    "concurrent_requests_limit": (FailureKind.THROTTLED, True, 429),
-}
-
-RETRY_HINTS = ("X-Fal-Needs-Retry", "X-Fal-Retryable")
-
-_LOCKED = re.compile(r"user is locked|exhausted balance", re.IGNORECASE)
-_NOT_ENDED = re.compile(r"still in progress|not (yet )?(completed|finished|ready)", re.IGNORECASE)
 
 
 def _key_headers(key: str) -> dict[str, str]:
@@ -136,26 +113,29 @@ class Fal:
         reply = self._queue.call(
             "POST", *self._endpoint, body=_body(request), headers=self._preferences()
         )
-        return submit_outcome(
+        outcome = submit_outcome(
             reply,
             lambda data: parse.at(data, "request_id"),
             target=f"endpoint {self._options.endpoint}",
-            failure_of=_failure_of,
+            failure_of=failure_of,
         )
+        if isinstance(outcome, Accepted) and isinstance(reply, Answer):
+            return replace(outcome, addresses=self._addresses_in(reply))
+        return outcome
 
-    def status(self, provider_job_id: str) -> StatusOutcome:
-        found = status_row(self._job("GET", provider_job_id, "status"), "status")
+    def status(self, provider_job_id: str, addresses: Addresses = NO_ADDRESSES, /) -> StatusOutcome:
+        found = status_row(self._ask("GET", _STATUS, provider_job_id, addresses), "status")
         if not isinstance(found, tuple):
             return found
         answer, row, status = found
         if status != "COMPLETED":
             return pending_outcome(answer, status, PHASES)
         if row.get("error") or row.get("error_type"):
-            return Failed(_status_failure(answer, row))
-        return _result(self._job("GET", provider_job_id), status)
+            return Failed(status_failure(answer, row))
+        return _result(self._ask("GET", _RESPONSE, provider_job_id, addresses), status)
 
-    def cancel(self, provider_job_id: str) -> CancelOutcome:
-        reply = self._job("PUT", provider_job_id, "cancel")
+    def cancel(self, provider_job_id: str, addresses: Addresses = NO_ADDRESSES, /) -> CancelOutcome:
+        reply = self._ask("PUT", _CANCEL, provider_job_id, addresses)
         if isinstance(reply, Answer):
             status = parse.at(reply.data, "status")
             refused = reply.ok and parse.at(reply.data, "success") is False
@@ -169,9 +149,7 @@ class Fal:
         search = Search(request, since, until)
         wanted = self._history_of(search)
         for _ in search.pages():
-            reply = self._platform.call(
-                "GET", "v1", "models", "requests", "by-endpoint", params=wanted, cap=LIST_CAP
-            )
+            reply = self._platform.call("GET", *_HISTORY, params=wanted, cap=LIST_CAP)
             rows = rows_of(reply)
             if rows is None:
                 break
@@ -187,6 +165,33 @@ class Fal:
         search.mark_incomplete()
         return search.ids()
 
+    def access(self) -> Access:
+        """fal answers 401 to a wrong key, and something else of a request that there is not.
+        Only some keys may list requests."""
+        reply = self._queue.call("GET", *self._app, "requests", _NO_REQUEST, "status")
+        known = isinstance(reply, Answer) and reply.status in (400, 404, 422)
+        found = Access(accepted=True) if known else access_outcome(reply)
+        if not found.accepted:
+            return found
+        lists = {"endpoint_id": self._options.endpoint.strip("/"), "limit": "1"}
+        listed = access_outcome(self._platform.call("GET", *_HISTORY, params=lists))
+        return replace(found, lacks=_NO_LIST if listed.accepted is False else "")
+
+    def inputs(self) -> Inputs | Failure:
+        wanted = {"endpoint_id": self._options.endpoint.strip("/"), "expand": "openapi-3.0"}
+        reply = self._platform.call("GET", "v1", "models", params=wanted, cap=LIST_CAP)
+        if not isinstance(reply, Answer) or not reply.ok:
+            return unread(reply)
+        if parse.at(reply.data, "models") == []:
+            unknown = f"endpoint {self._options.endpoint} is not known there"
+            return Failure(FailureKind.NO_MODEL, unknown)
+        model = parse.at(reply.data, "models", 0)
+        document = parse.at(model, "openapi")
+        operation = parse.at(document, "paths", f"/{self._options.endpoint.strip('/')}", "post")
+        schema = parse.at(operation, "requestBody", "content", "application/json", "schema")
+        retired = parse.at(model, "metadata", "status") == "deprecated"
+        return read_inputs(schema, _SENT, _KNOWN, document=document, retired=retired)
+
     def _history_of(self, search: Search) -> dict[str, str]:
         """Without `end`: whether it bounds the sending or the ending of a request is not
         documented."""
@@ -197,8 +202,21 @@ class Fal:
             "limit": "100",
         }
 
-    def _job(self, method: str, provider_job_id: str, *rest: str) -> Reply:
-        return self._queue.call(method, *self._app, "requests", provider_job_id, *rest)
+    def _addresses_in(self, answer: Answer) -> Addresses:
+        """Those in the answer to an order that the key may be sent to."""
+        found = {name: parse.text(parse.at(answer.data, name)) for name in _PATHS}
+        return {name: url for name, url in found.items() if self._queue.segments_of(url)}
+
+    def _ask(self, method: str, name: str, provider_job_id: str, addresses: Addresses) -> Reply:
+        """At the address that fal has named; for an order without one, at both that its pages
+        show."""
+        given = self._queue.segments_of(addresses.get(name))
+        if given:
+            return self._queue.call(method, *given)
+        by_hand = ("requests", provider_job_id, *_PATHS[name])
+        reply = self._queue.call(method, *self._app, *by_hand)
+        unknown = isinstance(reply, Answer) and reply.status == 404
+        return self._queue.call(method, *self._endpoint, *by_hand) if unknown else reply
 
     def _preferences(self) -> dict[str, str]:
         headers = {}
@@ -234,81 +252,6 @@ def _check(row: object, search: Search) -> None:
     search.check(listed_id, created, parse.at(sent, "prompt"), image)
 
 
-def _error_types(answer: Answer) -> list[str]:
-    """The machine-readable types in a body; endpoints differ in how far they migrated."""
-    detail = parse.at(answer.data, "detail")
-    entries = detail if isinstance(detail, list) else [detail]
-    found = [parse.at(entry, "type") for entry in entries]
-    found.append(parse.at(answer.data, "error_type"))
-    return [text for value in found if (text := answer.short_word(value))]
-
-
-def _error_type(answer: Answer) -> str:
-    """The type that tells most, from the body or the header."""
-    header = answer.short_word(answer.headers.get("X-Fal-Error-Type"))
-    words = [*_error_types(answer), *([header] if header else [])]
-    return next((text for text in words if text in TYPES), words[0] if words else "")
-
-
-def _failure_of(answer: Answer) -> Failure:
-    """The failure in an error status, of a submit or of a job's result."""
-    failure = http_failure(answer)
-    type_ = _error_type(answer)
-    kind, retryable = failure.kind, failure.retryable or answer.status >= 500
-    if type_ in TYPES:
-        kind, retryable, _ = TYPES[type_]
-    elif answer.status == 403 and _LOCKED.search(failure.message):
-        kind = FailureKind.NO_CREDIT
-    return replace(
-        failure,
-        kind=kind,
-        code=type_ or failure.code,
-        retryable=_hinted(answer, retryable),
-    )
-
-
-def _status_failure(answer: Answer, row: Mapping[str, object]) -> Failure:
-    """The failure that a COMPLETED status tells by itself."""
-    code = answer.short_word(row.get("error_type")) or _error_type(answer) or None
-    kind, retryable, _ = TYPES.get(code or "", (FailureKind.UNEXPECTED, False, 0))
-    reason = answer.safe(parse.reason_in([row.get("error"), row.get("detail")]))
-    return Failure(
-        kind,
-        reason or code or "ended with an error",
-        code=code,
-        retryable=_hinted(answer, retryable),
-        billed=False if _is_free(answer) else None,
-    )
-
-
-def _is_free(answer: Answer) -> bool:
-    """Whether all types in the body come with 5xx, which is not billed, and so does what the
-    model behind fal answered."""
-    types = _error_types(answer)
-    behind = _downstream_statuses(answer.data)
-    return (
-        bool(types)
-        and all(TYPES.get(type_, (None, None, 0))[2] >= 500 for type_ in types)
-        and all(isinstance(status, int) and status >= 500 for status in behind)
-    )
-
-
-def _downstream_statuses(data: object, depth: int = 5) -> Iterator[object]:
-    """Every `downstream_status` in a body, wherever it stands."""
-    inner = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
-    if isinstance(data, dict) and data.get("downstream_status") is not None:
-        yield data["downstream_status"]
-    for value in inner if depth else ():
-        yield from _downstream_statuses(value, depth - 1)
-
-
-def _hinted(answer: Answer, otherwise: bool) -> bool:
-    """What a retry header says, or else what the table says."""
-    hints = (answer.headers.get(name, "").strip().lower() for name in RETRY_HINTS)
-    said = next((hint for hint in hints if hint in {"1", "true", "0", "false"}), None)
-    return otherwise if said is None else said in {"1", "true"}
-
-
 def _result(reply: Reply, word: str) -> StatusOutcome:
     """Judge the result of a job that has ended: the clip, or the job's own error status."""
     if not isinstance(reply, Answer):
@@ -320,7 +263,7 @@ def _result(reply: Reply, word: str) -> StatusOutcome:
         case Verdict.WITHOUT_CLIP:
             return without_clip(reply, word)
         case Verdict.FAILED:
-            return Failed(_failure_of(reply))
+            return Failed(failure_of(reply))
         case _:
             return no_answer(reply)
 
@@ -329,7 +272,7 @@ def _result_sign(answer: Answer, address: str | None) -> Sign:
     """What a result shows. A type makes an error fal's own; in a header it needs a body of fal."""
     if answer.ok:
         return Sign.CLIP if address else Sign.NOTHING if answer.data is None else Sign.NO_CLIP
-    type_ = _error_type(answer)
-    own = type_ and (_error_types(answer) or parse.at(answer.data, "detail"))
-    passing = type_ == "concurrent_requests_limit" or _NOT_ENDED.search(answer.message)
+    type_ = error_type(answer)
+    own = type_ and (error_types(answer) or parse.at(answer.data, "detail"))
+    passing = type_ == "concurrent_requests_limit" or NOT_ENDED.search(answer.message)
     return Sign.FAILED if own and not passing else Sign.NOTHING

@@ -17,6 +17,9 @@ from dropreel.jobs.failure import FailureKind
 from dropreel.providers import parse
 from dropreel.providers.base import (
     IMAGE_NOT_FETCHED,
+    NO_ADDRESSES,
+    Access,
+    Addresses,
     Busy,
     CancelOutcome,
     ClipRequest,
@@ -30,6 +33,7 @@ from dropreel.providers.base import (
     SubmitOutcome,
 )
 from dropreel.providers.classify import (
+    access_outcome,
     http_failure,
     key_outcome,
     pending_outcome,
@@ -98,7 +102,7 @@ class Luma:
             sign_of=_sign_of,
         )
 
-    def status(self, provider_job_id: str) -> StatusOutcome:
+    def status(self, provider_job_id: str, _: Addresses = NO_ADDRESSES, /) -> StatusOutcome:
         found = status_row(self._api.call("GET", "generations", provider_job_id), "state")
         if not isinstance(found, tuple):
             return found
@@ -109,7 +113,7 @@ class Luma:
             return Failed(_job_failure(answer, row))
         return pending_outcome(answer, state, PHASES)
 
-    def cancel(self, provider_job_id: str) -> CancelOutcome:  # noqa: ARG002
+    def cancel(self, _: str, __: Addresses = NO_ADDRESSES, /) -> CancelOutcome:
         return CancelOutcome.NOT_SUPPORTED
 
     def find_orders(
@@ -119,6 +123,13 @@ class Luma:
         until: datetime,  # noqa: ARG002
     ) -> list[str] | None:
         return None
+
+    def access(self) -> Access:
+        return access_outcome(self._api.call("GET", "files", params={"limit": "1"}))
+
+    def inputs(self) -> None:
+        """Luma publishes its fields in its documentation only."""
+        return
 
     def _body(self, request: ClipRequest) -> dict[str, object]:
         image = {"url": request.image_url}

@@ -15,11 +15,15 @@ import httpx
 from dropreel.jobs.failure import FailureKind
 from dropreel.providers import parse
 from dropreel.providers.base import (
+    NO_ADDRESSES,
+    Access,
+    Addresses,
     Busy,
     CancelOutcome,
     ClipRequest,
     Failed,
     Failure,
+    Inputs,
     KeySource,
     Phase,
     Ready,
@@ -28,20 +32,28 @@ from dropreel.providers.base import (
     SubmitOutcome,
 )
 from dropreel.providers.classify import (
+    access_outcome,
     cancel_outcome,
     http_failure,
     key_outcome,
     pending_outcome,
     status_row,
     submit_outcome,
+    unread,
     without_clip,
 )
 from dropreel.providers.client import LIST_CAP, Answer, Api, bearer
 from dropreel.providers.config import ApiAddress, Options
+from dropreel.providers.schema import read_inputs, same_names
 from dropreel.providers.search import Search, field_of, rows_of
 
 PHASES = {"queued": Phase.QUEUED, "processing": Phase.RUNNING}
 ENDS = ("succeeded", "failed", "cancelled")
+
+_SENT = {**same_names("loop", "reference_image_urls"), "image_url": "input_image"}
+_KNOWN = frozenset(
+    {"model", "num_generations", "target_namespace", "target_repo", "target_directory"}
+)
 
 # Free texts of refusals and failed jobs, first match wins: kind, whether a new submit may help.
 # An upstream's answer comes wrapped, `Getting model response error: 422 - ...`.
@@ -93,7 +105,7 @@ class Oxen:
             failure_of=_refusal,
         )
 
-    def status(self, provider_job_id: str) -> StatusOutcome:
+    def status(self, provider_job_id: str, _: Addresses = NO_ADDRESSES, /) -> StatusOutcome:
         found = status_row(self._api.call("GET", "queue", provider_job_id), "status")
         if not isinstance(found, tuple):
             return found
@@ -106,7 +118,7 @@ class Oxen:
             return Failed(Failure(FailureKind.CANCELLED, "cancelled at Oxen.ai"))
         return pending_outcome(answer, status, PHASES)
 
-    def cancel(self, provider_job_id: str) -> CancelOutcome:
+    def cancel(self, provider_job_id: str, _: Addresses = NO_ADDRESSES, /) -> CancelOutcome:
         return cancel_outcome(self._api.call("DELETE", "queue", provider_job_id))
 
     def find_orders(
@@ -129,6 +141,15 @@ class Oxen:
                     parse.at(row, "input_image"),
                 )
         return search.ids()
+
+    def access(self) -> Access:
+        return access_outcome(self._api.call("GET", "queue", params={"model": self._options.model}))
+
+    def inputs(self) -> Inputs | Failure:
+        reply = self._api.call("GET", "models", self._options.model)
+        if not isinstance(reply, Answer) or not reply.ok:
+            return unread(reply)
+        return read_inputs(parse.at(reply.data, "json_request_schema"), _SENT, _KNOWN)
 
     def _body(self, request: ClipRequest) -> dict[str, object]:
         as_list = self._options.image_as_list

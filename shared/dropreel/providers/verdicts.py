@@ -26,6 +26,7 @@ class Sign(StrEnum):
     NOTHING = "nothing"  # or what another row does not ask for
     JOB_ID = "job id"
     TOO_MANY = "too many requests"
+    TOO_MANY_JOBS = "too many jobs at once"
     IN_FLIGHT = "in flight"  # the balance is taken up by jobs under way
     NOT_BEGUN = "not begun"  # the provider's own 5xx from before any job
     NOT_FETCHED = "not fetched"  # it could not load the image
@@ -56,6 +57,14 @@ class Verdict(Enum):
     FRESH_ADDRESS = (
         "Nothing was made. Ordered once more, with a fresh address of the image.",
         "released",
+    )
+    RATE = (
+        "Nothing was made. No job orders from this provider until the time that it names is over.",
+        "released until then",
+    )
+    JOBS = (
+        "Nothing was made. Ordered again when fewer jobs are under way at this provider.",
+        "released until then",
     )
     BUSY = "Nothing was made. Ordered again later.", "released until then"
     UNKNOWN = (
@@ -128,11 +137,12 @@ ROWS: tuple[Row, ...] = (
     _order(
         "408, 409, 425, 499: the server may have begun to work", Verdict.UNKNOWN, PROVES_NOTHING
     ),
-    _order("429", Verdict.BUSY, frozenset({429})),
-    _order("another 4xx that says: too many requests", Verdict.BUSY, _4XX, Sign.TOO_MANY),
+    _order("4xx that says: too many jobs at once", Verdict.JOBS, _4XX, Sign.TOO_MANY_JOBS),
+    _order("any other 429", Verdict.RATE, frozenset({429})),
+    _order("another 4xx that says: too many requests", Verdict.RATE, _4XX, Sign.TOO_MANY),
     _order(
         "402: jobs under way take up the balance",
-        *(Verdict.BUSY, frozenset({402}), Sign.IN_FLIGHT, ("eachlabs",)),
+        *(Verdict.JOBS, frozenset({402}), Sign.IN_FLIGHT, ("eachlabs",)),
     ),
     _order(
         "422: the image could not be fetched",

@@ -6,10 +6,11 @@ over, and the sweep sends it again if it was lost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from dropreel.drops.inbox import Inbox
 from dropreel.drops.pairing import file_of
 from dropreel.jobs.job import ENDS, Job, State, from_iso, utc_iso
 from dropreel.jobs.naming import folder_of
@@ -28,6 +29,7 @@ from dropreel.steps.outcomes import BatchEvent
 SOON_S, LATER_S = 60, 600  # between two looks, in the first hour and after it
 LONGEST = timedelta(days=3)  # no job waits for its order for so long
 _SLACK = timedelta(minutes=5)
+_HANDLED_AFTER = timedelta(hours=2)
 _FORGOTTEN = timedelta(minutes=30)
 
 
@@ -35,6 +37,7 @@ _FORGOTTEN = timedelta(minutes=30)
 class BatchMails:
     """Looks at open batches and tells of those that are over."""
 
+    inbox: Inbox
     batches: Batches
     ledger: Ledger
     send_once: SendOnce
@@ -75,10 +78,26 @@ class BatchMails:
         age = self.now() - from_iso(batch.dropped_at)
         if age > LONGEST:
             return True
-        if len(batch.decided) < len(batch.images) and age < self.grace + _SLACK:
-            return False  # images may still come
+        undecided = set(batch.images) - set(batch.decided)
+        if undecided and (age < self.grace + _SLACK or self._may_start(batch, undecided, age)):
+            return False
         jobs = (self.ledger.get(job_id) for ids in batch.decided.values() for job_id in ids)
-        return all(job and (job.state in ENDS or job.batch != batch.name) for job in jobs)
+        return all(job and self._is_settled(job, batch) for job in jobs)
+
+    def _may_start(self, batch: OpenBatch, undecided: Set[str], age: timedelta) -> bool:
+        """Whether one of these images lies there, and may just not have been looked at yet."""
+        here = map(file_of, self.inbox.below(folder_of(batch.key)))
+        return age < _HANDLED_AFTER and not undecided.isdisjoint(here)
+
+    def _is_settled(self, job: Job, batch: OpenBatch) -> bool:
+        """Whether nothing more of this job is left to the mail about the batch.
+
+        Not before machines were told: its mail would reach mailboxes once the batch is closed.
+        """
+        if job.batch != batch.name:
+            return True
+        told = bool(job.group) or self.send_once.was_sent(job.mail_id)
+        return job.state in ENDS and told
 
     def _tell(self, batch: OpenBatch) -> None:
         self.batches.close(batch.name, self.now())
@@ -116,7 +135,9 @@ class BatchMails:
         return [job for job in jobs if job and job.batch == batch.name]
 
     def _entry(self, job: Job) -> DigestEntry | None:
-        """How the job ended, as a digest lists it; nothing of one that goes on."""
+        """How the job ended, as a digest lists it; nothing where mailboxes were told before."""
+        if not self.batches.was_left(job.mail_id, job.batch):
+            return None
         if job.state is State.DELIVERED and job.clip:
             return clip_delivered(job, job.clip, self.links).entry
         return clip_not_delivered(job, self.links).entry if job.state in ENDS else None

@@ -33,6 +33,7 @@ from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.pages.links import LinkSettings, PageLinks
 from dropreel.providers.base import Pending, Provider, Ready
 from dropreel.settings import LedgerSettings, Listed
+from dropreel.steps.cancel import NEVER_ORDERED, end_made
 from dropreel.steps.lost_order import answer_lost
 from dropreel.steps.outcomes import (
     Delivered,
@@ -134,7 +135,9 @@ class Finalize:
 
         The clip is paid for: nothing in here frees money, and only what is no video ends the job.
         """
-        status = self.provider(job.provider).status(job.provider_job_id)
+        if job.cancel_requested:
+            return end_made(self.ledger, job, None, self.now())
+        status = self.provider(job.provider).status(job.provider_job_id, job.order_addresses)
         if not isinstance(status, Ready):
             reason = status.word if isinstance(status, Pending) else status.failure.message
             return self._try_again(job, fetches, JobFailure.of(FailureKind.DOWNLOAD, reason))
@@ -189,6 +192,8 @@ class Finalize:
         end = _AFTER_ACCIDENT[job.state]
         message = accident or "the workflow ended too early"
         logger.error("accident in the workflow", accident=message, was=job.state.value)
+        if job.state is State.CLAIMED and job.cancel_requested:
+            return self._end(job, State.CANCELLED, NEVER_ORDERED, job.released())
         if end is State.UNKNOWN:
             return self._end(job, end, answer_lost(message))
         free = job.released() if end is State.REFUSED else {}
@@ -260,6 +265,7 @@ class Finalize:
             "attempts": facts["attempts"],
             "labels": job.labels,
             "origins": job.origins,
+            "references": job.references,
             "unconfirmed": job.unconfirmed,
             "remark": job.remark,
             "estimate_usd": facts["estimate_usd"],

@@ -20,9 +20,10 @@ from dropreel.clips.bucket import order_of
 from dropreel.errors import ContentionError
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import BUSY, ENDS, Job, Reservation, State, from_iso, utc_iso
-from dropreel.ledger.breaker import Breaker
+from dropreel.ledger.breaker import Breaker, Stopped, limited_s
 from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.newest import NewestDrops
+from dropreel.ledger.pause import Pauses
 from dropreel.ledger.slots import Slots, SlotSettings
 from dropreel.mail.publisher import OperatorsSettings
 from dropreel.money.budget import CapReachedError
@@ -33,6 +34,7 @@ from dropreel.providers.base import (
     Accepted,
     Busy,
     Failure,
+    Limited,
     Provider,
     Refused,
     SubmitOutcome,
@@ -41,6 +43,7 @@ from dropreel.providers.base import (
 from dropreel.providers.config import ProviderSettings
 from dropreel.settings import LedgerSettings
 from dropreel.steps.allowance import Allowance, AllowanceSettings, NextDay
+from dropreel.steps.cancel import end_before_order
 from dropreel.steps.lessons import Lessons
 from dropreel.steps.lost_order import STALE_S, mark_unknown, move_once, note_order
 from dropreel.steps.outcomes import (
@@ -51,7 +54,7 @@ from dropreel.steps.outcomes import (
     SearchOrder,
     Wait,
 )
-from dropreel.steps.watch import Watcher, WatchSettings, unpaid_until
+from dropreel.steps.watch import Watcher, WatchSettings, waited_enough
 from dropreel.waiting.schedule import SEARCH_FIRST_S, busy_wait
 
 if TYPE_CHECKING:
@@ -61,7 +64,6 @@ _CONTENTION_WAIT_S = 2
 _NOTE_PAUSES_S = (1, 2, 3)  # between the tries to note an answer
 _UNPLANNED_S = 30
 _AWAY = (BotoCoreError, ClientError, ContentionError)
-_FULL = frozenset({FailureKind.THROTTLED, FailureKind.NO_CREDIT})  # with the jobs under way
 
 
 class GenerateSettings(
@@ -82,6 +84,7 @@ class Generate:
 
     ledger: Ledger
     newest: NewestDrops
+    pauses: Pauses
     addresses: ImageAddresses
     provider: Callable[[str], Provider]
     watcher: Watcher
@@ -100,6 +103,7 @@ class Generate:
         return cls(
             ledger=container.ledger,
             newest=NewestDrops(container.table),
+            pauses=Pauses(container.table),
             addresses=container.image_addresses,
             provider=container.provider,
             watcher=Watcher.build(container),
@@ -127,9 +131,8 @@ class Generate:
     def _generate(self, job: Job, event: GenerateEvent) -> GenerateOutcome:
         if job.state is not State.CLAIMED:
             return self._repeated(job)
-        newer = self._replaced(job)
-        if newer:
-            return newer
+        if held_back := self._held_back(job):
+            return held_back
         early = event.ask_at - self.now().timestamp()
         if early > 0:
             return Wait(math.ceil(early), job.state)
@@ -144,10 +147,18 @@ class Generate:
         return self._allowed(allowed, event)
 
     def _allowed(self, job: Job, event: GenerateEvent) -> GenerateOutcome:
-        pause = self.breaker.wait_s(job.provider, job.job_id, self.now().timestamp())
-        if pause:
-            return self._wait_for_provider(job, pause)
+        if stopped := self.breaker.stopped(job.provider, job.job_id, self.now().timestamp()):
+            return self._wait_for_provider(job, stopped, event.tries)
         return self._order(replace(job, execution=event.execution_id), event.tries)
+
+    def _held_back(self, job: Job) -> Wait | Ended | None:
+        """By an operator, or by newer files. In a pause the job goes back to the line."""
+        if job.cancel_requested:
+            return Ended(end_before_order(self.ledger, self.slots, job).state)
+        if self.pauses.read():
+            self._give_back(job)
+            return Wait(1, job.state)
+        return self._replaced(job)
 
     def _replaced(self, job: Job) -> Wait | Ended | None:
         """The newest drop of an image wins while nothing is paid, also one that settles."""
@@ -169,8 +180,7 @@ class Generate:
 
     def _order(self, job: Job, tries: int) -> GenerateOutcome:
         provider = self.provider(job.provider)
-        trouble = provider.check_key()
-        if trouble:
+        if trouble := provider.check_key():
             return self._without_key(job, trouble, tries)
         # Last before the money is set aside, so that the address lives as long as it can.
         request = order_of(job, self.addresses.session())
@@ -238,23 +248,23 @@ class Generate:
 
     def _settle(self, job: Job, answer: SubmitOutcome, tries: int) -> GenerateOutcome:
         match answer:
-            case Accepted(provider_job_id):
-                return self._accepted(job, provider_job_id)
+            case Accepted():
+                return self._accepted(job, answer)
             case Unknown(failure):
                 return self._lost(job, failure.of_job())
-            case Busy(failure, retry_after) if not self._waited_enough(job):
-                return self._busy(job, failure.of_job(), busy_wait(retry_after, tries))
+            case Busy() if not self._waited_enough(job):
+                return self._busy(job, answer, busy_wait(answer.retry_after, tries))
             case Refused(failure) if _wants_fresh_address(job, failure):
-                return self._busy(job, failure.of_job(), _CONTENTION_WAIT_S)
+                return self._busy(job, Busy(failure), _CONTENTION_WAIT_S)
             case Refused(failure) | Busy(failure):
                 return self._refused(job, failure.of_job())
 
-    def _accepted(self, job: Job, provider_job_id: str) -> OrderAccepted:
-        note_order(self.ledger, job, provider_job_id)
+    def _accepted(self, job: Job, order: Accepted) -> OrderAccepted:
+        note_order(self.ledger, job, order)
         return OrderAccepted(self.watcher.over(job).wait_s(), State.SUBMITTED)
 
     def _waited_enough(self, job: Job) -> bool:
-        return self.now() >= unpaid_until(job, self.unpaid_wait)
+        return waited_enough(job, self.unpaid_wait, self.now(), self.pauses.read())
 
     def _lost(self, job: Job, failure: JobFailure) -> SearchOrder:
         """Nobody knows whether the order was taken: the money stays set aside."""
@@ -262,11 +272,12 @@ class Generate:
         report_failure("the provider's answer was lost", failure, logger.error)
         return SearchOrder(SEARCH_FIRST_S, State.UNKNOWN)
 
-    def _busy(self, job: Job, failure: JobFailure, seconds: int) -> Wait:
+    def _busy(self, job: Job, busy: Busy, seconds: int) -> Wait:
+        failure = busy.failure.of_job()
         report_failure("the provider is busy", failure)
         facts = {**job.kept(), "attempts": job.attempted(outcome=BUSY, reason=failure.message)}
         job = move_once(self.ledger, job, State.CLAIMED, failure=failure, **facts)
-        self._give_back(job, seconds, full=failure.kind in _FULL)
+        self._give_back(job, limited_s(busy) or seconds, full=busy.limited is Limited.JOBS)
         return Wait(seconds, job.state)
 
     def _refused(self, job: Job, failure: JobFailure) -> Wait | Ended:
@@ -295,29 +306,28 @@ class Generate:
         self._give_back(job)
         return Wait(math.ceil((moment - self.now()).total_seconds()), job.state)
 
-    def _wait_for_provider(self, job: Job, pause: int) -> Wait | Ended:
-        """The circuit breaker is open: go elsewhere, wait, or give up unpaid."""
-        kind = job.failure.kind if job.failure else FailureKind.UNREACHABLE
+    def _wait_for_provider(self, job: Job, stopped: Stopped, tries: int) -> Wait | Ended:
+        """The circuit breaker is open: go elsewhere, wait, or give up unpaid. With a rate limit
+        the job waits and keeps its slot, as others could not order either."""
+        logger.warning("no orders to this provider for now", seconds=stopped.seconds)
+        if stopped.limited and not self._waited_enough(job):
+            return Wait(busy_wait(stopped.seconds, tries), job.state)
+        outage = job.failure.kind if job.failure else FailureKind.UNREACHABLE
+        kind = FailureKind.THROTTLED if stopped.limited else outage
         moved = self.allowance.rules.next_provider(job, kind)
         if moved:
             return self._hand_over(job, moved, {})
         if not self._waited_enough(job):
-            logger.warning("no orders to this provider for now", seconds=pause)
-            self._give_back(job, pause)
-            return Wait(pause, job.state)
-        message = f"{job.provider} has not worked for a long time"
+            self._give_back(job, stopped.seconds)
+            return Wait(stopped.seconds, job.state)
+        message = f"{job.provider} has taken no order for a long time"
         return self._refuse(job, JobFailure(kind, message, billed=False))
 
     def _hand_over(self, job: Job, moved: Job, facts: dict[str, Any]) -> Wait:
         logger.warning("handed over to another provider", to=moved.provider)
         metrics.add_metric("ProviderChanged", MetricUnit.Count, 1)
-        facts = {
-            **facts,
-            "provider": moved.provider,
-            "first_provider": moved.first_provider,
-            "estimate_usd": moved.estimate_usd,
-            "unconfirmed": moved.unconfirmed,
-        }
+        changed = ("provider", "first_provider", "estimate_usd", "unconfirmed")
+        facts = {**facts, **{name: getattr(moved, name) for name in changed}}
         handed_over = move_once(self.ledger, job, State.CLAIMED, **facts)
         self._give_back(job)
         return Wait(1, handed_over.state)

@@ -15,7 +15,7 @@ from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import Job, State, from_iso
 from dropreel.ledger.jobs import TRANSITIONS, Ledger
 from dropreel.observability import MetricUnit, logger, metrics
-from dropreel.providers.base import Provider
+from dropreel.providers.base import Accepted, Provider
 
 STALE_S = 90  # a POST with its time-outs, and the function around it, is over long before
 MAX_SEARCHES = 4  # the waits between them double: 30 s, 1, 2 and 4 minutes
@@ -55,37 +55,44 @@ def find_lost_orders(job: Job, provider: Provider, clips: ClipsBucket) -> list[s
     return None if found is None else [order for order in found if order not in known]
 
 
-def follow_found_order(ledger: Ledger, job: Job, provider_job_id: str, deadline_at: str) -> Job:
+def follow_found_order(
+    ledger: Ledger, job: Job, provider_job_id: str, deadline_at: str, **more: Any
+) -> Job:
     """The lost order is found: the job goes on with it."""
-    facts = {"deadline_at": deadline_at, **_taken(job, provider_job_id)}
+    order = Accepted(provider_job_id)
+    facts = {"deadline_at": deadline_at, **_taken(job, order), **more}
     moved = ledger.move(job, State.SUBMITTED, **facts)
     metrics.add_metric("PaymentRecovered", MetricUnit.Count, 1)
     logger.info("the lost order was found")
     return moved
 
 
-def note_order(ledger: Ledger, job: Job, provider_job_id: str) -> None:
+def note_order(ledger: Ledger, job: Job, order: Accepted) -> None:
     """The provider has taken the order of `job`, even if somebody has given it up meanwhile.
 
     What has gone on to another order meanwhile keeps that one: this one is paid for nothing, and
     an operator has to know.
     """
     try:
-        ledger.move(job, State.SUBMITTED, **_taken(job, provider_job_id))
+        ledger.move(job, State.SUBMITTED, **_taken(job, order))
     except LedgerConflictError:
         held = ledger.require(job.job_id)
-        if held.provider_job_id == provider_job_id:
+        if held.provider_job_id == order.provider_job_id:
             return
         if held.order_ref == job.order_ref and State.SUBMITTED in TRANSITIONS[held.state]:
-            ledger.move(held, State.SUBMITTED, **_taken(held, provider_job_id))
+            ledger.move(held, State.SUBMITTED, **_taken(held, order))
             return
         metrics.add_metric("PaymentUnknown", MetricUnit.Count, 1)
-        logger.critical("an order that nobody waits for", provider_job_id=provider_job_id)
+        logger.critical("an order that nobody waits for", provider_job_id=order.provider_job_id)
 
 
-def _taken(job: Job, provider_job_id: str) -> dict[str, Any]:
+def _taken(job: Job, order: Accepted) -> dict[str, Any]:
+    named = {"addresses": {order.provider_job_id: order.addresses}} if order.addresses else {}
     return {
-        "provider_job_id": provider_job_id,
+        "provider_job_id": order.provider_job_id,
         "failure": None,
-        "attempts": job.attempted(provider_job_id=provider_job_id, outcome=State.SUBMITTED.value),
+        "attempts": job.attempted(
+            provider_job_id=order.provider_job_id, outcome=State.SUBMITTED.value
+        ),
+        **named,
     }

@@ -93,7 +93,7 @@ class MissedDrops:
     def _send_if_missed(self, drop: Drop, keys: Sequence[str], since: str) -> bool:
         age = self.now() - drop.dropped_at
         is_new = YOUNGEST <= age <= OLDEST and utc_iso(drop.dropped_at) >= since
-        if not is_new or self._was_seen(drop, keys) or self.table.get(_sent_key(drop)):
+        if not is_new or self.was_seen(drop, keys) or self.table.get(_sent_key(drop)):
             return False
         logger.warning("no event has told of this drop: handling it now", image_key=drop.key)
         detail = {"bucket": {"name": self.inbox.bucket}, "object": {"key": drop.key}}
@@ -106,7 +106,7 @@ class MissedDrops:
         metrics.add_metric("DropMissed", MetricUnit.Count, 1)
         return True
 
-    def _was_seen(self, drop: Drop, keys: Sequence[str]) -> bool:
+    def was_seen(self, drop: Drop, keys: Sequence[str]) -> bool:
         """Whether it was decided on, alone or with its partner, or is no file of a drop."""
         if is_left_over(drop.key) or is_reference(drop.key):
             return True

@@ -91,11 +91,22 @@ class Resume(_Event):
     """What an operator says of a stalled or unknown job; nothing: poll again.
 
     `left_behind`: the sweep has seen that no execution works on the job, whatever its state.
+    `listed`: it has found the order in the provider's own list. `unknown` lists what was said
+    besides: a word that is misspelt must not count as nothing.
     """
 
     provider_job_id: str = ""
     nothing_made: bool = False
     left_behind: bool = False
+    listed: bool = False
+    unknown: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, payload: Mapping[str, Any]) -> Self:
+        words = {field.name for field in fields(cls)} - {"unknown"}
+        unknown = tuple(sorted(payload.keys() - words))
+        known = {name: value for name, value in payload.items() if name in words}
+        return super(Resume, cls).of({**known, "unknown": unknown})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ there when it is found. Nothing in here orders anything.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,10 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import Field
 
 from dropreel.clips.bucket import ClipsBucket
-from dropreel.errors import ResumeError
+from dropreel.errors import OperatorError
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import BUSY, Job, State, from_iso, utc_iso
 from dropreel.ledger.jobs import Ledger
+from dropreel.ledger.pause import Pauses
 from dropreel.ledger.slots import Slots, SlotSettings
 from dropreel.observability import MetricUnit, logger, metrics, report_failure
 from dropreel.providers.base import (
@@ -33,6 +33,7 @@ from dropreel.providers.base import (
 from dropreel.providers.catalog import CATALOG
 from dropreel.providers.config import ProviderSettings
 from dropreel.settings import LedgerSettings
+from dropreel.steps.cancel import ask_provider, end_before_order, end_made, end_unmade, is_gone
 from dropreel.steps.lost_order import (
     MAX_SEARCHES,
     STALE_S,
@@ -48,10 +49,10 @@ from dropreel.steps.outcomes import (
     NothingToResume,
     PollEvent,
     PollOutcome,
-    Resume,
     Wait,
 )
-from dropreel.steps.watch import UnpaidSettings, Watch, Watcher, WatchSettings, unpaid_until
+from dropreel.steps.resume import Word
+from dropreel.steps.watch import UnpaidSettings, Watch, Watcher, WatchSettings, waited_enough
 from dropreel.waiting.schedule import SEARCH_FIRST_S, busy_wait
 
 if TYPE_CHECKING:
@@ -60,7 +61,6 @@ if TYPE_CHECKING:
 TimeLeft = Callable[[], float]  # seconds that the function still has
 
 LONGEST_CLIP_WAIT_S = 300
-_ORDER_ID = re.compile(r"(?=.*[0-9A-Za-z])[0-9A-Za-z._~:-]{1,256}")
 
 
 class PollSettings(LedgerSettings, ProviderSettings, SlotSettings, WatchSettings, UnpaidSettings):
@@ -75,6 +75,7 @@ class Poll:
     clips: ClipsBucket
     provider: Callable[[str], Provider]
     slots: Slots
+    pauses: Pauses
     watcher: Watcher
     max_orders: int
     deadline: timedelta
@@ -87,6 +88,7 @@ class Poll:
         return cls(
             ledger=container.ledger,
             slots=container.slots,
+            pauses=Pauses(container.table),
             clips=container.clips,
             provider=container.provider,
             watcher=Watcher.build(container),
@@ -99,15 +101,17 @@ class Poll:
     def handle(self, event: PollEvent, time_left: TimeLeft | None = None) -> PollOutcome:
         """Read the job's status, and keep watching if the clip may soon be ready.
 
-        Raises ResumeError. When the provider works on the job no longer its slot is free.
+        When the provider works on the job no longer its slot is free.
         """
         job = self.ledger.require(event.job_id)
-        if event.resume is not None:
-            if not _may_be_resumed(job, event.resume, event.execution_id):
-                logger.warning("nothing to resume", state=job.state.value)
-                return NothingToResume(f"the job is {job.state}; nothing was changed")
-            job = self._resume(job, event.resume, event.execution_id)
+        try:
+            job = self._resumed(job, event)
+        except OperatorError as error:
+            logger.warning("not resumed", state=job.state.value, reason=str(error))
+            return NothingToResume(str(error))
         job = self._noted(job, event)
+        if job.state is State.CLAIMED and job.cancel_requested:
+            job = end_before_order(self.ledger, self.slots, job)
         if job.state is State.CLAIMED and event.may_order and not self._waited_enough(job):
             # With its slot: the step that generates may be alive after all.
             return _again(job, event.tries)
@@ -118,6 +122,12 @@ class Poll:
         if not isinstance(outcome, Wait):
             self.slots.release(job)
         return outcome
+
+    def _resumed(self, job: Job, event: PollEvent) -> Job:
+        if event.resume is None:
+            return job
+        word = Word(self.ledger, event.resume, self.now(), self.deadline)
+        return word.follow(job, self.provider, event.execution_id)
 
     def _noted(self, job: Job, event: PollEvent) -> Job:
         """Note the answer that `generate` got and could not write into the ledger."""
@@ -131,7 +141,7 @@ class Poll:
         return follow_found_order(self.ledger, job, event.provider_job_id, job.deadline_at)
 
     def _waited_enough(self, job: Job) -> bool:
-        return self.now() >= unpaid_until(job, self.unpaid_wait)
+        return waited_enough(job, self.unpaid_wait, self.now(), self.pauses.read())
 
     def _without_order(self, job: Job, searches: int) -> PollOutcome:
         match job.state:
@@ -147,6 +157,8 @@ class Poll:
     # --- orders under way -----------------------------------------------------------------------
 
     def _poll(self, job: Job, event: PollEvent, time_left: TimeLeft | None) -> PollOutcome:
+        if job.cancel_requested:
+            job = ask_provider(self.ledger, job, self.provider(job.provider))
         watch = self.watcher.over(job, event.pending_at, crowded=event.crowded)
         status = watch.until_news(self.provider(job.provider), time_left)
         return self._settle(job, status, watch, event)
@@ -155,6 +167,8 @@ class Poll:
         self, job: Job, status: StatusOutcome, watch: Watch, event: PollEvent
     ) -> PollOutcome:
         match status:
+            case Ready(cost_usd=cost) if job.cancel_requested:
+                return Ended(end_made(self.ledger, job, cost, self.now()).state)
             case Ready(cost_usd=cost):
                 job = self.ledger.move(
                     job, State.READY, cost_usd=cost, ready_at=job.ready_at or utc_iso(self.now())
@@ -163,6 +177,9 @@ class Poll:
                 return ClipReady(job.state)
             case Failed(failure):
                 report_failure("the provider made no clip", failure)
+                if job.cancel_requested:
+                    said = failure.of_job()
+                    return Ended(end_unmade(self.ledger, job, said, self.now()).state)
                 return self._failed(job, failure.of_job(), event.may_order)
             case Pending(Phase.WITHOUT_CLIP, word, retry_after):
                 logger.warning("done, but without a clip", word=word)
@@ -171,6 +188,9 @@ class Poll:
                 if phase is Phase.UNRECOGNISED:
                     logger.warning("unrecognised status word", word=word)
                 return self._wait(job, phase.value, watch, retry_after)
+            case NoAnswer(failure) if is_gone(job, failure):
+                said = failure.of_job()
+                return Ended(end_unmade(self.ledger, job, said, self.now()).state)
             case NoAnswer(failure, retry_after):
                 report_failure("no status this time", failure)
                 return self._wait(job, "no answer", watch, retry_after)
@@ -214,6 +234,8 @@ class Poll:
 
     def _stalled(self, job: Job, seen: str) -> Ended:
         failure = JobFailure.of(FailureKind.DEADLINE, f"last seen: {seen}")
+        if job.cancel_requested:
+            return Ended(end_unmade(self.ledger, job, failure, self.now()).state)
         attempts = job.attempted(outcome=State.STALLED.value)
         job = self.ledger.move(job, State.STALLED, failure=failure, attempts=attempts)
         logger.error("the deadline has passed")
@@ -240,51 +262,9 @@ class Poll:
             return Ended(job.state)
         return Wait(SEARCH_FIRST_S * 2**searches, job.state, searches=searches + 1)
 
-    # --- an operator's word ---------------------------------------------------------------------
-
-    def _resume(self, job: Job, said: Resume, execution: str) -> Job:
-        """Take charge of the job, and follow what was said if it is stalled or unknown.
-
-        What was heard before (a repeated step) changes nothing more.
-        """
-        named = _named_order(said)
-        job = self.ledger.take_charge(job, execution)
-        if job.state not in (State.STALLED, State.UNKNOWN):
-            return job
-        if named:
-            return follow_found_order(self.ledger, job, named, self._new_deadline())
-        if said.nothing_made is True:
-            return self._nothing_made(job)
-        if job.state is State.STALLED:
-            deadline = self._new_deadline()
-            return self.ledger.move(job, State.SUBMITTED, deadline_at=deadline, failure=None)
-        return job
-
-    def _nothing_made(self, job: Job) -> Job:
-        failure = JobFailure.of(FailureKind.NOTHING_MADE, "an operator found no order")
-        attempts = job.attempted(outcome=State.REFUSED.value)
-        # A person says so: that frees the money even of a clip that was said to be ready.
-        free = replace(job, ready_at="").released()
-        return self.ledger.move(job, State.REFUSED, failure=failure, attempts=attempts, **free)
-
     def _new_deadline(self) -> str:
         return utc_iso(self.now() + self.deadline)
 
 
-def _may_be_resumed(job: Job, said: Resume, execution: str) -> bool:
-    """An operator's word is for jobs whose end is open. A job that an execution works on goes on
-    as it is; the sweep, which has looked, says `left_behind` where there is none."""
-    repeated = job.execution == execution
-    return repeated or said.left_behind or job.state in (State.STALLED, State.UNKNOWN)
-
-
 def _again(job: Job, tries: int = 0) -> GenerateAgain:
     return GenerateAgain(busy_wait(None, tries), job.state)
-
-
-def _named_order(said: Resume) -> str:
-    """The provider's job id that was said; refuses a template that was not filled in."""
-    named = str(said.provider_job_id).strip()
-    if named and not _ORDER_ID.fullmatch(named):
-        raise ResumeError(f"{named!r} is not the id of a job at a provider")
-    return named

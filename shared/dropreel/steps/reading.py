@@ -97,6 +97,7 @@ class Reading:
             labels=sidecar.labels,
             origins=image.pair.said.origins,
             batch=image.pair.batch,
+            references={one.pinned_key: f"/{one.drop.key}" for one in references},
         )
 
     def _job_id(self, image: Drop, sha256: str, asked: dict[str, Any]) -> str:

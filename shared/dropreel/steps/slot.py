@@ -1,4 +1,4 @@
-"""A job joins the line of its provider, and goes on when it holds a slot."""
+"""A job joins the line of its provider, and goes on when it holds a slot or is cancelled."""
 
 from __future__ import annotations
 
@@ -25,3 +25,6 @@ class Slot:
 
     def handle(self, event: SlotEvent) -> None:
         self._slots.join(self._ledger.require(event.job_id), event.token)
+        job = self._ledger.require(event.job_id)  # who cancels marks the job first, then wakes it
+        if job.cancel_requested:
+            self._slots.wake_up(job)

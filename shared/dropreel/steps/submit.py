@@ -36,6 +36,7 @@ from dropreel.jobs.naming import split_ending
 from dropreel.ledger.groups import Groups
 from dropreel.ledger.jobs import SETTLED, Ledger
 from dropreel.ledger.newest import NewestDrop, NewestDrops
+from dropreel.ledger.self_test import is_self_test, note_self_test
 from dropreel.ledger.slots import change_priority
 from dropreel.ledger.table import Table
 from dropreel.mail.digest import Digests, DigestSettings
@@ -115,6 +116,7 @@ class Submit:
         newest = NewestDrops(container.table)
         grace = timedelta(seconds=settings.sidecar_grace_seconds)
         batch_mails = BatchMails(
+            inbox=inbox,
             batches=container.batches,
             ledger=container.ledger,
             send_once=container.send_once,
@@ -155,7 +157,9 @@ class Submit:
             return
         drop = DropEvent.of(message)
         logger.append_keys(image_key=drop.key)
-        if is_left_over(drop.key) or is_reference(drop.key):
+        if is_self_test(drop.key):
+            note_self_test(self.table, drop.key, self.now())
+        elif is_left_over(drop.key) or is_reference(drop.key):
             logger.info("nothing that a clip is made of: left alone")
         elif is_image(drop.key):
             self._image(drop)
@@ -279,11 +283,15 @@ class Submit:
         """Tell those who dropped the files again after an end why nothing comes of it."""
         logger.info("nothing to do", extra={"states": [job.state.value for job in held]})
         over = [job for job in held if job.state in _OVER and not job.may_start_again]
-        known = [job.dropped_at for job in over]
-        known += [attempt.ended_at for job in over for attempt in job.attempts]
+        known_since = max(map(_known_since, held))
         if self.batch_mails.tells(jobs[0].batch):
             return
         # An event of an earlier drop may come late.
-        if len(over) == len(held) and jobs[0].dropped_at > max(known):
+        if len(over) == len(held) and jobs[0].dropped_at > known_since:
             problem = made_before(held[0]) if len(held) == 1 else all_made_before(held)
             self.rejections.reject(jobs[0].source.key, jobs[0].dropped_at, [problem])
+
+
+def _known_since(job: Job) -> str:
+    """When the job came to its end; of one whose order is open, the drop that started it."""
+    return (job.attempts[-1].ended_at if job.attempts else "") or job.dropped_at

@@ -35,6 +35,7 @@ from dropreel.providers.catalog import CATALOG
 from dropreel.providers.config import ProviderSettings
 from dropreel.settings import LedgerSettings
 from dropreel.steps.batches import ForgottenBatches
+from dropreel.steps.checkup import Checkup
 from dropreel.steps.ingest import IngestQueue
 from dropreel.steps.lost_order import find_lost_orders
 from dropreel.steps.missed_drops import MissedDrops
@@ -116,6 +117,12 @@ class Sweep:
             queue_url=settings.ingest_queue_url,
             now=container.now,
         )
+        checkup = Checkup(
+            table=container.table,
+            provider=container.provider,
+            alerts=container.alerts,
+            now=container.now,
+        )
         return cls(
             ledger=container.ledger,
             send_once=container.send_once,
@@ -133,6 +140,7 @@ class Sweep:
                 batches.check,
                 subscribers.check,
                 missed.check,
+                checkup.check,
             ],
             now=container.now,
         )
@@ -232,11 +240,12 @@ class Sweep:
         return not needs_operator(job) or self.send_once.was_sent(job.operators_mail_id)
 
     def _stalled(self, job: Job) -> str:
-        status = self.provider(job.provider).status(job.provider_job_id)
+        order = job.provider_job_id, job.order_addresses
+        status = self.provider(job.provider).status(*order)
         if isinstance(status, Ready | Failed):
             return self._resume(job, {}, "late")
         if self.cancel_stalled:
-            self.provider(job.provider).cancel(job.provider_job_id)
+            self.provider(job.provider).cancel(*order)
             return "asked to cancel"
         return "still stalled"
 
@@ -244,7 +253,7 @@ class Sweep:
         """Only an order that is found settles anything: a list without it proves nothing."""
         found = find_lost_orders(job, self.provider(job.provider), self.clips)
         if found and len(found) == 1:
-            return self._resume(job, {"provider_job_id": found[0]}, "found")
+            return self._resume(job, {"provider_job_id": found[0], "listed": True}, "found")
         return "still unknown"
 
     def _stuck(self, job: Job) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import Field
 
 from dropreel.jobs.job import Job, from_iso, utc_iso
+from dropreel.ledger.pause import Pause
 from dropreel.ledger.runtimes import MeasuredRuntimes
 from dropreel.providers.base import Pending, Phase, Provider, StatusOutcome
 from dropreel.settings import Settings
@@ -36,9 +37,12 @@ class UnpaidSettings(Settings):
     unpaid_wait_hours: Annotated[int, Field(ge=1)]
 
 
-def unpaid_until(job: Job, wait: timedelta) -> datetime:
-    """Until when an unpaid job waits out trouble; for two days if some of it is for a new day."""
-    return from_iso(job.created_at) + (max(wait, 2 * DAY) if job.waits_until else wait)
+def waited_enough(job: Job, wait: timedelta, now: datetime, pause: Pause) -> bool:
+    """Whether an unpaid job has waited out trouble for long enough, pauses not counted: for two
+    days at least if some of it is for a new day."""
+    begun = from_iso(job.created_at)
+    paused = timedelta(seconds=pause.held_up_s(begun.timestamp(), now.timestamp()))
+    return now >= begun + paused + (max(wait, 2 * DAY) if job.waits_until else wait)
 
 
 def kind_of(job: Job) -> Kind:
@@ -114,7 +118,7 @@ class Watch:
 
     def _poll(self, provider: Provider) -> StatusOutcome:
         asked_at = utc_iso(self._watcher.now())
-        status = provider.status(self._job.provider_job_id)
+        status = provider.status(self._job.provider_job_id, self._job.order_addresses)
         if isinstance(status, Pending):
             self.pending_at = asked_at
         return status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Self
 
@@ -12,6 +12,7 @@ from dropreel.clips.bucket import ClipsBucket
 from dropreel.dashboard.page import DESCRIPTION, Entry, Shown, page
 from dropreel.jobs.job import JobSummary
 from dropreel.ledger.jobs import Ledger
+from dropreel.ledger.pause import Pause, Pauses
 from dropreel.mail.message import Links
 from dropreel.settings import LedgerSettings
 from dropreel.steps.outcomes import WidgetEvent
@@ -33,6 +34,7 @@ class Widget:
     """What the `widget` function shows."""
 
     ledger: Ledger
+    pauses: Pauses
     clips: ClipsBucket
     region: str
     machine_arn: str
@@ -43,6 +45,7 @@ class Widget:
         settings = container.settings(WidgetSettings)
         return cls(
             ledger=container.ledger,
+            pauses=Pauses(container.table),
             clips=container.clips,
             region=settings.aws_region,
             machine_arn=settings.state_machine_arn,
@@ -56,7 +59,8 @@ class Widget:
         shown = Shown.of(event.show)
         jobs = islice((job for job in self._newest() if shown.includes(job.state)), MOST_ROWS)
         entries = [self._entry(job) for job in jobs]
-        return page(entries, shown, function_arn=function_arn, now=self.now())
+        notice = _notice(self.pauses.read())
+        return page(entries, shown, function_arn=function_arn, now=self.now(), notice=notice)
 
     def _newest(self) -> Iterator[JobSummary]:
         """The newest jobs of this month and the one before."""
@@ -78,3 +82,13 @@ class Widget:
         """Of the execution that a job has before any has taken charge of it."""
         machine = self.machine_arn.replace(":stateMachine:", ":execution:")
         return f"{machine}:{job.execution_name}"
+
+
+def _notice(pause: Pause) -> str:
+    if not pause:
+        return ""
+    since = datetime.fromtimestamp(pause.since, UTC)
+    return (
+        f"All orders are paused since {since:%Y-%m-%d %H:%M} UTC. Jobs wait in line, unpaid, until "
+        "an operator runs `dropreel unpause`."
+    )

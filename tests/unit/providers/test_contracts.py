@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from dropreel.jobs.failure import FailureKind
-from dropreel.providers import eachlabs, fal, luma, oxen
+from dropreel.providers import eachlabs, fal, fal_errors, luma, oxen
 from dropreel.providers.base import Busy, CancelOutcome, Failed, NoAnswer, Phase, Refused, Unknown
 from dropreel.providers.catalog import CATALOG
 from dropreel.providers.classify import KINDS
@@ -116,7 +116,7 @@ def expected(name: str, call: str, key: str) -> set[object]:
     ("name", "codes"),
     [
         ("eachlabs", set(eachlabs.ERROR_CODES)),
-        ("fal", set(fal.TYPES)),
+        ("fal", set(fal_errors.TYPES)),
         ("luma", set(luma.FAILURE_CODES)),
     ],
 )

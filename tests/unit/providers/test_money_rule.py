@@ -36,7 +36,9 @@ def accepting(name: str) -> tuple[Step, Accepted]:
     """The first answer in the provider's contract that accepts a submit, and what it means."""
     cases = contract(name)["cases"]
     case = next(case for case in cases if case["expect"]["outcome"] == "Accepted")
-    return answer(case["exchange"][0]["answer"]), Accepted(case["expect"]["provider_job_id"])
+    expect = case["expect"]
+    order = Accepted(expect["provider_job_id"], expect.get("addresses", {}))
+    return answer(case["exchange"][0]["answer"]), order
 
 
 DENIED = says(401, {"error": "Invalid or missing API key", "detail": "Invalid API key"})

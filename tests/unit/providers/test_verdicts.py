@@ -151,7 +151,7 @@ def test_every_row_has_an_example_of_each_of_its_providers(row: Row) -> None:
     lists = {name for name in CATALOG if CATALOG[name].lists_orders}
     able = lists if row.call is Call.LIST else set(CATALOG)
     if row.sign is Sign.TOO_MANY:
-        able = {"oxen", "fal"}  # the others say it with a 429 only
+        able = {"oxen"}  # the others say it with a 429 only
     shown = {each.name for each in EXAMPLES if row is first_row(each)}
     assert shown >= providers_of(row) & able
 

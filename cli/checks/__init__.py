@@ -1,0 +1,1 @@
+"""What `dropreel doctor` checks. Each check is a function of one visit, and finds one thing."""

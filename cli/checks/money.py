@@ -1,0 +1,81 @@
+"""Prices, caps, and jobs whose end is open."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date, timedelta
+from decimal import Decimal
+
+from cli.checks.visit import Visit, green, red, yellow
+from dropreel.jobs.job import Job, Reservation, State, from_iso
+from dropreel.ledger.pause import Pauses
+from dropreel.mail.alerts import WARN_AT
+from dropreel.money.policy import CapSettings
+from dropreel.money.pricing import PriceList
+from dropreel.providers.checkup import Finding
+
+PRICES_DAYS = 90
+MOST_JOBS = 500
+
+
+def prices(visit: Visit) -> Finding:
+    as_of = PriceList().as_of
+    days = (visit.now().date() - date.fromisoformat(as_of)).days
+    words = f"the prices are those of {as_of}"
+    if days <= PRICES_DAYS:
+        return green(words)
+    todo = "Compare them with the providers' pages, and enter what differs in PriceOverrides."
+    return yellow(f"{words}, {days} days old", todo)
+
+
+def caps(visit: Visit) -> Finding:
+    if visit.stack.environment.get("ALLOW_PAID_CALLS") == "false":
+        return yellow("paid calls are off: nothing is ordered", "Set AllowPaidCalls to true.")
+    allowed = visit.container.settings(CapSettings).caps()
+    if allowed.off:
+        return yellow(f"{allowed.off} is 0: nothing is ordered", "Raise it, to order again.")
+    now = Reservation.at(visit.now(), Decimal(0))
+    spent = visit.container.ledger.spending(now, allowed)
+    words = ", ".join(f"${one.committed:.2f} of ${one.cap:.2f} for {one.period}" for one in spent)
+    todo = "Raise the cap, or wait for the next period. Refused files can be retried."
+    share = max(one.share for one in spent)
+    if share >= 1:
+        return red(f"a cap is reached: {words}", todo)
+    return yellow(words, todo) if share >= WARN_AT else green(words)
+
+
+def pause(visit: Visit) -> Finding:
+    found = Pauses(visit.container.table).read()
+    if not found:
+        return green("orders are not paused")
+    why = f", because {found.reason}" if found.reason else ""
+    words = f"all orders are paused by {found.by}{why}: jobs wait in line, unpaid"
+    return yellow(words, "Let orders go on: dropreel unpause")
+
+
+def open_jobs(visit: Visit) -> Finding:
+    """Payments that nobody knows of, clips that are late, jobs that nobody works on."""
+    ledger = visit.container.ledger
+    jobs = [job for one in ledger.unsettled(MOST_JOBS) if (job := ledger.get(one))]
+    found = Counter(kind for job in jobs if (kind := _kind(job, visit)))
+    each = ", ".join(f"{count} {kind}" for kind, count in found.items())
+    words = f"{len(jobs)} jobs have not ended, of these {each}"
+    if found["with an unknown payment"] or found["stuck"]:
+        todo = "See them with `dropreel jobs`; docs/operations.md says how each is settled."
+        return red(words, todo)
+    if found:
+        return yellow(
+            f"{len(jobs)} jobs have not ended, of these {words}", "The sweep checks them."
+        )
+    return green(f"{len(jobs)} jobs have not ended, all of them on their way")
+
+
+def _kind(job: Job, visit: Visit) -> str:
+    if job.state is State.UNKNOWN:
+        return "with an unknown payment"
+    if job.state is State.STALLED:
+        return "stalled"
+    due = job.deadline_at or job.created_at
+    unpaid = timedelta(hours=int(visit.stack.environment.get("UNPAID_WAIT_HOURS") or 24))
+    late = visit.now() - from_iso(due)
+    return "stuck" if late > visit.container.deadline + unpaid else ""

@@ -1,0 +1,1 @@
+"""One module per subject; each function is one command, and its docstring is its help."""

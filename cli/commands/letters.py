@@ -1,0 +1,252 @@
+"""What was left lying: `replay` for the dead-letter queues, `sync` for inbox and orders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group
+
+from cli.desk import Desk, desk_of
+from cli.errors import Exit
+from cli.views import plain, table
+from dropreel.drops.inbox import Drop, Inbox
+from dropreel.jobs.job import State
+from dropreel.ledger.newest import NewestDrops
+from dropreel.steps.finalize import Finalize
+from dropreel.steps.lost_order import find_lost_orders
+from dropreel.steps.missed_drops import MissedDrops
+from dropreel.steps.outcomes import DropEvent, FinalizeEvent
+
+_QUEUES = {"drops": "IngestDeadLetterQueueUrl", "events": "EventsDeadLetterQueueUrl"}
+_HIDDEN_S = 60  # while this command works on a message, nobody else sees it
+_MOST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message of a dead-letter queue. `body` is the event that could not be delivered."""
+
+    queue: str
+    receipt: str
+    body: Any
+
+    @property
+    def event(self) -> Mapping[str, Any]:
+        """Without what Lambda puts around the event of a function that failed."""
+        found = self.body.get("requestPayload", self.body) if isinstance(self.body, dict) else {}
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def kind(self) -> str:
+        if "requestPayload" not in self.body and self.queue == "drops":
+            return "drop"
+        if self.event.get("detail-type") == "Step Functions Execution Status Change":
+            return "end"
+        return "drop" if self.event.get("detail-type") == "Object Created" else "other"
+
+    @property
+    def words(self) -> str:
+        """What it is about, for people."""
+        if self.kind == "end":
+            given = json.loads(self.event["detail"].get("input", "{}"))
+            job = given.get("job_id", "unknown")
+            return f"the end of job {job} ({given.get('image', '')}) was not handled"
+        if self.kind == "drop":
+            return _drop_words(self.event)
+        return f"unknown: {json.dumps(self.body)[:120]}"
+
+    def facts(self) -> dict[str, Any]:
+        return {"queue": self.queue, "kind": self.kind, "what": self.words}
+
+
+def _drop_words(event: Mapping[str, Any]) -> str:
+    if "digest" in event:
+        return f"the digest {event['digest']} was not sent"
+    try:
+        return f"the drop {DropEvent.of(event).key} was not handled"
+    except (KeyError, TypeError):
+        return f"not readable: {json.dumps(event)[:120]}"
+
+
+def replay(
+    context: typer.Context,
+    *,
+    show: Annotated[bool, typer.Option("--show", help="Only show what lies there.")] = False,
+) -> None:
+    """Show what lies in the dead-letter queues, and send it again. The ledger keeps that safe.
+
+    Example: dropreel replay --show
+    """
+    desk = desk_of(context)
+    letters = list(_letters(desk))
+    if show or not letters:
+        _back(desk, letters)
+        desk.show({"messages": [one.facts() for one in letters]}, lambda: _letters_view(letters))
+        return
+    desk.say(f"{len(letters)} messages in the dead-letter queues:")
+    for one in letters:
+        desk.say(f"  {plain(one.words).plain}")
+    desk.ask("Send them again? A drop that was handled before starts nothing.")
+    results = [{**one.facts(), "sent": _send(desk, one)} for one in letters]
+    kept = sum(not one["sent"] for one in results)
+    sent = f"{len(results) - kept} sent again, {kept} kept: read those in the SQS console."
+    desk.show({"messages": results}, lambda: plain(sent))
+    if kept:
+        raise typer.Exit(Exit.NOT_MADE)
+
+
+def _letters(desk: Desk) -> Iterator[Letter]:
+    sqs = desk.stack.client("sqs")
+    for queue, output in _QUEUES.items():
+        url, seen = desk.stack.outputs[output], 0
+        while seen < _MOST:
+            got = sqs.receive_message(
+                QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=_HIDDEN_S
+            ).get("Messages", [])
+            for message in got:
+                yield Letter(queue, message["ReceiptHandle"], _read(message["Body"]))
+            seen += len(got)
+            if not got:
+                break
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return {"text": text}
+
+
+def _send(desk: Desk, letter: Letter) -> bool:
+    """Hand the event to whom it was for; only then it leaves the queue."""
+    sqs = desk.stack.client("sqs")
+    if letter.kind == "end":
+        desk.container.step(Finalize).handle(FinalizeEvent.of(letter.event))
+    elif letter.kind == "drop":
+        target = desk.stack.outputs["IngestQueueUrl"]
+        sqs.send_message(QueueUrl=target, MessageBody=json.dumps(letter.event))
+    else:
+        _back(desk, [letter])
+        return False
+    url = desk.stack.outputs[_QUEUES[letter.queue]]
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt)
+    return True
+
+
+def _back(desk: Desk, letters: list[Letter]) -> None:
+    """Let others see these messages again."""
+    for one in letters:
+        desk.stack.client("sqs").change_message_visibility(
+            QueueUrl=desk.stack.outputs[_QUEUES[one.queue]],
+            ReceiptHandle=one.receipt,
+            VisibilityTimeout=0,
+        )
+
+
+def _letters_view(letters: list[Letter]) -> Any:
+    if not letters:
+        return plain("The dead-letter queues are empty.")
+    shown = table("", "queue", "what")
+    for one in letters:
+        shown.add_row(one.queue, plain(one.words))
+    return shown
+
+
+# --- sync ----------------------------------------------------------------------------------------
+
+
+def sync(
+    context: typer.Context,
+    prefix: Annotated[str, typer.Option(help="Only files below this folder.")] = "",
+    *,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Look again at drops that were never seen.")
+    ] = False,
+) -> None:
+    """Compare the inbox with the ledger, and the ledger's unknown payments with the providers.
+
+    Example: dropreel sync --fix
+    """
+    desk = desk_of(context)
+    unseen, unknown = list(_unseen(desk, prefix)), list(_unknown(desk))
+    if fix and unseen:
+        desk.ask(f"Look again at {len(unseen)} drops? Each may become a clip, and be paid.")
+        _look_again(desk, unseen)
+    facts = {"never_seen": unseen, "unknown_payments": unknown, "looked_again": fix}
+    desk.show(facts, lambda: _sync_view(unseen, unknown, fixed=fix))
+    if unseen or unknown:
+        raise typer.Exit(Exit.NOT_MADE)
+
+
+def _unseen(desk: Desk, prefix: str) -> Iterator[str]:
+    """Files that nobody has decided on, by the same comparison as that of the sweep."""
+    missed = _missed_drops(desk)
+    for page in _pages(missed.inbox):
+        keys = [drop.key for drop in page]
+        for drop in page:
+            if drop.key.startswith(prefix) and not missed.was_seen(drop, keys):
+                yield drop.key
+
+
+def _missed_drops(desk: Desk) -> MissedDrops:
+    container, outputs = desk.container, desk.stack.outputs
+    return MissedDrops(
+        inbox=Inbox(container.client("s3"), outputs["InboxBucketName"]),
+        table=container.table,
+        newest=NewestDrops(container.table),
+        send_once=container.send_once,
+        queue=container.client("sqs"),
+        queue_url=outputs["IngestQueueUrl"],
+        now=container.now,
+    )
+
+
+def _pages(inbox: Inbox) -> Iterator[list[Drop]]:
+    after = ""
+    while page := inbox.page(after):
+        yield page
+        after = page[-1].key
+
+
+def _unknown(desk: Desk) -> Iterator[dict[str, Any]]:
+    """Jobs whose payment is unknown, with the orders that the provider's list shows for them."""
+    ledger = desk.container.ledger
+    for job_id in ledger.unsettled(_MOST):
+        job = ledger.get(job_id)
+        if job and job.state is State.UNKNOWN:
+            provider = desk.container.provider(job.provider)
+            orders = find_lost_orders(job, provider, desk.container.clips)
+            yield {
+                "job_id": job.job_id,
+                "image": job.source.key,
+                "provider": job.provider,
+                "orders": orders,
+            }
+
+
+def _look_again(desk: Desk, keys: list[str]) -> None:
+    sqs, url = desk.stack.client("sqs"), desk.stack.outputs["IngestQueueUrl"]
+    for key in keys:
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(DropEvent(key).recheck()))
+
+
+def _sync_view(unseen: list[str], unknown: list[dict[str, Any]], *, fixed: bool) -> Group:
+    lines = [plain(f"never seen: {key}") for key in unseen]
+    for one in unknown:
+        orders = one["orders"]
+        found = "its list cannot tell" if orders is None else ", ".join(orders) or "none listed"
+        lines.append(
+            plain(
+                f"payment unknown: {one['job_id'][:8]} {one['image']} at {one['provider']}: {found}"
+            )
+        )
+    next_step = "They are looked at again now." if fixed else "`dropreel sync --fix` looks again."
+    if unseen:
+        lines.append(plain(next_step))
+    if unknown:
+        lines.append(plain("`dropreel resume JOB --order ID` settles a payment."))
+    return Group(*(lines or [plain("Inbox, ledger and providers agree.")]))

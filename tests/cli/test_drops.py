@@ -1,0 +1,148 @@
+"""Files are checked before they are dropped, and followed to their end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from dropreel.jobs.job import State, utc_iso
+from dropreel.ledger.newest import NewestDrops
+from tests.support.aws import Aws, Clock, make_job
+from tests.support.desk import Terminal
+from tests.support.pictures import picture
+
+
+@pytest.fixture
+def shot(tmp_path: Path) -> Path:
+    (tmp_path / "a.jpg").write_bytes(picture())
+    (tmp_path / "a.json").write_text('{"prompt": "slow push-in"}')
+    return tmp_path / "a.jpg"
+
+
+def test_good_files_pass_and_bad_ones_are_told_all_at_once(terminal: Terminal, shot: Path) -> None:
+    assert terminal.run("lint", str(shot)).code == 0
+    (shot.parent / "b.png").write_bytes(b"no picture")
+    (shot.parent / "b.json").write_text('{"promt": "x", "duration": "7s"}')
+    (shot.parent / "c.json").write_text('{"loop": "perhaps"}')
+    said = terminal.run("lint", str(shot.parent), "--json")
+    wrong = {Path(one["file"]).name: one["problems"] for one in said.json["files"]}
+    assert (said.code, said.json["ok"], wrong["a.jpg"]) == (2, False, [])
+    assert {problem["field"] for problem in wrong["b.png"]} >= {'"promt"', "duration", "image"}
+    assert {problem["field"] for problem in wrong["c.json"]} == {"image", "loop"}
+    assert "3 files checked, 2 with errors" in terminal.run("lint", str(shot.parent)).out
+
+
+def test_a_prompt_and_fields_count_more_than_the_sidecar(terminal: Terminal, shot: Path) -> None:
+    said = terminal.run(
+        "estimate", str(shot), "--set", "resolution=1080p", "--set", "duration=10", "--json"
+    ).json
+    (clip,) = said["files"][0]["clips"]
+    assert clip["settings"].startswith("10s 1080p ")
+    assert said["total_usd"] == said["files"][0]["estimate_usd"] > 0
+
+
+def test_all_that_a_folder_says_is_read_as_in_the_inbox(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "defaults.json").write_text('{"prompt": "pan", "resolution": "720p"}')
+    (tmp_path / "x.jpg").write_bytes(picture())
+    (tmp_path / "x.json").write_text('{"takes": [{"duration": "10s"}, {"provider": "fal"}]}')
+    (one,) = terminal.run("estimate", str(tmp_path), "--json").json["files"]
+    assert [(clip["provider"], clip["settings"]) for clip in one["clips"]] == [
+        ("luma", "10s 720p 16:9"),
+        ("fal", "5s 720p 16:9"),
+    ]
+
+
+@pytest.mark.parametrize("words", [["--set", "resolution"], ["--set", "colour=red"]])
+def test_a_field_that_is_none_is_refused(terminal: Terminal, shot: Path, words: list[str]) -> None:
+    said = terminal.run("lint", str(shot), *words)
+    assert (said.code, "names no field" in said.err) == (2, True)
+
+
+def test_an_estimate_is_compared_with_the_caps(terminal: Terminal, shot: Path) -> None:
+    said = terminal.run("estimate", str(shot))
+    assert (said.code, "left of $25.00; fits." in said.out) == (0, True)
+
+
+def test_nothing_is_dropped_while_a_file_is_wrong(aws: Aws, terminal: Terminal, shot: Path) -> None:
+    (shot.parent / "b.jpg").write_bytes(picture())
+    said = terminal.run("drop", str(shot.parent), "--yes")
+    assert (said.code, "nothing was dropped" in said.err) == (2, True)
+    assert aws.s3.list_objects_v2(Bucket="inbox")["KeyCount"] == 0
+
+
+def test_the_sidecar_is_uploaded_with_the_fields_of_the_command(
+    aws: Aws, terminal: Terminal, shot: Path
+) -> None:
+    words = ("--prompt", "zoom out", "--set", "take=2", "--to", "summer", "--yes")
+    assert terminal.run("drop", str(shot), *words, "--json").json == {"dropped": ["summer/a.jpg"]}
+    body = aws.s3.get_object(Bucket="inbox", Key="summer/a.json")["Body"].read()
+    assert json.loads(body) == {"prompt": "zoom out", "take": 2}
+    assert aws.s3.head_object(Bucket="inbox", Key="summer/a.jpg")
+
+
+def test_an_image_without_sidecar_needs_only_a_prompt(
+    aws: Aws, terminal: Terminal, tmp_path: Path
+) -> None:
+    (tmp_path / "x.png").write_bytes(picture(form="PNG"))
+    assert terminal.run("drop", str(tmp_path / "x.png"), "--yes").code == 2
+    assert terminal.run("drop", str(tmp_path / "x.png"), "--prompt", "pan", "--yes").code == 0
+    assert aws.s3.head_object(Bucket="inbox", Key="x.json")
+
+
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Callable[[], object]]], None]:
+    """What happens in the stack while the command waits."""
+
+    def plan(steps: list[Callable[[], object]]) -> None:
+        tick = lambda _: steps.pop(0)() if steps else None  # noqa: E731
+        monkeypatch.setattr("cli.follow.time.sleep", tick)
+
+    return plan
+
+
+def test_a_drop_is_followed_until_its_clip_is_delivered(
+    aws: Aws,
+    clock: Clock,
+    terminal: Terminal,
+    shot: Path,
+    meanwhile: Callable[[list[Callable[[], object]]], None],
+) -> None:
+    clock.now = datetime.now(UTC)
+    job = make_job(dropped_at=utc_iso(clock.now + timedelta(minutes=1)))
+
+    def claim() -> None:
+        aws.ledger.claim(job)
+        key = NewestDrops(aws.table).read("inbox", "a.jpg").key
+        aws.table.put(key, {"job_1": job.job_id})
+
+    def move(state: State, **facts: object) -> Callable[[], object]:
+        return lambda: aws.ledger.move(aws.ledger.require(job.job_id), state, **facts)
+
+    meanwhile(
+        [
+            claim,
+            move(State.SUBMITTING, asked_at=utc_iso(clock.now)),
+            *map(move, (State.SUBMITTED, State.READY, State.DELIVERED)),
+        ]
+    )
+    said = terminal.run("drop", str(shot), "--watch", "--yes")
+    assert said.code == 0
+    lines = [line.partition(": ")[2] for line in said.out.splitlines() if ": " in line]
+    told = [line.partition(",")[0].strip() for line in lines]
+    assert told == ["dropped", "waiting", "being ordered", "ordered", "being stored", "delivered"]
+
+
+def test_a_rejection_is_told_and_the_exit_code_says_so(
+    aws: Aws,
+    terminal: Terminal,
+    shot: Path,
+    meanwhile: Callable[[list[Callable[[], object]]], None],
+) -> None:
+    record = {"problems": [{"field": "image", "found": "a GIF"}]}
+    meanwhile([lambda: aws.clips.put_record("clips/a/rejected-1.json", record)])
+    said = terminal.run("drop", str(shot), "--watch", "--yes", "--json")
+    assert (said.code, said.json["drops"][0]["rejected"]) == (1, "image: a GIF")

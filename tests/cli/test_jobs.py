@@ -1,0 +1,150 @@
+"""Finding and showing jobs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from cli.app import hoisted
+from cli.errors import CommandError
+from cli.find import moment
+from cli.stack import variable
+from dropreel.jobs.failure import FailureKind, JobFailure
+from dropreel.jobs.job import Job, Reservation, State, utc_iso
+from tests.support.aws import Aws, make_job
+from tests.support.desk import Terminal
+
+pytestmark = pytest.mark.on_moto
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def job(aws: Aws, number: int, key: str, **fields: object) -> Job:
+    """A job that was claimed today."""
+    source = replace(make_job().source, key=key)
+    facts = {"source": source, "created_at": utc_iso(datetime.now(UTC)), **fields}
+    return aws.ledger.claim(make_job(job_id=f"{number:024x}", **facts))
+
+
+def test_jobs_are_listed_newest_first_and_filtered(aws: Aws, terminal: Terminal) -> None:
+    job(aws, 1, "summer/a.jpg", created_at=utc_iso(datetime.now(UTC)), provider="fal")
+    aws.ledger.move(job(aws, 2, "winter/b.jpg"), State.REFUSED)
+    listed = terminal.run("jobs", "--json").json["jobs"]
+    assert {one["image"]: one["state"] for one in listed} == {
+        "summer/a.jpg": "claimed",
+        "winter/b.jpg": "refused",
+    }
+    for words in (["--state", "refused"], ["--folder", "winter"], ["--provider", "luma"]):
+        (one,) = terminal.run("jobs", "--json", *words).json["jobs"]
+        assert one["image"] == "winter/b.jpg"
+
+
+def test_a_table_shows_names_as_they_are_and_takes_none_for_markup(
+    aws: Aws, terminal: Terminal
+) -> None:
+    job(aws, 1, "summer/[bold]a\x1b[31m.jpg")
+    shown = terminal.run("jobs").out
+    assert "summer/[bold]a?[31m.jpg" in shown
+    assert "waiting" in shown
+
+
+@pytest.mark.parametrize("words", ["a.jpg", "a", "summer/a.jpg", f"{1:024x}", "SUMMER/A.jpg"])
+def test_a_job_is_found_by_id_or_name(aws: Aws, terminal: Terminal, words: str) -> None:
+    held = job(aws, 1, "summer/a.jpg", estimate_usd=Decimal("0.15"))
+    job(aws, 2, "winter/b.jpg")
+    shown = terminal.run("show", words, "--json").json
+    assert (shown["job_id"], shown["cost_usd"]) == (held.job_id, 0.15)
+    assert "summer/a.jpg" in terminal.run("show", words).out
+
+
+def test_a_name_that_fits_several_images_or_none_is_told(aws: Aws, terminal: Terminal) -> None:
+    job(aws, 1, "summer/a.jpg")
+    job(aws, 2, "winter/a.jpg")
+    several, none = terminal.run("show", "a.jpg"), terminal.run("show", "z.jpg")
+    assert (several.code, none.code) == (2, 2)
+    assert "fits 2 images (" in several.err
+    assert none.err.startswith("dropreel: no job of the last 3 months fits z.jpg")
+    assert len(none.err.splitlines()) == 1
+
+
+def test_of_a_delivered_clip_an_address_is_given_and_of_others_the_state(
+    aws: Aws, terminal: Terminal
+) -> None:
+    held = job(aws, 1, "summer/a.jpg")
+    refused = terminal.run("open", "a.jpg")
+    assert (refused.code, "it is waiting" in refused.err) == (2, True)
+    console = terminal.run("open", "a.jpg", "--console", "--json").json["url"]
+    assert held.execution_name in console
+    for state in (State.SUBMITTING, State.SUBMITTED, State.READY, State.DELIVERED):
+        held = aws.ledger.move(held, state)
+    address = terminal.run("open", "a.jpg", "--json").json["url"]
+    assert held.clip_key.replace(" ", "%20") in address
+
+
+def test_spending_is_summed_up_and_told_apart(aws: Aws, terminal: Terminal) -> None:
+    money = Reservation(Decimal("0.15"), "2026-11-21", "2026-11")
+    job(aws, 1, "summer/a.jpg", reservation=money)
+    ended = job(aws, 2, "summer/b.jpg", reservation=money)
+    for state in (State.SUBMITTING, State.UNKNOWN):
+        ended = aws.ledger.move(ended, state)
+    (row,) = terminal.run("spend", "--by", "folder", "--since", "1d", "--json").json["rows"]
+    assert row == {
+        "folder": "summer",
+        "jobs": 2,
+        "spent_usd": 0.0,
+        "reserved_usd": 0.15,
+        "unknown_usd": 0.15,
+    }
+    text = terminal.run("spend", "--since", "1d", "--csv").out
+    assert text == ("day,jobs,spent_usd,reserved_usd,unknown_usd\n2026-11-21,2,0,0.15,0.15\n")
+    assert "Caps (UTC)" in terminal.run("spend").out
+
+
+def test_watch_shows_jobs_slots_and_a_pause_at_once(aws: Aws, terminal: Terminal) -> None:
+    job(aws, 1, "summer/a.jpg")
+    terminal.run("pause", "--reason", "prices")
+    facts = terminal.run("watch", "--json").json
+    assert [one["image"] for one in facts["jobs"]] == ["summer/a.jpg"]
+    assert facts["paused_since"]
+    assert "ALL ORDERS ARE PAUSED" in terminal.run("watch", "--once").out
+
+
+def test_why_a_job_was_refused_is_in_the_list(aws: Aws, terminal: Terminal) -> None:
+    failure = JobFailure.of(FailureKind.OVER_CAP, "over the cap of the day")
+    aws.ledger.move(job(aws, 1, "a.jpg"), State.REFUSED, failure=failure)
+    (one,) = terminal.run("jobs", "--json").json["jobs"]
+    assert (one["failure"], one["reason"], one["cost_usd"]) == (
+        "over_cap",
+        "over the cap of the day",
+        0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "hours"), [("90m", 1.5), ("12h", 12), ("3d", 72), ("2w", 336), ("2026-11-21", 12)]
+)
+def test_times_are_read_as_people_write_them(words: str, hours: float) -> None:
+    assert (NOW - moment(words, NOW)).total_seconds() == hours * 3600
+
+
+def test_another_word_is_no_time() -> None:
+    with pytest.raises(CommandError, match="write 90m"):
+        moment("yesterday", NOW)
+
+
+def test_options_of_all_commands_may_follow_the_command() -> None:
+    words = ["jobs", "--stack", "a", "--json", "--since", "2d", "--region=r", "--", "--json"]
+    assert hoisted(words) == [
+        *("--stack", "a", "--json", "--region=r", "jobs", "--since", "2d", "--", "--json")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "name"),
+    [("DailyCapUsd", "DAILY_CAP_USD"), ("Providers", "PROVIDERS"), ("DigestAbove", "DIGEST_ABOVE")],
+)
+def test_parameters_have_the_names_of_the_settings(parameter: str, name: str) -> None:
+    assert variable(parameter) == name

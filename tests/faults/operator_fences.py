@@ -1,0 +1,75 @@
+"""The fences that guard what operators do. `fences` holds all others."""
+
+from __future__ import annotations
+
+from tests.faults.fence import Fence
+
+_PAUSE = "tests/integration/test_pause.py::"
+_CANCEL = "tests/integration/test_cancel.py::"
+_RESUME = "tests/integration/test_resume.py::"
+_RETRY = "tests/integration/test_retry.py::"
+
+OPERATOR_FENCES = (
+    Fence(
+        "an operator's word is understood, and names an order that the provider knows",
+        (
+            "steps/resume.py:Word.follow",
+            "steps/resume.py:Word._named_order",
+            "steps/resume.py:require_order",
+        ),
+        "a job that follows an order that does not exist",
+        (
+            f"{_RESUME}test_a_word_that_names_no_order_changes_nothing",
+            f"{_RESUME}test_a_word_that_is_misspelt_is_refused",
+            f"{_RESUME}test_an_order_that_the_provider_does_not_know_changes_nothing",
+            f"{_RESUME}test_a_provider_that_cannot_be_asked_about_the_order_changes_nothing",
+        ),
+    ),
+    Fence(
+        "only an order that an operator has named is corrected",
+        (),
+        "a paid clip that nobody fetches",
+        (f"{_RESUME}test_an_order_that_the_provider_has_confirmed_is_not_replaced",),
+    ),
+    Fence(
+        "no order begins in a pause",
+        (
+            "ledger/pause.py:not_paused",
+            "ledger/pause.py:Pauses.begin",
+            "ledger/pause.py:Pauses.end",
+        ),
+        "orders after an operator has stopped them",
+        (
+            "orders_in_a_pause",
+            f"{_PAUSE}test_an_order_that_has_not_begun_when_the_pause_is_written_never_begins",
+            f"{_PAUSE}test_the_end_of_an_earlier_pause_does_not_end_a_new_one",
+        ),
+    ),
+    Fence(
+        "no order begins of a job that is cancelled, and its mark is not lost",
+        (
+            "ledger/jobs.py:_wanted",
+            "steps/cancel.py:Cancel._mark",
+        ),
+        "a clip that nobody wants any more, and pays for",
+        (
+            "orders_what_is_cancelled",
+            f"{_CANCEL}test_an_order_that_has_not_begun_when_the_job_is_cancelled_never_begins",
+            f"{_CANCEL}test_who_cancels_while_the_job_moves_on_marks_it_where_it_is_now",
+        ),
+    ),
+    Fence(
+        "an operator starts only what has ended unpaid, once",
+        (
+            "steps/retry.py:Retry.plan",
+            "steps/retry.py:Retry.handle",
+            "steps/retry.py:Retry._obstacle",
+            "steps/retry.py:Retry._pin_anew",
+        ),
+        "a second order of a clip that may be paid",
+        (
+            f"{_RETRY}test_what_may_have_been_paid_is_not_started_again",
+            f"{_RETRY}test_of_two_who_start_a_job_again_one_does",
+        ),
+    ),
+)

@@ -1,0 +1,105 @@
+"""`submit` and several takes: one group for one drop, and only what is new is claimed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from dropreel.jobs.job import Job, State
+from dropreel.ledger.groups import Groups
+from dropreel.ledger.table import Update
+from dropreel.steps.submit import Submit
+from tests.support.aws import Aws, Clock
+from tests.support.groups import end
+from tests.support.pictures import picture
+from tests.support.submitting import IMAGE, SIDECAR, put, sidecar
+
+
+def drop(aws: Aws, submit: Submit, **fields: Any) -> list[Job]:
+    """The jobs of the image after this drop, by take."""
+    put(aws, IMAGE, picture())
+    submit.handle(put(aws, SIDECAR, sidecar(**fields)))
+    given = [
+        json.loads(aws.workflow.describe_execution(executionArn=one["executionArn"])["input"])
+        for one in aws.executions()
+    ]
+    jobs = {one["job_id"]: aws.ledger.require(one["job_id"]) for one in given}
+    return sorted(jobs.values(), key=lambda job: (job.settings.take, job.provider))
+
+
+def ids(jobs: list[Job]) -> list[str]:
+    return [job.job_id for job in jobs]
+
+
+def end_all(aws: Aws, jobs: list[Job], state: State) -> None:
+    for job in jobs:
+        end(aws.ledger, job, state)
+
+
+def test_one_drop_of_several_takes_starts_a_job_for_each_as_one_group(
+    aws: Aws, submit: Submit
+) -> None:
+    jobs = drop(aws, submit, takes=[{}, {"provider": "fal"}, {}])
+    assert [(job.provider, job.settings.take) for job in jobs] == [
+        ("fal", 1),
+        ("luma", 1),
+        ("luma", 2),
+    ]
+    (group,) = {job.group for job in jobs}
+    assert {take.job_id for take in Groups(aws.table).require(group).claimed} == {
+        job.job_id for job in jobs
+    }
+    assert len(aws.stored("sources/")) == 3
+
+
+def test_the_same_events_again_start_nothing(aws: Aws, submit: Submit, clock: Clock) -> None:
+    jobs = drop(aws, submit, takes=3)
+    clock.pass_time(minutes=10)
+    for key in (IMAGE, SIDECAR):
+        submit.handle({"detail": {"bucket": {"name": "inbox"}, "object": {"key": key}}})
+    assert len(aws.executions()) == 3
+    assert {aws.ledger.require(job.job_id).state for job in jobs} == {State.CLAIMED}
+
+
+def test_one_take_alone_is_no_group(aws: Aws, submit: Submit) -> None:
+    (job,) = drop(aws, submit, takes=1)
+    assert job.group == ""
+    assert ids(drop(aws, submit)) == [job.job_id]
+
+
+def test_a_take_alone_is_the_job_that_the_takes_have_made(aws: Aws, submit: Submit) -> None:
+    jobs = drop(aws, submit, takes=3)
+    assert ids(drop(aws, submit, take=2)) == ids(jobs)
+
+
+def test_more_takes_order_only_those_that_are_new(aws: Aws, submit: Submit) -> None:
+    first = drop(aws, submit, takes=2)
+    end_all(aws, first, State.DELIVERED)
+    jobs = drop(aws, submit, takes=4)
+    assert [job.state for job in jobs] == [State.DELIVERED] * 2 + [State.CLAIMED] * 2
+    group = Groups(aws.table).require(jobs[2].group)
+    assert [take.run for take in group.takes] == [0, 0, 1, 1]
+
+
+def test_takes_that_were_all_made_before_are_told_in_one_mail(aws: Aws, submit: Submit) -> None:
+    jobs = drop(aws, submit, takes=3)
+    end_all(aws, jobs, State.DELIVERED)
+    for job in jobs:  # S3 counts in seconds
+        earlier = Update(f"JOB#{job.job_id}", sets={"dropped_at": "2026-11-19T09:30:00.000Z"})
+        aws.table.update(earlier)
+    drop(aws, submit, takes=3, priority="high")
+    (mail,) = aws.results.take()
+    (problem,) = mail["problems"]
+    assert problem["field"] == "takes"
+    assert problem["found"].startswith("3 clips that were all made before")
+
+
+def test_one_mail_names_what_is_wrong_with_each_entry_and_nothing_starts(
+    aws: Aws, submit: Submit
+) -> None:
+    jobs = drop(
+        aws, submit, takes=[{}, {"duration": 7}, {"provider": "luma", "aspect_ratio": "3:1"}]
+    )
+    assert jobs == []
+    (mail,) = aws.results.take()
+    assert [problem["field"] for problem in mail["problems"]] == ["take 2 of the list: duration"]

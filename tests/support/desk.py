@@ -1,0 +1,80 @@
+"""The command `dropreel` on in-process AWS."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+from rich.console import Console
+
+from cli.app import main
+from cli.desk import Desk
+from cli.stack import Stack
+from tests.support.aws import Aws, Clock, FakeProvider
+from tests.support.container import FakeContainer
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one run of the command said, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass
+class AwsWithMore:
+    """The clients of the stack, and of services that the functions do not use."""
+
+    aws: Aws
+
+    def client(self, service_name: str, /, **_: Any) -> Any:
+        try:
+            return self.aws.client(service_name)
+        except KeyError:
+            return boto3.client(service_name, region_name="us-east-1")  # type: ignore[call-overload]
+
+
+class Terminal:
+    """Runs the command on this stack; `queues` are its dead-letter queues."""
+
+    def __init__(
+        self, aws: Aws, clock: Clock, provider: FakeProvider, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.aws = aws
+        self._capsys = capsys
+        self.queues = {
+            name: aws.sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("drops", "events")
+        }
+        self.container = FakeContainer(aws, clock, provider)
+
+    def outputs(self) -> Mapping[str, str]:
+        return {
+            "InboxBucketName": "inbox",
+            "ClipsBucketName": "clips",
+            "RenderStateMachineArn": self.aws.machine_arn,
+            "IngestQueueUrl": self.aws.ingest_queue,
+            "IngestDeadLetterQueueUrl": self.queues["drops"],
+            "EventsDeadLetterQueueUrl": self.queues["events"],
+        }
+
+    def run(self, *words: str) -> Said:
+        session: Any = AwsWithMore(self.aws)
+        desk = Desk(out=Console(file=io.StringIO(), width=180))
+        desk.__dict__["stack"] = Stack("dropreel", "us-east-1", session, self.outputs(), {})
+        desk.__dict__["container"] = self.container
+        desk.__dict__["who"] = "user/ann"
+        code = main(list(words), obj=desk)
+        said = self._capsys.readouterr()
+        shown: Any = desk.out.file
+        return Said(code, shown.getvalue() + said.out, said.err)
