@@ -27,8 +27,8 @@ export IMAGE TAKES PROMPT PROVIDER RESOLUTION DURATION TOKEN_URL STACK REGION PA
 MAKEOVERRIDES :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults bench check lint types up drop down build deploy set destroy confirm \
-	lock pythons schema golden clean
+.PHONY: help demo test fuzz faults bench check audit template lint types up drop down build deploy \
+	set destroy confirm lock pythons schema golden clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ test: .venv/dev check ## Run `make check` and all tests
 	$(BIN)/pytest -n 2 --dist worksteal tests/faults || failed=1; \
 	wait $$e2e || failed=1; trap - EXIT; cat out/e2e.txt; exit $$failed
 
+fuzz: .venv/dev ## Try hostile sidecars, keys, images, answers of providers and clips (some 20,000)
+	FUZZ=4 $(BIN)/pytest -q -m fuzz tests/unit
+
 faults: .venv/dev ## Simulate faults at every step and count duplicate payments (none are allowed; with QUICK=1 a sample)
 	@failed=0; $(BIN)/python -m local.faults $(if $(QUICK),--quick) || failed=1; \
 	echo "mutations: each fence is taken away in turn, and must be missed"; \
@@ -57,6 +60,13 @@ bench: .venv/bench ## Measure speed, cost, memory and starts (40 minutes; with Q
 
 check: .venv/dev ## Check format, lint, types and template
 	@$(MAKE) --no-print-directory -o $< -j 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) types lint
+	@$(BIN)/python -m local.counts
+
+audit: .venv/dev .venv-checkov/ready ## Check the template that is deployed with checkov (its first run installs 190 MB)
+	@$(BIN)/python -m local.audit
+
+template: .venv/dev ## Write the template without SAM to out/template.json. Option: BUCKET=<for the code> makes it ready for the console
+	@$(BIN)/python -m local.plain_template --bucket "$(BUCKET)"
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .
@@ -98,7 +108,7 @@ golden: .venv/dev ## Regenerate the mails in tests/golden; read them before you 
 	$(BIN)/python -m tests.golden.cases
 
 lock: .venv/dev ## Update the pinned dependencies; fails where a Python from 3.11 to 3.14 would have to compile one
-	@for name in requirements/uv shared/requirements layers/pillow/requirements requirements/run requirements/dev requirements/embedded-aws requirements/bench; do \
+	@for name in requirements/uv shared/requirements layers/pillow/requirements requirements/run requirements/dev requirements/embedded-aws requirements/bench requirements/checkov; do \
 		uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --upgrade \
 			--generate-hashes --no-emit-index-url --no-emit-find-links \
 			$$(test ! -f $$name.excludes || echo --excludes $$name.excludes) \
@@ -114,7 +124,7 @@ pythons: .venv/ready ## Install and run the demo in a fresh copy with every Pyth
 
 clean: ## Remove environments, builds and output, and stop `make up`
 	@test ! -e .venv/ready || $(BIN)/python -m local.up --down
-	rm -rf .venv .venv-aws .aws-sam out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-aws .venv-checkov .aws-sam out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/ready: requirements/uv.txt requirements/run.txt requirements/embedded-aws.txt
 	@$(PYTHON) -I local/install.py ready
@@ -124,3 +134,9 @@ clean: ## Remove environments, builds and output, and stop `make up`
 
 .venv/bench: .venv/dev requirements/bench.txt
 	@$(BIN)/python -I local/install.py bench
+
+.venv-checkov/ready: .venv/ready requirements/checkov.txt
+	@echo "installing checkov (once) ..."
+	@$(PYTHON) -m venv .venv-checkov
+	@$(BIN)/uv pip install --quiet --require-hashes --python .venv-checkov -r requirements/checkov.txt
+	@touch $@

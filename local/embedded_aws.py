@@ -21,6 +21,7 @@ from local.children import Child
 
 ROOT = Path(__file__).resolve().parent.parent
 MINISTACK = ROOT / ".venv-aws" / "bin" / "ministack"
+RECORDED = (str(ROOT / ".venv-aws" / "bin" / "python"), str(ROOT / "local" / "recorded_aws.py"))
 REGION = "us-east-1"
 _START_S = 30
 _PLENTY = 8 * 1024**3
@@ -80,6 +81,7 @@ class EmbeddedAws(Endpoint):
     """A running MiniStack. `wait_scale` shortens the waits (not the work) of Step Functions.
 
     `switches` are MiniStack's own environment variables, `scratch` is a folder that goes with it.
+    `calls` is the file for all calls that were checked against policies, see `recorded_aws`.
     """
 
     def __init__(
@@ -88,15 +90,17 @@ class EmbeddedAws(Endpoint):
         wait_scale: float = 1.0,
         port: int = 0,
         log: Path | None = None,
+        calls: Path | None = None,
         switches: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.port = port or free_port()
         super().__init__(f"http://127.0.0.1:{self.port}")
         self.scratch = Path(tempfile.mkdtemp(prefix="dropreel-aws-", dir=_roomy_memory()))
         self.log = log or self.scratch / "ministack.log"
+        recording = {"RECORDED_CALLS": str(calls)} if calls else {}
         self._child = Child(
-            [str(MINISTACK)],
-            env={**self._environment(wait_scale), **switches},
+            [*RECORDED] if calls else [str(MINISTACK)],
+            env={**self._environment(wait_scale), **recording, **switches},
             log=self.log,
             folder=self.scratch,
         )

@@ -17,6 +17,8 @@ from coverage import Coverage
 from hypothesis import is_hypothesis_test
 from moto.core.botocore_stubber import BotocoreStubber
 
+from tests.support import fuzz
+
 ROOT = Path(__file__).resolve().parent.parent
 EVENTS = ROOT / "events"
 # Coverage is that of the tests which look at one thing each, and it slows down everything.
@@ -79,6 +81,12 @@ def _process_one_request(self: BotocoreStubber, request: Any) -> Any:
     """Each request at AWS happens at one moment; moto would mix those of several threads."""
     with _one_at_a_time:
         return _process_request(self, request)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if fuzz.tried:
+        total = sum(fuzz.tried.values())
+        terminalreporter.write_line(f"{total} generated inputs in {len(fuzz.tried)} tests")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -85,7 +85,7 @@ def open_job(
         address = links_of(desk, found).execution_link()
     elif found.state is State.DELIVERED:
         page = desk.container.page_links.job(found.job_id)
-        address = page or desk.container.clips.source_url(found.clip_key, _URL_S)
+        address = page or desk.container.clips.page_url(found.clip_key, _URL_S)
     else:
         raise CommandError(f"job {found.job_id} has no clip: it is {word(found)}. Try --console.")
     desk.show({"job_id": found.job_id, "url": address}, lambda: Text(address, overflow="fold"))

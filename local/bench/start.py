@@ -88,7 +88,7 @@ _ENVIRONMENT = {
     "RESULTS_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:results",
     "SIDECAR_GRACE_SECONDS": "900",
     "SETTLE_SECONDS": "20",
-    "SOURCE_URL_SECONDS": "21600",
+    "IMAGE_READER_ROLE_ARN": "arn:aws:iam::123456789012:role/image-reader",
     "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:render",
     "THUMBNAIL_FUNCTION": "thumbnail",
     "WATCH_SECONDS": "0",

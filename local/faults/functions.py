@@ -25,7 +25,7 @@ from dropreel.observability import logger, metrics
 from dropreel.waiting.schedule import LONGEST_WATCH_S
 from local.faults.operating import COMMANDS
 from local.faults.provider import NAMES, Clock, Providers, Transport
-from local.faults.services import MACHINE, OPERATORS, RESULTS
+from local.faults.services import IMAGE_READER, MACHINE, OPERATORS, RESULTS
 from local.faults.taps import Tap
 from local.faults.wire import Invocation, Reply, Wire
 
@@ -63,7 +63,7 @@ _ENVIRONMENT = {
     "WATCH_SECONDS": str(LONGEST_WATCH_S),
     "JOB_DEADLINE_MINUTES": str(int(DEADLINE.total_seconds() // 60)),
     "UNPAID_WAIT_HOURS": "24",
-    "SOURCE_URL_SECONDS": "21600",
+    "IMAGE_READER_ROLE_ARN": IMAGE_READER,
     "MAX_CLIP_MEGABYTES": "64",
 }
 _CONTENTION_S = 1.5  # shorter pauses keep writers apart, and take no time in a play

@@ -140,7 +140,7 @@ class S3:
         self,
         operation: str,
         Params: dict[str, str],
-        ExpiresIn: int,
+        ExpiresIn: int = 3600,
     ) -> str:
         """An address that `fetch` knows until it expires. Signing calls nobody."""
         if operation != "get_object":

@@ -19,6 +19,7 @@ ACCOUNT = "arn:aws:{service}:us-east-1:111122223333:{name}"
 MACHINE = ACCOUNT.format(service="states", name="stateMachine:render")
 RESULTS = ACCOUNT.format(service="sns", name="results")
 OPERATORS = ACCOUNT.format(service="sns", name="operators")
+IMAGE_READER = "arn:aws:iam::111122223333:role/image-reader"
 
 _TASK = "task-"
 NAMES_KEPT = timedelta(days=90)  # Step Functions, after an execution has closed
@@ -219,6 +220,22 @@ class StepFunctions:
             del self._named[name]
             return None
         return known
+
+
+class Sts:
+    """As a boto3 client, with one role that may be assumed for an hour at most."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+
+    def assume_role(
+        self, *, RoleArn: str, RoleSessionName: str, DurationSeconds: int
+    ) -> dict[str, Any]:
+        if RoleArn != IMAGE_READER or not RoleSessionName or DurationSeconds > 3600:
+            raise ClientError(_error("AccessDenied", RoleArn), "AssumeRole")
+        keys = dict.fromkeys(("AccessKeyId", "SecretAccessKey", "SessionToken"), "made-up")
+        ends = self._now() + timedelta(seconds=DurationSeconds)
+        return {"Credentials": {**keys, "Expiration": ends}}
 
 
 def _error(code: str, message: str) -> Any:

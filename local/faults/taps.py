@@ -32,6 +32,7 @@ class Tap:
         def call(**request: Any) -> Any:
             if name == "transact_write_items":  # boto3 does so, once for all of its own retries
                 request["ClientRequestToken"] = str(uuid4())
+            self._wire.tell(label, request)
             return self._wire.call(label, lambda: method(**request), _AWS)
 
         return call

@@ -125,6 +125,8 @@ class Wire:
     ordered_by: set[str] = field(default_factory=set)  # executions in which a POST was sent
     struck: list[Fault] = field(default_factory=list)
     surroundings: Surroundings | None = None
+    # They hear of every call of AWS: the function, the call, and its request.
+    watchers: list[Callable[[str, str, dict[str, Any]], None]] = field(default_factory=list)
     _to_come: list[Fault] = field(default_factory=list)
     _down: dict[str, float] = field(default_factory=dict)  # services nobody reaches, until when
     _counts: Counter[str] = field(default_factory=Counter)
@@ -174,6 +176,10 @@ class Wire:
         if fault := self._strikes(point, Place.AFTER):
             return self._spoilt(fault, invocation, perform, spoiler)
         return perform()
+
+    def tell(self, name: str, request: dict[str, Any]) -> None:
+        for watcher in self.watchers:
+            watcher(self._stack[-1].function, name, request)
 
     # --- faults ---------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ from local.faults.services import (
     Sns,
     Sqs,
     StepFunctions,
+    Sts,
     Thumbnails,
 )
 from local.faults.timeline import Timeline
@@ -88,6 +89,7 @@ class World:
             "sqs": sqs,
             "stepfunctions": self.steps,
             "secretsmanager": Secrets(KEYS),
+            "sts": Sts(self.clock.moment),
             "lambda": Thumbnails(),
         }
         self._functions = Functions(clients, self.providers, self.clock, self.wire, self._let_pass)

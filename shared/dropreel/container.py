@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
 
 from boto3.session import Session as Boto3Session
@@ -22,6 +23,7 @@ from dropreel.settings import ClipsSettings, Settings, TableSettings
 if TYPE_CHECKING:
     import httpx
 
+    from dropreel.clips.addresses import ImageAddresses
     from dropreel.clips.bucket import ClipsBucket
     from dropreel.ledger.batches import Batches
     from dropreel.ledger.groups import Groups
@@ -94,7 +96,7 @@ class Container:
             self._clients[service] = lazy(make)
         return self._clients[service]
 
-    def _s3(self) -> Any:
+    def _s3(self, credentials: Mapping[str, str] = MappingProxyType({})) -> Any:
         """SigV4 and the bucket's own host name by force: providers refuse what boto3 signs by
         default in old regions. An endpoint given from outside has no host names for buckets."""
         from botocore.config import Config
@@ -103,7 +105,7 @@ class Container:
         config = Config(
             signature_version="s3v4", s3={"addressing_style": "path" if embedded else "virtual"}
         )
-        return self._session.client("s3", config=config)
+        return self._session.client("s3", config=config, **credentials)
 
     @cached_property
     def table(self) -> Table:
@@ -135,6 +137,14 @@ class Container:
         from dropreel.clips.bucket import ClipsBucket
 
         return ClipsBucket(self.client("s3"), self.settings(ClipsSettings).clips_bucket)
+
+    @cached_property
+    def image_addresses(self) -> ImageAddresses:
+        from dropreel.clips.addresses import ImageAddresses, ImageSettings
+
+        role = self.settings(ImageSettings).image_reader_role_arn
+        bucket = self.settings(ClipsSettings).clips_bucket
+        return ImageAddresses(self.client("sts"), role, bucket, self._s3, self.now)
 
     @cached_property
     def slots(self) -> Slots:

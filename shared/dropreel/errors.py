@@ -11,6 +11,7 @@ DropreelError
 ├── UnsafeUrlError            an address that must not be fetched: not https, or not public
 ├── SettingsError             the stack is configured wrongly; the operator can correct it
 ├── KeyUnreadableError        the secret with the keys cannot be read just now; it may pass
+├── AddressTooShortError      the image's address would end too early; nothing was ordered
 ├── OperatorError             what an operator asks for cannot be done; nothing was changed
 ├── CapReachedError           the order would pass a cap; nothing was reserved
 ├── MailBusyError             somebody else is sending this mail
@@ -99,6 +100,10 @@ class SettingsError(DropreelError):
 
 class KeyUnreadableError(DropreelError):
     """The secret of the provider keys cannot be read just now; says nothing about the keys."""
+
+
+class AddressTooShortError(DropreelError):
+    """The image's address would end before its provider may have fetched the image."""
 
 
 class OperatorError(DropreelError):

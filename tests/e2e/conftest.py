@@ -18,7 +18,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("e2e")
     with (
         Simulators(keys=stack.KEYS, render_seconds=0.5) as simulators,
-        EmbeddedAws(wait_scale=0.01, log=folder / "aws.log") as aws,
+        EmbeddedAws(wait_scale=0.01, log=folder / "aws.log", calls=folder / "calls") as aws,
     ):
         template = builds.build()
         parameters = {
@@ -32,7 +32,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         launched = stack.launch(aws, simulators, template, parameters)
         results = Postman(aws, launched.results)
         operators = Postman(aws, launched.operators)
-        yield World(launched, simulators, results, operators)
+        yield World(launched, simulators, results, operators, folder / "calls")
         results.close()
         operators.close()
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, TypeVar
 
 from local import stack
@@ -85,6 +86,7 @@ class World:
     simulators: Simulators
     postman: Postman
     operators: Postman
+    calls: Path  # what was checked against policies
     states_seen: set[str] = field(default_factory=set)
 
     def client(self, service: str) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from moto import mock_aws
@@ -13,12 +15,30 @@ from local.faults.faults import Cell
 from local.faults.matrix import plan
 from local.faults.world import World, world
 from tests.support.aws import Aws, resources
+from tests.support.policies import Call
+from tests.support.rights import called, short
+
+
+@dataclass
+class Recorder:
+    """All calls of AWS in the plays so far, each kind once."""
+
+    calls: set[Call] = field(default_factory=set)
+
+    def note(self, function: str, call: str, request: dict[str, Any]) -> None:
+        self.calls.update(map(short, called(function, call, request)))
 
 
 @pytest.fixture(scope="package")
-def played_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture(scope="package")
+def played_in(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> Iterator[World]:
     cache: Path = tmp_path_factory.mktemp("clips")
     with world(cache) as made:
+        made.wire.watchers.append(recorder.note)
         yield made
 
 

@@ -12,6 +12,7 @@ import pytest
 from boto3.dynamodb.conditions import Attr
 
 from dropreel.clips import transfer
+from dropreel.clips.bucket import order_of
 from dropreel.drops.settling import Pair
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import ClipInfo, Job, Reservation, State
@@ -104,7 +105,7 @@ def orders_again_what_is_being_submitted(patch: Patch) -> None:
     def repeated(self: Generate, job: Job) -> GenerateOutcome:
         if job.state is not State.SUBMITTING:
             return _repeated(self, job)
-        request = self.clips.order_of(job, 3600)
+        request = order_of(job, self.addresses.session())
         return self._settle(job, self.provider(job.provider).submit(request), 0)
 
     patch.setattr(Generate, "_repeated", repeated)

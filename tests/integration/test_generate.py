@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from dropreel.errors import ContentionError
+from dropreel.clips.addresses import ImageAddresses
+from dropreel.errors import AddressTooShortError, ContentionError
 from dropreel.jobs.failure import FailureKind
 from dropreel.jobs.job import State
 from dropreel.ledger.runtimes import MeasuredRuntimes
@@ -14,6 +16,7 @@ from dropreel.ledger.slots import Slots
 from dropreel.providers.base import Accepted, Busy, Failure, Refused, SubmitOutcome, Unknown
 from dropreel.steps.generate import Generate
 from dropreel.waiting.runtimes import Kind
+from local.faults.services import IMAGE_READER, Sts
 from tests.support.aws import Aws, Clock, FakeProvider
 from tests.support.calls import failure_of, generate
 from tests.support.generating import claimed, make_generation
@@ -185,3 +188,20 @@ def test_a_slot_that_cannot_be_given_back_never_fails_the_job(
     job = claimed(aws)
     assert generate(generation, job.job_id)["outcome"] == "wait"
     assert generate(generation, job.job_id, tries=1) == {"outcome": "ended", "state": "refused"}
+
+
+def test_without_an_address_that_lives_long_enough_nothing_is_ordered(
+    aws: Aws, generation: Generate, provider: FakeProvider, clock: Clock
+) -> None:
+    job = claimed(aws)
+    sts: Any = Sts(clock)
+    signs = ImageAddresses(sts, IMAGE_READER, "clips", lambda _: aws.s3, clock)
+    behind = replace(signs, now=lambda: clock() + timedelta(minutes=5))
+    unable = replace(signs, role="arn:aws:iam::111122223333:role/gone")
+    for addresses, error in ((behind, AddressTooShortError), (unable, ClientError)):
+        with pytest.raises(error):
+            generate(replace(generation, addresses=addresses), job.job_id)
+    held = aws.ledger.require(job.job_id)
+    assert (held.state, held.reservation, provider.requests) == (State.CLAIMED, None, [])
+    provider.submit_answers = [Accepted("p-1")]
+    assert generate(generation, job.job_id)["outcome"] == "accepted"

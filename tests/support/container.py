@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from dropreel.container import Container
+from local.faults.services import IMAGE_READER, Sts
 from tests.support.aws import Aws, Clock, FakeProvider
 
 ENVIRONMENT = {
@@ -33,7 +34,7 @@ ENVIRONMENT = {
     "WATCH_SECONDS": "0",
     "JOB_DEADLINE_MINUTES": "60",
     "UNPAID_WAIT_HOURS": "24",
-    "SOURCE_URL_SECONDS": "600",
+    "IMAGE_READER_ROLE_ARN": IMAGE_READER,
     "MAX_CLIP_MEGABYTES": "1",
 }
 
@@ -67,6 +68,7 @@ class FakeContainer(Container):
             sleep=lambda seconds: clock.pass_time(seconds=seconds),
         )
         self._aws = aws
+        self._clients["sts"] = Sts(clock)
         self.table, self.ledger = aws.table, aws.ledger
         if provider:
             self.provider = lambda _: provider

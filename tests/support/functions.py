@@ -137,7 +137,7 @@ def environment(aws: Aws, secret_arn: str) -> dict[str, str]:
         "WATCH_SECONDS": "40",
         "JOB_DEADLINE_MINUTES": "60",
         "UNPAID_WAIT_HOURS": "24",
-        "SOURCE_URL_SECONDS": "3600",
+        "IMAGE_READER_ROLE_ARN": "arn:aws:iam::123456789012:role/image-reader",
         "TRUSTED_RESULT_ORIGINS": CDN,
         "MAX_CLIP_MEGABYTES": "10",
         "ALLOW_PAID_CALLS": "true",

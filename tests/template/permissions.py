@@ -1,4 +1,7 @@
-"""Who may do what: each rule lists the grants that go beyond it."""
+"""Who may do what: each rule lists the grants that go beyond it.
+
+All rules read what SAM makes of the template, so that nothing that SAM adds by itself is missed.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 
 from tests.template.stack import Document, listed, names_in, properties
 
-# Services that know no resources to name.
+# Services that know no resources to name; the template says so beside each statement.
 ON_EVERYTHING = {
     "logs:CreateLogDelivery",
     "logs:GetLogDelivery",
@@ -24,12 +27,12 @@ ON_EVERYTHING = {
     "xray:GetSamplingTargets",
     "states:SendTaskSuccess",  # the token names the task
 }
-READING = {"s3:GetObject", "s3:ListBucket"}
+LEADING_KEYS = "dynamodb:LeadingKeys"
 
 
 @dataclass(frozen=True)
 class Grant:
-    """One action on one resource, as one statement allows it to one role."""
+    """One action on one resource, as one statement allows it to one role or managed policy."""
 
     owner: str
     action: str
@@ -37,84 +40,108 @@ class Grant:
     condition: Any = None
 
     def __str__(self) -> str:
-        return f"{self.owner}: {self.action} on {self.resource}"
+        return f"{self.owner}: {self.action} on {self.resource} if {self.condition}"
 
     def concerns(self, name: str) -> bool:
         return name in names_in(self.resource)
 
-
-def policies(template: Document) -> Iterator[tuple[str, Any]]:
-    """The policies of all roles, with the function or workflow that has the role."""
-    for kind in ("AWS::Serverless::Function", "AWS::Serverless::StateMachine"):
-        for owner, part in properties(template, kind).items():
-            for policy in listed(part.get("Policies", [])):
-                yield owner, policy
-    for part in properties(template, "AWS::IAM::Policy").values():
-        for role in part["Roles"]:
-            yield role["Ref"].removesuffix("Role"), part["PolicyDocument"]
+    @property
+    def families(self) -> set[str] | None:
+        """The items of the ledger that the condition allows; None if there is none."""
+        keys = (self.condition or {}).get("ForAllValues:StringLike", {}).get(LEADING_KEYS)
+        return None if keys is None else {key.removesuffix("#*") for key in listed(keys)}
 
 
-def grants(template: Document) -> list[Grant]:
+def roles(made: Document) -> dict[str, Document]:
+    """The roles by whom they are for, such as `SubmitFunction`."""
+    found = properties(made, "AWS::IAM::Role")
+    return {name.removesuffix("Role"): role for name, role in found.items()}
+
+
+def policies(made: Document) -> Iterator[tuple[str, Any]]:
+    """The documents of all roles and managed policies, with their owners."""
+    for owner, role in roles(made).items():
+        for policy in role.get("Policies", []):
+            yield owner, policy["PolicyDocument"]
+    for policy in properties(made, "AWS::IAM::Policy").values():
+        for role in policy["Roles"]:
+            yield role["Ref"].removesuffix("Role"), policy["PolicyDocument"]
+    for owner, policy in properties(made, "AWS::IAM::ManagedPolicy").items():
+        yield owner, policy["PolicyDocument"]
+
+
+def grants(made: Document) -> list[Grant]:
     return [
         Grant(owner, action, resource, statement.get("Condition"))
-        for owner, policy in policies(template)
-        if isinstance(policy, dict)
-        for statement in policy.get("Statement", [])
+        for owner, document in policies(made)
+        for statement in listed(document["Statement"])
         if statement["Effect"] == "Allow"
         for action in listed(statement["Action"])
         for resource in listed(statement["Resource"])
     ]
 
 
-def open_actions(template: Document) -> list[str]:
-    return [str(grant) for grant in grants(template) if "*" in grant.action]
+def open_actions(made: Document) -> list[str]:
+    return [str(grant) for grant in grants(made) if "*" in grant.action]
 
 
-def open_resources(template: Document) -> list[str]:
+def open_resources(made: Document) -> list[str]:
     return [
         str(grant)
-        for grant in grants(template)
+        for grant in grants(made)
         if not list(names_in(grant.resource)) and grant.action not in ON_EVERYTHING
     ]
 
 
-def ready_made(template: Document) -> list[str]:
-    """Managed policies, and SAM's policy templates but the one that calls one function."""
+def ready_made(made: Document) -> list[str]:
+    """Managed policies of AWS: they allow their actions on everything in the account."""
+    found = {owner: role.get("ManagedPolicyArns") for owner, role in roles(made).items()}
+    return [f"{owner}: {arns}" for owner, arns in found.items() if arns]
+
+
+ACCOUNT = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+TRUSTED: dict[str, tuple[Document, Document | None]] = {
+    "SweepFunctionHalfHourly": ({"Service": "scheduler.amazonaws.com"}, ACCOUNT),
+    "RenderStateMachine": ({"Service": "states.amazonaws.com"}, ACCOUNT),
+    "ImageReader": ({"AWS": {"Fn::GetAtt": ["GenerateFunctionRole", "Arn"]}}, None),
+}
+# Lambda does not document that it names the account.
+LAMBDA: tuple[Document, None] = ({"Service": "lambda.amazonaws.com"}, None)
+
+
+def trusting_too_many(made: Document) -> list[str]:
+    """One each, and a service only for this account where the service says for whom it acts."""
     return [
-        f"{owner}: {policy}"
-        for owner, policy in policies(template)
-        if not isinstance(policy, dict) or not {"Statement", "LambdaInvokePolicy"} & set(policy)
+        f"{owner}: {statement}"
+        for owner, role in roles(made).items()
+        for statement in role["AssumeRolePolicyDocument"]["Statement"]
+        if statement["Action"] != "sts:AssumeRole"
+        or (statement["Principal"], statement.get("Condition")) != TRUSTED.get(owner, LAMBDA)
     ]
 
 
-def writing_the_inbox(template: Document) -> list[str]:
+AT_THE_INBOX = {
+    ("SubmitFunction", "s3:GetObject"),
+    ("SubmitFunction", "s3:ListBucket"),
+    ("SweepFunction", "s3:ListBucket"),
+    ("DroppersPolicy", "s3:PutObject"),
+    ("DroppersPolicy", "s3:AbortMultipartUpload"),
+    ("DroppersPolicy", "s3:ListBucket"),
+}
+
+
+def more_at_the_inbox(made: Document) -> list[str]:
     return [
         str(grant)
-        for grant in grants(template)
-        if grant.concerns("InboxBucket") and grant.action not in READING
+        for grant in grants(made)
+        if grant.concerns("InboxBucket") and (grant.owner, grant.action) not in AT_THE_INBOX
     ]
 
 
-def changing_what_is_stored(template: Document) -> list[str]:
-    """Nobody deletes anything, but places in a line.
-
-    A transaction that deletes one also writes the slots, and AWS does not say whether the condition
-    sees the keys of one item there or of all: it holds for both.
-    """
-    line = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["WAITING#*", "SLOTS#*"]}}
-    return [
-        str(grant)
-        for grant in grants(template)
-        if "Delete" in grant.action.split(":")[1]
-        and grant.action not in ON_EVERYTHING
-        and (grant.action, grant.condition) != ("dynamodb:DeleteItem", line)
-    ]
-
-
-def at_clips(owner: str, template: Document) -> set[tuple[str, str]]:
+def at_clips(owner: str, made: Document) -> set[tuple[str, str]]:
     return {
-        (grant.action, grant.resource["Fn::Sub"])
-        for grant in grants(template)
+        (grant.action, grant.resource.get("Fn::Sub", "the bucket"))
+        for grant in grants(made)
         if grant.owner == owner and grant.concerns("ClipsBucket")
     }
 
@@ -122,17 +149,14 @@ def at_clips(owner: str, template: Document) -> set[tuple[str, str]]:
 ALLOWED_AT_CLIPS = {
     "SubmitFunction": {
         ("s3:PutObject", "${ClipsBucket.Arn}/sources/*"),
-        ("s3:PutObject", "${ClipsBucket.Arn}/clips/*"),
+        ("s3:PutObject", "${ClipsBucket.Arn}/clips/*/rejected-*.json"),
     },
-    "GenerateFunction": {("s3:GetObject", "${ClipsBucket.Arn}/sources/*")},
-    "SlotFunction": set(),
-    "PollFunction": set(),
+    "ImageReader": {("s3:GetObject", "${ClipsBucket.Arn}/sources/*")},
     "FinalizeFunction": {
         (action, f"${{ClipsBucket.Arn}}/{folder}/*")
         for folder in ("clips", "quarantine")
         for action in ("s3:PutObject", "s3:AbortMultipartUpload")
     },
-    "SweepFunction": set(),
     "ThumbnailFunction": {
         ("s3:GetObject", "${ClipsBucket.Arn}/sources/*"),
         ("s3:PutObject", "${ClipsBucket.Arn}/thumbnails/*"),
@@ -142,26 +166,39 @@ ALLOWED_AT_CLIPS = {
         ("s3:GetObject", f"${{ClipsBucket.Arn}}/{folder}/*")
         for folder in ("clips", "sources", "thumbnails")
     },
-    "RenderStateMachine": set(),
+    "ViewersPolicy": {
+        ("s3:GetObject", "${ClipsBucket.Arn}/clips/*"),
+        ("s3:ListBucket", "the bucket"),
+    },
 }
 
 
-def more_at_the_clips(template: Document) -> list[str]:
+def more_at_the_clips(made: Document) -> list[str]:
     return [
         f"{owner}: {extra}"
-        for owner in {owner for owner, _ in policies(template)}
-        for extra in at_clips(owner, template) - ALLOWED_AT_CLIPS[owner]
+        for owner in {owner for owner, _ in policies(made)}
+        for extra in at_clips(owner, made) - ALLOWED_AT_CLIPS.get(owner, set())
     ]
 
 
-def reading_the_keys(template: Document) -> list[str]:
-    """Only those that talk to a provider, and they only read."""
-    talking = {"GenerateFunction", "PollFunction", "FinalizeFunction", "SweepFunction"}
+READING_SECRETS = {
+    # Those that talk to a provider.
+    "ProviderKeysSecret": (
+        *("GenerateFunction", "PollFunction", "FinalizeFunction", "SweepFunction"),
+    ),
+    # Those that make links or open them.
+    "PageKeySecret": ("SubmitFunction", "FinalizeFunction", "ViewFunction"),
+}
+
+
+def reading_secrets(made: Document) -> list[str]:
+    """Nobody else, and they only read."""
     return [
         str(grant)
-        for grant in grants(template)
-        if grant.concerns("ProviderKeysSecret")
-        and (grant.owner not in talking or grant.action != "secretsmanager:GetSecretValue")
+        for grant in grants(made)
+        for secret, readers in READING_SECRETS.items()
+        if grant.concerns(secret)
+        and (grant.owner not in readers or grant.action != "secretsmanager:GetSecretValue")
     ]
 
 
@@ -174,10 +211,10 @@ AT_THE_WORKFLOW = {
 }
 
 
-def starting_workflows(template: Document) -> list[str]:
+def starting_workflows(made: Document) -> list[str]:
     return [
         str(grant)
-        for grant in grants(template)
+        for grant in grants(made)
         if grant.action.startswith("states:") and (grant.owner, grant.action) not in AT_THE_WORKFLOW
     ]
 
@@ -195,96 +232,71 @@ AT_THE_TOPICS = {
 }
 
 
-def writing_mails(template: Document) -> list[str]:
+def writing_mails(made: Document) -> list[str]:
     return [
         str(grant)
-        for grant in grants(template)
+        for grant in grants(made)
         if grant.action.startswith("sns:")
         and (grant.owner, grant.action, grant.resource.get("Ref")) not in AT_THE_TOPICS
     ]
 
 
-def more_than_the_newest_jobs(template: Document) -> list[str]:
-    """The widget reads what the dashboard shows, and nothing else of the ledger."""
-    index = {"Fn::Sub": "${LedgerTable.Arn}/index/newest"}
-    pause = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "PAUSE#*"}}
-    return [
-        str(grant)
-        for grant in grants(template)
-        if grant.owner == "WidgetFunction"
-        and grant.concerns("LedgerTable")
-        and (grant.action, grant.resource) != ("dynamodb:Query", index)
-        and (grant.action, grant.condition) != ("dynamodb:GetItem", pause)
-    ]
-
-
-AT_THE_PAGES = {
-    ("dynamodb:GetItem", "LedgerTable"),
-    ("dynamodb:Query", "${LedgerTable.Arn}/index/folders"),
-    ("secretsmanager:GetSecretValue", "PageKeySecret"),
+DRAINING = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+AT_THE_QUEUES = {
+    *(("SubmitFunction", action, "IngestQueue") for action in (*DRAINING, "sqs:SendMessage")),
+    ("GenerateFunction", "sqs:SendMessage", "IngestQueue"),
+    ("FinalizeFunction", "sqs:SendMessage", "IngestQueue"),
+    ("FinalizeFunction", "sqs:SendMessage", "EventsDeadLetterQueue"),
+    ("SweepFunction", "sqs:SendMessage", "IngestQueue"),
+    ("SweepFunction", "sqs:SendMessage", "EventsDeadLetterQueue"),
+    ("SweepFunctionHalfHourly", "sqs:SendMessage", "EventsDeadLetterQueue"),
 }
 
 
-def more_than_pages_show(template: Document) -> list[str]:
-    """`view` stands in the internet: it reads jobs, their pictures and the key of links."""
-    jobs = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "JOB#*"}}
+def more_at_the_queues(made: Document) -> list[str]:
     return [
         str(grant)
-        for grant in grants(template)
-        if grant.owner == "ViewFunction"
-        and not grant.concerns("ClipsBucket")
-        and (
-            (grant.action, grant.resource.get("Fn::Sub") or next(iter(names_in(grant.resource))))
-            not in AT_THE_PAGES
-            or (grant.action == "dynamodb:GetItem" and grant.condition != jobs)
-        )
+        for grant in grants(made)
+        if grant.action.startswith("sqs:")
+        and (grant.owner, grant.action, grant.resource["Fn::GetAtt"][0]) not in AT_THE_QUEUES
     ]
 
 
-def reading_the_page_key(template: Document) -> list[str]:
-    """Only those that make links or open them."""
-    return [
-        str(grant)
-        for grant in grants(template)
-        if grant.concerns("PageKeySecret")
-        and (
-            grant.owner not in ("SubmitFunction", "FinalizeFunction", "ViewFunction")
-            or grant.action != "secretsmanager:GetSecretValue"
-        )
-    ]
+CALLED = {
+    "SubmitFunction": ["ThumbnailFunction"],
+    "SweepFunctionHalfHourly": ["SweepFunction"],
+    "RenderStateMachine": ["SlotFunction", "GenerateFunction", "PollFunction", "FinalizeFunction"],
+}
 
 
-def calling_functions(template: Document) -> list[str]:
+def calling_functions(made: Document) -> list[str]:
+    """Exactly these functions: a name with a star behind it is also another stack's function."""
     return [
         str(grant)
-        for grant in grants(template)
+        for grant in grants(made)
         if grant.action.startswith("lambda:")
-        and (grant.owner, grant.action, grant.resource)
-        != (
-            "SubmitFunction",
-            "lambda:InvokeFunction",
-            {"Fn::GetAtt": ["ThumbnailFunction", "Arn"]},
-        )
+        and (grant.action, grant.resource)
+        not in [
+            ("lambda:InvokeFunction", {"Fn::GetAtt": [name, "Arn"]})
+            for name in CALLED.get(grant.owner, [])
+        ]
     ]
 
 
-def others_policies(template: Document) -> Iterator[tuple[str, Document]]:
-    for kind in ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"):
-        for name, part in properties(template, kind).items():
-            for statement in part["PolicyDocument"]["Statement"]:
-                yield name, statement
+def becoming_others(made: Document) -> list[str]:
+    """One role takes another: to sign addresses of images."""
+    allowed = ("GenerateFunction", {"Fn::GetAtt": ["ImageReaderRole", "Arn"]})
+    found = [grant for grant in grants(made) if grant.action.startswith(("sts:", "iam:"))]
+    return [str(grant) for grant in found if (grant.owner, grant.resource) != allowed]
 
 
-def open_to_the_world(template: Document) -> list[str]:
-    """What resources allow others: one action, a service, one resource, and a condition."""
+def others_logs(made: Document) -> list[str]:
+    """Each function writes into its own log group."""
     return [
-        f"{name}: {statement.get('Sid')}"
-        for name, statement in others_policies(template)
-        if statement["Effect"] == "Allow"
-        and (
-            set(statement["Principal"]) != {"Service"}
-            or "*" in str(statement["Action"])
-            or not list(names_in(statement["Resource"]))
-            or not statement.get("Condition")
-        )
+        str(grant)
+        for grant in grants(made)
+        if grant.action.startswith("logs:")
+        and grant.action not in ON_EVERYTHING
+        and grant.resource
+        != {"Fn::GetAtt": [f"{grant.owner.removesuffix('Function')}LogGroup", "Arn"]}
     ]

@@ -12,9 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
-from samtranslator.yaml_helper import yaml_parse
+from local.plain_template import plain, read
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,9 +24,8 @@ GONE = object()
 
 @cache
 def _texts() -> tuple[str, str]:
-    template = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
     workflow = (ROOT / "statemachine" / "render.asl.json").read_text(encoding="utf-8")
-    return json.dumps(template), workflow
+    return json.dumps(read()), workflow
 
 
 def template() -> Document:
@@ -56,14 +53,12 @@ def spoilt(document: Document, *path: str | int, to: Any = GONE) -> Document:
 
 def deployed() -> Document:
     """What SAM makes of the template, with the parameters' defaults."""
-    source = template()
-    for resource in source["Resources"].values():
-        for place in ("CodeUri", "ContentUri", "DefinitionUri"):
-            if place in resource["Properties"]:
-                resource["Properties"][place] = "s3://built/somewhere"
-    defaults = {name: part["Default"] for name, part in source["Parameters"].items()}
-    made: Document = Translator({}, Parser()).translate(source, defaults)
-    return made
+    return dict(json.loads(_made()))
+
+
+@cache
+def _made() -> str:
+    return json.dumps(plain(template()))
 
 
 def resources(document: Document, kind: str) -> dict[str, Document]:

@@ -16,14 +16,13 @@ from tests.template.stack import template as load
 OWN_VALUES: dict[str, list[Any]] = {
     "service": [{"Ref": "AWS::StackName"}],
 }
-# Retries hide the errors of this one for a day and more.
-PATIENT = ("SlotFunction",)
+# Retries and waits hide the errors of these for a day.
+PATIENT = ("SlotFunction", "GenerateFunction")
 # Their executions end within an hour or so: operators are mailed, and the end has an alarm.
-STEPS = {"GenerateFunction", "PollFunction", "FinalizeFunction"}
+STEPS = {"PollFunction", "FinalizeFunction"}
 # No clip depends on these; their errors are on the dashboard.
 WITHOUT_HARM = {"ThumbnailFunction", "WidgetFunction", "ViewFunction"}
 ONE_OF = [
-    ("Throttles", "PollFunction"),
     ("Invocations", "SweepFunction"),
     ("ApproximateAgeOfOldestMessage", "IngestQueue"),
 ]
@@ -150,7 +149,7 @@ def _open_to_cloudwatch(template: Document) -> set[str]:
         for policy in properties(template, "AWS::SNS::TopicPolicy").values()
         for topic in names_in(policy["Topics"])
         for statement in policy["PolicyDocument"]["Statement"]
-        if statement["Effect"] == "Allow"
+        if statement.get("Effect") == "Allow"
         and statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
         and statement["Action"] == "sns:Publish"
         and statement["Resource"] == {"Ref": topic}
@@ -188,7 +187,7 @@ SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
     (without_advice, (*FAILED, "AlarmDescription"), NAMELESS),
     (without_advice, (*FAILED, "AlarmDescription"), TOO_LONG),
     (unwatched, ("Resources", "SlotErrorsAlarm"), GONE),
-    (unwatched, ("Resources", "PollThrottlesAlarm"), GONE),
+    (unwatched, ("Resources", "GenerateErrorsAlarm"), GONE),
     (unwatched, ("Resources", "SweepMissingAlarm", "Properties", "MetricName"), "Errors"),
     (unwatched, ("Resources", "OldestDropAlarm"), GONE),
     (unwatched, (*FAILED, "MetricName"), "ExecutionsAborted"),

@@ -98,7 +98,7 @@ def _let_into(template: Document, queue: str) -> set[str]:
         for policy in properties(template, "AWS::SQS::QueuePolicy").values()
         if {"Ref": queue} in policy["Queues"]
         for statement in policy["PolicyDocument"]["Statement"]
-        if statement["Effect"] == "Allow"
+        if statement.get("Effect") == "Allow"
         and statement["Principal"] == {"Service": "events.amazonaws.com"}
         and statement["Action"] == "sqs:SendMessage"
         and statement["Resource"] == {"Fn::GetAtt": [queue, "Arn"]}

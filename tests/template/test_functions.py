@@ -171,18 +171,6 @@ def named_for_ever(template: Document) -> list[str]:
     ]
 
 
-def outside_the_boundary(template: Document) -> list[str]:
-    boundary = {
-        "Fn::If": [
-            "HasPermissionsBoundary",
-            {"Ref": "PermissionsBoundary"},
-            {"Ref": "AWS::NoValue"},
-        ]
-    }
-    parts = {**functions(template), **properties(template, "AWS::Serverless::StateMachine")}
-    return [name for name, part in parts.items() if part.get("PermissionsBoundary") != boundary]
-
-
 SUBMIT = ("Resources", "SubmitFunction", "Properties")
 FINALIZE = ("Resources", "FinalizeFunction", "Properties")
 SWEEP = ("Resources", "SweepFunction", "Properties")
@@ -228,8 +216,6 @@ SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
     (with_other_layers, ("Resources", "ThumbnailFunction", "Properties", "Layers"), GONE),
     (named_for_ever, (*SUBMIT, "FunctionName"), "submit"),
     (named_for_ever, ("Resources", "InboxBucket", "Properties", "BucketName"), "inbox"),
-    (outside_the_boundary, (*GLOBALS, "PermissionsBoundary"), GONE),
-    (outside_the_boundary, (*MACHINE, "PermissionsBoundary"), GONE),
 ]
 
 

@@ -32,56 +32,13 @@ def deaf(template: Document) -> list[str]:
     return [name for name, part in found.items() if "FilterPolicy" in part]
 
 
-# They tell results, or look again at a drop.
-QUEUEING = ("SubmitFunction", "GenerateFunction", "FinalizeFunction", "SweepFunction")
-
-
-def sending_to_other_queues(template: Document) -> list[str]:
-    return [
-        f"{name}: {statement}"
-        for name, function in properties(template, "AWS::Serverless::Function").items()
-        for policy in function.get("Policies", [])
-        for statement in policy["Statement"]
-        if "sqs:SendMessage" in str(statement["Action"])
-        and (
-            name not in QUEUEING or statement["Resource"] != {"Fn::GetAtt": ["IngestQueue", "Arn"]}
-        )
-    ]
-
-
-def reading_more_than_digests(template: Document) -> list[str]:
-    """`submit` reads lists of nothing but of results that are to be told."""
-    function = template["Resources"]["SubmitFunction"]["Properties"]
-    only = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["MAILS#*", "BATCH#*"]}}
-    return [
-        str(statement)
-        for policy in function["Policies"]
-        for statement in policy["Statement"]
-        if "dynamodb:Query" in str(statement["Action"]) and statement.get("Condition") != only
-    ]
-
-
-def statement_with(function: str, action: str) -> tuple[str | int, ...]:
-    statements = load()["Resources"][function]["Properties"]["Policies"][0]["Statement"]
-    number = next(i for i, one in enumerate(statements) if action in str(one["Action"]))
-    return ("Resources", function, "Properties", "Policies", 0, "Statement", number)
-
-
 MAILBOX = ("Resources", "ResultsSubscription", "Properties")
 OPERATOR = ("Resources", "OperatorsSubscription", "Properties")
-QUERY = statement_with("SubmitFunction", "dynamodb:Query")
-SEND = statement_with("FinalizeFunction", "sqs:SendMessage")
 SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
     (flooded, (*MAILBOX, "FilterPolicy"), GONE),
     (flooded, (*MAILBOX, "FilterPolicy"), {"mail": ["no"]}),
     (flooded, (*MAILBOX, "FilterPolicyScope"), "MessageBody"),
     (deaf, (*OPERATOR, "FilterPolicy"), {"mail": ["yes"]}),
-    (
-        sending_to_other_queues,
-        (*SEND, "Resource"),
-        {"Fn::GetAtt": ["EventsDeadLetterQueue", "Arn"]},
-    ),
-    (reading_more_than_digests, (*QUERY, "Condition"), GONE),
 ]
 
 

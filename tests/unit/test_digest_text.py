@@ -53,7 +53,7 @@ def test_a_rejection_is_told_with_its_problems() -> None:
     assert entry
     assert (entry.mail_id, entry.file, entry.cost_usd) == ("rejected-1", "set/a.jpg", None)
     text = digest(Window.at(datetime.now(UTC), 10), [entry], PLACE).text
-    assert "a.jpg: rejected. prompt: found nothing; take: found 0" in text
+    assert "a.jpg: rejected. prompt is missing; take is 0. Correct" in text
     assert "- a.jpg: " in text
     assert "Correct this and drop the changed file again." in text
     assert "s3://clips/clips/set/\n" in text

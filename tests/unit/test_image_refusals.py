@@ -5,11 +5,12 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dropreel.drops.image import MAX_READS, MAX_SIZE, inspect_image
 from dropreel.errors import RejectedError
+from tests.support.fuzz import fuzzed
 from tests.support.mp4 import Ranges, chunk, picture, riff, segment, with_chunks, with_segments
 from tests.support.stills import JPEG, PNG, STILLS, WEBP, animation, inspected, refused, saved
 
@@ -160,14 +161,14 @@ def inspect_or_refuse(data: bytes) -> None:
 STARTS = [b"", b"\xff\xd8\xff\xe1", PNG[:8], PNG[:33], b"RIFF\x40\0\0\0WEBP", b"\0\0\0 ftyp"]
 
 
+@fuzzed(400)
 @given(start=st.sampled_from(STARTS), rest=st.binary(max_size=300))
-@settings(max_examples=400, deadline=None)
 def test_any_bytes_are_inspected_or_refused(start: bytes, rest: bytes) -> None:
     inspect_or_refuse(start + rest)
 
 
+@fuzzed(400)
 @given(data=st.data(), sample=st.sampled_from(sorted(STILLS)))
-@settings(max_examples=400, deadline=None)
 def test_mutated_and_truncated_images_are_inspected_or_refused(
     data: st.DataObject, sample: str
 ) -> None:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dropreel.jobs.naming import execution_name, job_id, output_folder
+from tests.support.fuzz import fuzzed
 
 keys = st.text(min_size=1).filter(lambda key: 0 < len(key.encode(errors="ignore")) <= 1024)
 settings = {"prompt": "x", "take": 1}
@@ -35,6 +36,7 @@ def test_people_recognise_their_file_in_the_executions_name() -> None:
     assert execution_name("a/b.jpg", "0" * 24, 3) == f"b-{'0' * 24}-3"
 
 
+@fuzzed(200)
 @given(st.text(), st.integers(1, 999))
 def test_an_executions_name_is_always_legal(key: str, run: int) -> None:
     assert re.fullmatch("[0-9A-Za-z_-]{24,80}", execution_name(key, "0" * 24, run))
@@ -45,6 +47,7 @@ def test_clips_lie_below_the_images_path() -> None:
     assert output_folder("../a//./photo.jpg") == "clips/_/a/_/_/photo"
 
 
+@fuzzed(200)
 @given(keys)
 def test_a_folder_for_clips_is_always_legal_and_leaves_room_for_the_file(key: str) -> None:
     folder = output_folder(key)

@@ -23,6 +23,7 @@ from dropreel.mail.operators import job_alert
 from dropreel.mail.publisher import Publisher
 from dropreel.mail.results import clip_delivered, clip_not_delivered, drop_rejected
 from tests.support.aws import make_job
+from tests.support.fuzz import fuzzed
 
 PLACE = Links("eu-central-1", "clips", "arn:aws:states:eu-central-1:1:execution:render:photo-1")
 CLIP = ClipInfo(duration_s=5.0, width=960, height=540, size=1_234_567, sha256="ab" * 32)
@@ -147,6 +148,7 @@ def test_a_rejection_lists_every_problem() -> None:
     assert [problem["field"] for problem in mail.document["problems"]] == ["prompt", '"promt"']
 
 
+@fuzzed(200)
 @given(st.text())
 def test_a_subject_is_always_one_that_sns_takes(text: str) -> None:
     subject = legal_subject(text)
@@ -194,6 +196,7 @@ def lines_of(mail: Mail) -> int:
     return mail.text.count("\n")
 
 
+@fuzzed(100)
 @given(keys, hostile, hostile, st.sampled_from(["transient", "lost_answer", "accident"]))
 def test_hostile_names_prompts_and_reasons_change_no_line_of_a_mail(
     key: str, prompt: str, reason: str, kind: str

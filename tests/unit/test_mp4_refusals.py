@@ -6,7 +6,7 @@ import struct
 import tracemalloc
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dropreel.clips.mp4 import ClipChecker
@@ -26,6 +26,7 @@ from tests.support.clip_boxes import (
     fragmented,
     refused,
 )
+from tests.support.fuzz import fuzzed
 from tests.support.mp4 import box, encoded, exif, mp4
 
 
@@ -135,8 +136,8 @@ def outcome(data: bytes, *cuts: int) -> ClipInfo | str:
         return str(error)
 
 
+@fuzzed(400)
 @given(data=st.data(), sample=SAMPLES)
-@settings(max_examples=400, deadline=None)
 def test_mutated_clips_pass_or_are_refused_the_same_however_they_are_cut(
     data: st.DataObject, sample: bytes
 ) -> None:
@@ -148,11 +149,11 @@ def test_mutated_clips_pass_or_are_refused_the_same_however_they_are_cut(
     assert outcome(clip) == outcome(clip, *cuts)
 
 
+@fuzzed(300)
 @given(
     start=st.sampled_from([b"", box(b"ftyp", b"isom"), PLAIN[:-1700], FRAGMENTS[:1300]]),
     rest=st.binary(max_size=200),
 )
-@settings(max_examples=300, deadline=None)
 def test_any_bytes_pass_or_are_refused(start: bytes, rest: bytes) -> None:
     assert outcome(start + rest) == outcome(start + rest, *range(len(start), len(start + rest)))
 

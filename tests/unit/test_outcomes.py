@@ -33,7 +33,10 @@ def test_unknown_fields_are_ignored_and_absent_ones_have_defaults() -> None:
         (None, None),
         ({}, Resume()),
         ({"nothing_made": True}, Resume(nothing_made=True)),
-        ({"provider_job_id": "p-9", "why": "seen"}, Resume(provider_job_id="p-9")),
+        (
+            {"provider_job_id": "p-9", "why": "seen"},
+            Resume(provider_job_id="p-9", unknown=("why",)),
+        ),
     ],
 )
 def test_a_resumed_execution_says_so_even_with_nothing_more(

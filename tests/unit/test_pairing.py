@@ -12,6 +12,7 @@ from dropreel.drops.pairing import (
     near_misses,
     sidecars_of,
 )
+from tests.support.fuzz import fuzzed
 
 names = st.text(min_size=1, max_size=40).filter(lambda name: "/" not in name)
 folders = st.lists(names, max_size=3).map(lambda parts: "".join(f"{part}/" for part in parts))
@@ -52,6 +53,7 @@ def test_a_full_sidecar_speaks_for_its_image_alone() -> None:
     assert images_of("a/photo.jpg.json", keys) == ["a/photo.jpg"]
 
 
+@fuzzed(200)
 @given(folders, names, endings, sidecar_endings, st.booleans())
 def test_both_directions_agree_and_the_listing_finds_the_partner(
     folder: str, name: str, ending: str, sidecar_ending: str, full: bool

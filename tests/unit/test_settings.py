@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import os
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -62,7 +64,7 @@ GENERATE = {
     "WATCH_SECONDS": "40",
     "UNPAID_WAIT_HOURS": "24",
     "JOB_DEADLINE_MINUTES": "60",
-    "SOURCE_URL_SECONDS": "21600",
+    "IMAGE_READER_ROLE_ARN": "arn:aws:iam::123456789012:role/image-reader",
     "ALLOW_PAID_CALLS": "true",
     "ALLOW_UNKNOWN_PRICES": "false",
     "PRICE_OVERRIDES": '{"luma": {"5s": {"540p": 0.1}}}',
@@ -244,17 +246,42 @@ def test_every_function_can_read_what_it_is_given(
         '{"luma": {"base_ulr": "http://127.0.0.1:1"}}',
         '{"pika": {}}',
         '{"eachlabs": {"auth": "cookie"}}',
+        '{"luma": {"base_url": "http://api.example/v1"}}',
+        '{"luma": {"base_url": "http://127.0.0.1.api.example/v1"}}',
+        '{"luma": {"base_url": "http://localhost@api.example/v1"}}',
+        '{"fal": {"api_base_url": "ftp://127.0.0.1"}}',
+        '{"oxen": {"base_url": "https://"}}',
         '{"luma": ',
         "[]",
         "",
     ],
-    ids=["unknown option", "unknown provider", "wrong value", "broken JSON", "a list", "empty"],
+    ids=[
+        *("unknown option", "unknown provider", "wrong value"),
+        *("without https", "like loopback", "loopback as user", "another scheme", "no host"),
+        *("broken JSON", "a list", "empty"),
+    ],
 )
 def test_provider_options_that_mean_nothing_are_refused(
     monkeypatch: pytest.MonkeyPatch, options: str
 ) -> None:
     said = complaint(monkeypatch, GenerateSettings, PROVIDER_OPTIONS=options)
     assert said == "missing or wrong environment variables: PROVIDER_OPTIONS"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("https://api.example/v1", "http://127.0.0.1:8080/luma", "http://localhost:8080"),
+        *("http://[::1]:8080", "https://10.0.0.1"),
+    ],
+)
+def test_an_api_may_be_reached_by_https_or_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    options = json.dumps({"luma": {"base_url": address}})
+    set_environment(monkeypatch, {**GENERATE, "PROVIDER_OPTIONS": options})
+    luma: Any = GenerateSettings.read(os.environ).provider_options["luma"]
+    assert luma.base_url == address
 
 
 def test_all_variables_that_are_missing_or_wrong_are_named_at_once(
@@ -284,7 +311,7 @@ def test_all_variables_that_are_missing_or_wrong_are_named_at_once(
         (GenerateSettings, "UNPAID_WAIT_HOURS", "0"),
         (GenerateSettings, "WATCH_SECONDS", "-1"),
         (PollSettings, "WATCH_SECONDS", "41"),  # the function's time-out counts with 40
-        (GenerateSettings, "SOURCE_URL_SECONDS", "59"),
+        (GenerateSettings, "IMAGE_READER_ROLE_ARN", None),
         (GenerateSettings, "LEDGER_TABLE", None),
         (GenerateSettings, "ALLOW_PAID_CALLS", None),  # nobody pays by oversight
         (GenerateSettings, "ALLOW_PAID_CALLS", ""),

@@ -5,12 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dropreel.drops.fields import MAX_SIDECAR_BYTES
 from dropreel.drops.sidecar import Sidecar, parse_sidecar
 from dropreel.errors import Problem, RejectedError
+from dropreel.mail.message import Links
+from dropreel.mail.results import drop_rejected
+from tests.conftest import EVENTS
+from tests.support.fuzz import fuzzed
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -133,6 +137,7 @@ def test_a_wrong_value_is_told_with_what_is_allowed(field: str, value: Any) -> N
     assert problem.found
 
 
+@fuzzed(100)
 @given(st.binary(max_size=300))
 def test_no_bytes_raise_anything_but_a_rejection(data: bytes) -> None:
     try:
@@ -141,6 +146,7 @@ def test_no_bytes_raise_anything_but_a_rejection(data: bytes) -> None:
         assert error.problems
 
 
+@fuzzed(100)
 @given(st.dictionaries(st.sampled_from([*Sidecar.model_fields, "other"]), json_values))
 def test_no_json_raises_anything_but_a_rejection_of_named_fields(fields: dict[str, Any]) -> None:
     try:
@@ -148,3 +154,35 @@ def test_no_json_raises_anything_but_a_rejection_of_named_fields(fields: dict[st
     except RejectedError as error:
         assert all(problem.allowed and problem.found for problem in error.problems)
         assert all("\n" not in str(problem) for problem in error.problems)
+
+
+SAMPLES = [path.read_bytes() for path in sorted(EVENTS.rglob("*.json")) if path.is_file()]
+PIECES = st.sampled_from(
+    [
+        *(b"[" * 200, b'{"a":' * 200, b"1" * 5000, b"1e999999", b"-0", b"NaN", b"\\ud800"),
+        *(b'"', b"{", b"}", b",", b":", b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\n", b"null"),
+        *(b'"prompt"', b'"take"', b'"max_cost_usd"', b'"reference_image_urls"'),
+    ]
+)
+
+
+@fuzzed(200)
+@given(data=st.data(), sample=st.sampled_from(SAMPLES))
+@example(data=None, sample=b"[" * 60_000)
+@example(data=None, sample=b'{"a":' * 12_000)
+@example(data=None, sample=b'{"prompt": "x", "take": ' + b"1" * 60_000 + b"}")
+@example(data=None, sample=b'{"prompt": "x", "max_cost_usd": 1e-999999999}')
+@example(data=None, sample=b'{"prompt": "\\ud800",}')  # was mended to what no mail can hold
+@example(data=None, sample=b'{"' + b'": 1, "'.join(b"%d" % n for n in range(6000)) + b'": 1}')
+def test_a_spoilt_sidecar_is_read_or_rejected_with_a_mail(
+    data: st.DataObject | None, sample: bytes
+) -> None:
+    spoilt = sample
+    for piece in data.draw(st.lists(PIECES, max_size=4)) if data else ():
+        place = data.draw(st.integers(0, len(spoilt))) if data else 0
+        spoilt = spoilt[:place] + piece + spoilt[place + len(piece) // 2 :]
+    try:
+        assert parse_sidecar(spoilt[:MAX_SIDECAR_BYTES]).prompt
+    except RejectedError as error:
+        mail = drop_rejected("a/photo.jpg", error.problems, "clips/a/x.json", Links("r", "clips"))
+        assert len(mail.text.encode()) + len(json.dumps(mail.document).encode()) < 200_000

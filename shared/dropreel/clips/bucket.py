@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -41,28 +41,12 @@ class ClipsBucket:
             TaggingDirective="REPLACE",
         )
 
-    def order_of(self, job: Job, url_seconds: int) -> ClipRequest:
-        """The job's order as the provider gets it; signs the image's address now."""
-        settings = job.settings
-        return ClipRequest(
-            job_id=job.job_id,
-            image_url=self.source_url(job.source.pinned_key, url_seconds),
-            prompt=settings.prompt,
-            aspect_ratio=settings.aspect_ratio,
-            resolution=settings.resolution,
-            duration=settings.duration,
-            loop=settings.loop,
-            reference_image_urls=tuple(
-                place if place.startswith("https://") else self.source_url(place, url_seconds)
-                for place in settings.reference_image_urls
-            ),
+    def address(self, key: str) -> str:
+        """Where an object lies. It opens nothing: the signature is cut off."""
+        signed = self.client.generate_presigned_url(
+            "get_object", Params={"Bucket": self.bucket, "Key": key}
         )
-
-    def source_url(self, key: str, seconds: int) -> str:
-        """A presigned address of a pinned source. Sign it as the last act before the POST."""
-        return self.client.generate_presigned_url(
-            "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
-        )
+        return signed.partition("?")[0]
 
     def has(self, key: str) -> bool:
         try:
@@ -103,6 +87,24 @@ class ClipsBucket:
             Body=json.dumps(record, indent=2, ensure_ascii=False, default=str).encode(),
             ContentType="application/json",
         )
+
+
+def order_of(job: Job, sign: Callable[[str], str]) -> ClipRequest:
+    """The job's order as its provider gets it; `sign` makes addresses of pinned images."""
+    settings = job.settings
+    return ClipRequest(
+        job_id=job.job_id,
+        image_url=sign(job.source.pinned_key),
+        prompt=settings.prompt,
+        aspect_ratio=settings.aspect_ratio,
+        resolution=settings.resolution,
+        duration=settings.duration,
+        loop=settings.loop,
+        reference_image_urls=tuple(
+            place if place.startswith("https://") else sign(place)
+            for place in settings.reference_image_urls
+        ),
+    )
 
 
 def thumbnail_key(job_id: str) -> str:

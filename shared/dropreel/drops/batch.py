@@ -119,7 +119,7 @@ def _columns(header: Sequence[str]) -> list[str]:
     names = list(named((name, "") for name in header[:width]))
     unknown = unknown_names(name for name in names if name != _IMAGE)
     if unknown or _IMAGE not in names:
-        found = f"the columns {', '.join(names)}"
+        found = f"the columns {shown(', '.join(names))}"
         raise UnreadableError(found, "the column image, and fields of a sidecar")
     return names
 

@@ -70,6 +70,8 @@ def json_fields(origin: str, data: bytes, role: str = "sidecar") -> Fields:
         problem = Problem(role, "JSON nested too deeply", _OBJECT)
     except UnreadableError as error:
         problem = error.problem(role)
+    except ValueError:  # Python reads no number of more than 4,300 digits
+        problem = Problem(role, "a number with too many digits", _OBJECT)
     return Fields(origin, problems=(problem,))
 
 

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
+from unicodedata import category
 
 _LONGEST = 4000  # characters: more are not pasted from a mail
 
@@ -80,7 +81,13 @@ def _as_object(text: str) -> str | None:
         return None
     if not isinstance(loaded, dict) or not loaded:
         return None
-    return json.dumps(loaded, indent=2, ensure_ascii=False)
+    anew = json.dumps(loaded, indent=2, ensure_ascii=False)
+    return anew if all(map(_can_be_mailed, anew)) else None
+
+
+def _can_be_mailed(char: str) -> bool:
+    """No control character, and no half of one, which no file can hold either."""
+    return char == "\n" or char.isprintable() or category(char) == "Zs"
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

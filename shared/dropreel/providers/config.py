@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Json
 
@@ -18,6 +20,27 @@ from dropreel.settings import Settings
 
 if TYPE_CHECKING:
     import httpx
+
+
+def _secure(address: str) -> str:
+    """The key is sent there, so nobody may listen on the way."""
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    here = parts.scheme == "http" and _is_this_machine(host)
+    if not host or not (here or parts.scheme == "https"):
+        raise ValueError("must begin with https://")
+    return address
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+# Where an API is: https, but for a simulator on this machine.
+ApiAddress = Annotated[str, AfterValidator(_secure)]
 
 
 class Options(BaseModel):

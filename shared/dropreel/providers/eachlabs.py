@@ -47,7 +47,7 @@ from dropreel.providers.classify import (
     without_clip,
 )
 from dropreel.providers.client import LIST_CAP, Answer, Api, Reply, bearer, trace_headers
-from dropreel.providers.config import Options
+from dropreel.providers.config import ApiAddress, Options
 from dropreel.providers.schema import read_inputs
 from dropreel.providers.search import Search, field_of, iso_time, rows_of
 from dropreel.providers.verdicts import Sign
@@ -110,7 +110,7 @@ class EachlabsOptions(Options):
     the defaults are those of the same model at fal, and an empty name leaves the field out.
     `duration_as_seconds` sends 5 in place of `5s`, as an older model there wants."""
 
-    base_url: str = "https://api.eachlabs.ai"
+    base_url: ApiAddress = "https://api.eachlabs.ai"
     auth: Literal["bearer", "x-api-key"] = "bearer"
     model: str = "luma-ray-v3-2-image-to-video"
     version: str = "0.0.1"

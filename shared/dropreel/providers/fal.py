@@ -47,7 +47,7 @@ from dropreel.providers.classify import (
     without_clip,
 )
 from dropreel.providers.client import LIST_CAP, Answer, Api, Reply
-from dropreel.providers.config import Options
+from dropreel.providers.config import ApiAddress, Options
 from dropreel.providers.fal_errors import (
     NOT_ENDED,
     error_type,
@@ -81,8 +81,8 @@ class FalOptions(Options):
     `server_retries` lets fal's queue retry on its side, which is not billed; `api_base_url` is
     the platform API, where past requests are listed."""
 
-    base_url: str = "https://queue.fal.run"
-    api_base_url: str = "https://api.fal.ai"
+    base_url: ApiAddress = "https://queue.fal.run"
+    api_base_url: ApiAddress = "https://api.fal.ai"
     endpoint: str = "luma/agent/ray/v3.2/image-to-video"
     result_lifetime_s: int | None = 604800
     server_retries: bool = True

@@ -43,7 +43,7 @@ from dropreel.providers.classify import (
     without_clip,
 )
 from dropreel.providers.client import Answer, Api, bearer, trace_headers
-from dropreel.providers.config import Options
+from dropreel.providers.config import ApiAddress, Options
 from dropreel.providers.verdicts import Sign
 
 PHASES = {"queued": Phase.QUEUED, "processing": Phase.RUNNING}
@@ -66,7 +66,7 @@ _INGESTION = re.compile(r"fetch proxy|ingestion", re.IGNORECASE)
 
 
 class LumaOptions(Options):
-    base_url: str = "https://agents.lumalabs.ai/v1"
+    base_url: ApiAddress = "https://agents.lumalabs.ai/v1"
     model: str = "ray-3.2"
 
 

@@ -43,7 +43,7 @@ from dropreel.providers.classify import (
     without_clip,
 )
 from dropreel.providers.client import LIST_CAP, Answer, Api, bearer
-from dropreel.providers.config import Options
+from dropreel.providers.config import ApiAddress, Options
 from dropreel.providers.schema import read_inputs, same_names
 from dropreel.providers.search import Search, field_of, rows_of
 
@@ -78,7 +78,7 @@ class OxenOptions(Options):
     """`image_as_list` sends `input_image` as a list of one. `key_for_results` sends the key with
     result downloads from Oxen's own host, never to another."""
 
-    base_url: str = "https://hub.oxen.ai/api/ai"
+    base_url: ApiAddress = "https://hub.oxen.ai/api/ai"
     model: str = "luma-ray-v3-2-image-to-video"
     image_as_list: bool = False
     key_for_results: bool = True

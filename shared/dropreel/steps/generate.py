@@ -11,12 +11,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import Field
 
-from dropreel.clips.bucket import ClipsBucket
+from dropreel.clips.addresses import ImageAddresses, ImageSettings
+from dropreel.clips.bucket import order_of
 from dropreel.errors import ContentionError
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import BUSY, ENDS, Job, Reservation, State, from_iso, utc_iso
@@ -73,8 +73,9 @@ class GenerateSettings(
     AllowanceSettings,
     WatchSettings,
     OperatorsSettings,
+    ImageSettings,
 ):
-    source_url_seconds: Annotated[int, Field(ge=60)]
+    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,7 @@ class Generate:
     ledger: Ledger
     newest: NewestDrops
     pauses: Pauses
-    clips: ClipsBucket
+    addresses: ImageAddresses
     provider: Callable[[str], Provider]
     watcher: Watcher
     breaker: Breaker
@@ -93,7 +94,6 @@ class Generate:
     slots: Slots
     deadline: timedelta
     unpaid_wait: timedelta
-    source_url_seconds: int
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
 
@@ -104,7 +104,7 @@ class Generate:
             ledger=container.ledger,
             newest=NewestDrops(container.table),
             pauses=Pauses(container.table),
-            clips=container.clips,
+            addresses=container.image_addresses,
             provider=container.provider,
             watcher=Watcher.build(container),
             breaker=Breaker(container.table),
@@ -113,7 +113,6 @@ class Generate:
             slots=container.slots,
             deadline=container.deadline,
             unpaid_wait=timedelta(hours=settings.unpaid_wait_hours),
-            source_url_seconds=settings.source_url_seconds,
             now=container.now,
             sleep=container.sleep,
         )
@@ -183,7 +182,8 @@ class Generate:
         provider = self.provider(job.provider)
         if trouble := provider.check_key():
             return self._without_key(job, trouble, tries)
-        request = self.clips.order_of(job, self.source_url_seconds)
+        # Last before the money is set aside, so that the address lives as long as it can.
+        request = order_of(job, self.addresses.session())
         try:
             job = self._begin(job)
         except CapReachedError as error:

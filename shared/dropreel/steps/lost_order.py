@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from dropreel.clips.bucket import ClipsBucket
+from dropreel.clips.bucket import ClipsBucket, order_of
 from dropreel.errors import LedgerConflictError
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import Job, State, from_iso
@@ -48,7 +48,7 @@ def answer_lost(message: str) -> JobFailure:
 def find_lost_orders(job: Job, provider: Provider, clips: ClipsBucket) -> list[str] | None:
     """Orders at the provider that can only be the lost one; None where it cannot be told."""
     asked = from_iso(job.asked_at)
-    request = clips.order_of(job, url_seconds=60)
+    request = order_of(job, clips.address)
     until = asked + timedelta(seconds=STALE_S) + _CLOCKS_DIFFER
     found = provider.find_orders(request, asked - _CLOCKS_DIFFER, until)
     known = {attempt.provider_job_id for attempt in job.attempts}

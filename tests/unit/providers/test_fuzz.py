@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dropreel.providers.base import (
@@ -25,6 +25,7 @@ from dropreel.providers.base import (
 from dropreel.providers.catalog import CATALOG
 from dropreel.providers.client import new_client
 from dropreel.providers.config import build
+from tests.support.fuzz import fuzzed
 from tests.support.providers import CLIPS, KEY, Keys
 
 WINDOW = (datetime(2026, 11, 20, 12, tzinfo=UTC), datetime(2026, 11, 20, 13, tzinfo=UTC))
@@ -78,7 +79,7 @@ STATUSES = st.sampled_from([200, 200, 200, 201, 202, 204, 302]) | st.integers(20
 ANSWERS = st.lists(st.tuples(STATUSES, HEADERS, BODIES), min_size=1, max_size=4)
 
 every_provider = pytest.mark.parametrize("name", CATALOG)
-widely = settings(max_examples=120, deadline=None)
+widely = fuzzed(120)
 
 Told = list[tuple[int, dict[bytes, bytes], bytes]]
 
@@ -158,6 +159,7 @@ def test_any_answer_to_a_search_is_a_list_or_nothing(name: str, answers: Told) -
 
 
 @every_provider
+@fuzzed(100)
 @given(job_id=st.text(max_size=30))
 def test_any_job_id_can_be_asked_about(name: str, job_id: str) -> None:
     provider, _ = speaking(name, [(200, {}, b"{}")])

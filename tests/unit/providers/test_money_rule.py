@@ -253,7 +253,7 @@ def test_text_that_no_encoding_takes_is_sent_as_escapes(name: str) -> None:
 
 @every_provider
 @pytest.mark.parametrize(
-    "address", ["http://api.example:port", "https://xn--/", "https://☃.example"]
+    "address", ["https://api.example:port", "https://xn--/", "https://☃.example"]
 )
 def test_a_configured_address_that_is_none_sends_nothing(name: str, address: str) -> None:
     provider, script = adapter(name, [], base_url=address)
