@@ -280,8 +280,8 @@ def test_a_new_image_beside_a_wrong_row_is_mailed_about() -> None:
     [
         (b"", "0 rows"),
         (b"image,prompt\n", "0 rows"),
-        (b"image,promt\none.jpg,a\n", "the columns image, promt"),
-        (b"file,prompt\none.jpg,a\n", "the columns file, prompt"),
+        (b"image,promt\none.jpg,a\n", 'the columns "image, promt"'),
+        (b"file,prompt\none.jpg,a\n", 'the columns "file, prompt"'),
         (b'image,prompt\none.jpg,"a\n', "a table whose quotation marks do not match"),
         (b"image,prompt\n\xf6.jpg,a\n", "text in an unknown encoding"),
         (b"image,prompt\none.jpg,a, b\n", "more cells than the table has columns"),

@@ -27,7 +27,16 @@ from dropreel.steps.outcomes import GenerateEvent
 from dropreel.steps.submit import Submit
 from local.faults.dynamo import Dynamo
 from local.faults.s3 import S3
-from local.faults.services import MACHINE, RESULTS, Execution, Sns, Sqs, StepFunctions, Thumbnails
+from local.faults.services import (
+    MACHINE,
+    RESULTS,
+    Execution,
+    Sns,
+    Sqs,
+    StepFunctions,
+    Sts,
+    Thumbnails,
+)
 from tests.support.aws import FakeProvider
 from tests.support.container import ENVIRONMENT
 from tests.support.pictures import picture
@@ -89,6 +98,7 @@ class Uploads:
             "dynamodb": dynamo,
             "stepfunctions": self.steps,
             "lambda": Thumbnails(),
+            "sts": Sts(self.moment),
         }
         self.ledger = Ledger(Table(dynamo, "ledger"))
         self.provider = FakeProvider()
