@@ -137,7 +137,7 @@ class Lines:
         self._live = desk.out.is_terminal and not desk.as_json
         self.progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=24, complete_style="blue", finished_style="green"),
             StateColumn(),
             console=desk.out,
             disable=not self._live,

@@ -31,6 +31,8 @@ _FROM_OUTPUTS = {
     "STATE_MACHINE_ARN": "RenderStateMachineArn",
     "PROVIDER_KEYS_SECRET": "ProviderKeysSecretArn",
 }
+# Only a stack with pages has these (`LinkDays`).
+_OF_PAGES = {"PAGES_URL": "PagesUrl", "PAGE_KEY_SECRET": "PageKeySecretArn"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,9 @@ def _environment(
     missing = sorted(set(_FROM_OUTPUTS.values()) - outputs.keys())
     if missing:
         raise NoStackError(f"this is no stack of dropreel: it has no output {missing[0]}")
-    named = {name: outputs[output] for name, output in _FROM_OUTPUTS.items()}
+    named = {
+        name: outputs.get(output, "") for name, output in {**_FROM_OUTPUTS, **_OF_PAGES}.items()
+    }
     given = {variable(name): value for name, value in parameters.items()}
     embedded = {"AWS_ENDPOINT_URL": endpoint} if endpoint else {}
     return {**given, **named, "AWS_REGION": region, **embedded}

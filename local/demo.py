@@ -256,7 +256,8 @@ def _collect(world: Stack, mail: ReceivedMail, summary: dict[str, Any], folder: 
 def _fetched(world: Stack, take: dict[str, Any], folder: Path) -> dict[str, Any]:
     """What became of one take, with its clip."""
     facts: dict[str, Any] = {"job_id": take["job_id"], "provider": take["provider"], "clip": None}
-    return {**facts, "problem": _fetch(world, take, facts, folder), **facts}
+    problem = _fetch(world, take, facts, folder)
+    return {**facts, "problem": problem}
 
 
 def _open_page(mail: ReceivedMail, folder: Path) -> None:

@@ -1,6 +1,6 @@
 """Pictures of the terminal for the documentation, from a real run on the stack of `make up`.
 
-python -m local.terminal_pictures      writes docs/cli-drop.svg, cli-jobs.svg and cli-doctor.svg
+python -m local.terminal_pictures [FOLDER]      writes docs/cli-drop.svg, -jobs and -doctor
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from local.embedded_aws import ROOT
 SAMPLE = ROOT / "events" / "lighthouse.jpg"
 DOCS = ROOT / "docs"
 WIDTH = 120
+FOLDER = sys.argv[1] if len(sys.argv) > 1 else "summer"
 _PROMPTS = {
     "lighthouse": {"prompt": "slow push-in, soft light [sim: render=20]"},
     "harbour": {"prompt": "orbit around the boats [sim: render=45]", "duration": "10s"},
@@ -47,7 +48,7 @@ def main() -> int:
         drops = _drop(desk, Path(folder))
     lines = Lines(desk, len(drops))
     frames = list(_frames(desk, drops, lines))
-    command = "dropreel drop summer/ --to summer --watch"
+    command = f"dropreel drop {FOLDER}/ --to {FOLDER} --watch"
     _save(f"$ {command}", max(frames, key=_variety), "cli-drop.svg")
     found = list(newest(desk, moment("1d", desk.now)))
     _save("$ dropreel jobs", job_table(found, desk.now), "cli-jobs.svg")
@@ -59,7 +60,7 @@ def _drop(desk: Desk, folder: Path) -> list[Dropped]:
     for name, fields in _PROMPTS.items():
         (folder / f"{name}.jpg").write_bytes(SAMPLE.read_bytes())
         (folder / f"{name}.json").write_text(json.dumps(fields))
-    return upload(desk, Files.of([folder], {}), "summer")
+    return upload(desk, Files.of([folder], {}), FOLDER)
 
 
 def _frames(desk: Desk, drops: list[Dropped], lines: Lines) -> list[str]:

@@ -75,7 +75,7 @@ def open_job(
         bool, typer.Option("--console", help="Open the execution in the AWS console instead.")
     ] = False,
 ) -> None:
-    """Open the clip in the browser, by an address that is good for an hour.
+    """Open the clip's page in the browser, or the clip itself where the stack has no pages.
 
     Example: dropreel open lighthouse.jpg
     """
@@ -84,7 +84,8 @@ def open_job(
     if console:
         address = links_of(desk, found).execution_link()
     elif found.state is State.DELIVERED:
-        address = desk.container.clips.source_url(found.clip_key, _URL_S)
+        page = desk.container.page_links.job(found.job_id)
+        address = page or desk.container.clips.source_url(found.clip_key, _URL_S)
     else:
         raise CommandError(f"job {found.job_id} has no clip: it is {word(found)}. Try --console.")
     desk.show({"job_id": found.job_id, "url": address}, lambda: Text(address, overflow="fold"))

@@ -86,7 +86,7 @@ _GROUPS: Mapping[By, Callable[[Job], str]] = {
     By.PROVIDER: lambda job: job.provider,
     By.FOLDER: lambda job: str(PurePosixPath(job.source.key).parent),
     By.STATE: lambda job: job.state.value,
-    By.LABEL: lambda job: str(getattr(job, "label", "") or "none"),
+    By.LABEL: lambda job: ", ".join(job.labels) or "none",
 }
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dropreel.jobs.job import State
+from dropreel.ledger.breaker import LONGEST_OPEN_S
 from dropreel.providers.catalog import CATALOG
 from local.faults.ends import End, ends_of
 from local.faults.faults import END, HARMLESS, OUTAGES_S, Cell, Fault, Kind, Place, Point
@@ -117,6 +118,8 @@ def too_late(seconds: float, cell: Cell, clean: Baseline) -> list[str]:
 
 
 def _allowed_s(fault: Fault) -> float:
+    if fault.kind is Kind.PAUSE:  # and one more try, after which a busy provider is waited for
+        return SOON_S + PAUSE_S + LONGEST_OPEN_S
     if fault.kind in HARMLESS:
-        return SOON_S + (PAUSE_S if fault.kind is Kind.PAUSE else 0)
+        return SOON_S
     return LATEST_S + (max(OUTAGES_S) if fault.kind is Kind.OUTAGE else 0)

@@ -22,6 +22,7 @@ from local.faults.wire import Invocation, Reply
 
 TRIES, AGAIN_S = 6, 60  # as a person would
 PAUSE_S = 1200
+COMMAND_TAKES_S = 1  # so that it can be told what came before it and what after it
 
 
 def cancel(event: dict[str, Any], _: Any) -> dict[str, str]:
@@ -105,6 +106,7 @@ class Operator:
             self._unpaused()
         if not self.invoke(Invocation(command, event)).error:
             done()
+            self.timeline.run(self.timeline.now() + COMMAND_TAKES_S)
         elif tries > 1:
             again = partial(self._run, command, event, done, tries - 1)
             self.timeline.after(AGAIN_S, again)

@@ -29,6 +29,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+UNKNOWN_FIELD = "an unknown field"  # found, in a Problem
+
 
 class DropreelError(Exception):
     """Base of all errors of this project."""
@@ -40,7 +42,8 @@ class Problem:
 
     `field` is a sidecar field or a file's role (`image`, `sidecar`), `found` what was there,
     `allowed` what may be there; `hint` names the nearest correction where one is known, and
-    `corrected` is a whole file that would be right, ready to paste.
+    `corrected` is a whole file that would be right, ready to paste. `text` says it in a sentence
+    for a mail, where `found` and `allowed` alone would not read well.
     """
 
     field: str
@@ -48,6 +51,7 @@ class Problem:
     allowed: str
     hint: str = ""
     corrected: str = ""
+    text: str = ""
 
     def __str__(self) -> str:
         text = f"{self.field}: found {self.found}; allowed: {self.allowed}"

@@ -16,7 +16,7 @@ from tests.support.desk import Terminal
 from tests.support.pictures import picture
 from tests.support.submitting import sidecar
 
-pytestmark = pytest.mark.on_moto
+pytestmark = [pytest.mark.on_moto, pytest.mark.uncounted]
 
 RUNNING = Pending(Phase.RUNNING, "processing")
 

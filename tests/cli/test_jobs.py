@@ -17,7 +17,7 @@ from dropreel.jobs.job import Job, Reservation, State, utc_iso
 from tests.support.aws import Aws, make_job
 from tests.support.desk import Terminal
 
-pytestmark = pytest.mark.on_moto
+pytestmark = [pytest.mark.on_moto, pytest.mark.uncounted]
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 

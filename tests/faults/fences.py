@@ -18,7 +18,7 @@ from tests.faults.operator_fences import OPERATOR_FENCES
 
 CODE = ROOT / "shared" / "dropreel"
 _STEPS = (
-    *("generate", "poll", "finalize", "sweep", "lost_order"),
+    *("generate", "poll", "finalize", "sweep", "lost_order", "batches"),
     *("cancel", "resume", "retry"),
 )
 FILES = (
@@ -30,7 +30,10 @@ FILES = (
 # What a fence is made of.
 _NAMES = frozenset({"Attr", "_as_read", "TRANSITIONS", "STALE_S", "THRESHOLD"})
 _FIELDS = frozenset(
-    {"max_orders", "ask_at", "may_start_again", "superseded_by", "was_sent", "has_begun", "covers"}
+    {
+        *("max_orders", "ask_at", "may_start_again", "superseded_by"),
+        *("was_sent", "has_begun", "covers", "tells"),
+    }
 )
 _SEARCH = frozenset({"find_lost_orders"})
 _ERRORS = frozenset({"LedgerConflictError", "CapReachedError", "MailBusyError", "OperatorError"})
@@ -310,11 +313,16 @@ FENCES = (
     ),
     Fence(
         "a result of an open batch is left to its mail",
-        ("mail/digest.py:ResultMailer.send",),
+        (
+            "mail/digest.py:ResultMailer._is_left_to_batch",
+            "steps/batches.py:BatchMails.tells",
+            "steps/batches.py:BatchMails._is_settled",
+        ),
         "results that mailboxes get twice, or not at all",
         (
             f"{_FOLDERS}test_when_all_rows_of_a_batch_have_ended_one_mail_tells_of_all",
             f"{_FOLDERS}test_what_ends_after_the_mail_about_its_batch_has_a_mail_of_its_own",
+            f"{_FOLDERS}test_a_result_that_comes_while_its_batch_is_closed_reaches_mailboxes",
         ),
     ),
     Fence(

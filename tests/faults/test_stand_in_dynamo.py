@@ -13,7 +13,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 from botocore.exceptions import ClientError
 
 from dropreel.errors import ConditionFailedError
-from dropreel.ledger.table import Check, Delete, Table, Update, plain
+from dropreel.ledger.table import Check, Delete, Put, Table, Update, plain
 from local.faults.dynamo import Dynamo
 from tests.support.aws import Aws
 from tests.support.stand_ins import outcome
@@ -33,6 +33,8 @@ CONDITIONS: tuple[Callable[[str], ConditionBase | None], ...] = (
         & (Attr("pk").not_exists() | Attr("state").eq(was) | Attr("run").lt(1))
     ),
     lambda _: Attr("run").ne(1),
+    lambda was: Attr("state").contains(was[2:6]),
+    lambda _: Attr("money").not_exists() | Attr("money").eq({"usd": 1, "day": "2026-11-20"}),
     lambda _: Attr("usd").gte(2) & Attr("run").gt(1),
 )
 
@@ -65,6 +67,8 @@ class Dice:
     def item(self) -> dict[str, Any]:
         item: dict[str, Any] = {"state": "claimed", "run": self.random.randint(0, 2)}
         if self.random.random() < 0.5:
+            item |= {"money": {"usd": self.random.randint(0, 1), "day": "2026-11-20"}}
+        if self.random.random() < 0.5:
             item |= {"told": "now", "unsettled": "yes", "created_at": "2026-11-20"}
         if self.random.random() < 0.7:
             image = self.random.choice("xy")
@@ -81,11 +85,13 @@ def both(dice: Dice, *tables: Table) -> list[Any]:
         return [outcome(partial(table.update, update)) for table in tables]
     if kind == "write_all":
         first, second, third = dice.random.sample(KEYS, 3)
-        writes: list[Update | Delete] = [
+        writes: list[Update | Put | Delete] = [
             Update(key, adds={"usd": 1}, condition=dice.condition()) for key in (first, second)
         ]
         if dice.random.random() < 0.5:
             writes.append(Delete(third))
+        elif condition := dice.condition():
+            writes.append(Put(third, dice.item(), condition))
         return [outcome(partial(table.write_all, writes)) for table in tables]
     if kind == "put":
         key, item, condition = dice.key(), dice.item(), dice.condition()

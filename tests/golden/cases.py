@@ -37,7 +37,7 @@ from dropreel.mail.operators import (
     subscriber_alert,
     unpause_alert,
 )
-from dropreel.mail.results import clip_delivered, clip_not_delivered, drop_rejected
+from dropreel.mail.results import already_ordered, clip_delivered, clip_not_delivered, drop_rejected
 from dropreel.mail.windows import Window
 from dropreel.money.budget import Spending
 from dropreel.providers.base import Inputs
@@ -117,6 +117,9 @@ class File:
 
     def read(self, offset: int, length: int) -> bytes:
         return self._data[offset : offset + length]
+
+
+REJECTION = f"clips/campaign/photo/rejected-{'0' * 24}.json"
 
 
 def job(state: State, **changes: Any) -> Job:
@@ -225,8 +228,14 @@ def rejections() -> Iterator[tuple[str, str, RejectedError]]:
     rows = read_batch("campaign/batch.csv", BATCH, []).rows
     error = RejectedError([problem for row in rows for problem in row.numbered])
     yield "rejected rows of a batch", "campaign/batch.csv", error
+
+
+def dropped_again() -> Iterator[tuple[str, Mail]]:
     for state in (State.DELIVERED, State.FAILED, State.STALLED, State.UNKNOWN):
-        yield f"rejected already {state}", image, RejectedError([made_before(job(state))])
+        held = job(state)
+        links = replace(PLACE, page="https://pages.example/abc", page_days=7)
+        mail = already_ordered(held, held.source.key, [made_before(held)], REJECTION, links)
+        yield f"rejected already {state}", mail
 
 
 def alerts() -> Iterator[tuple[str, Mail]]:
@@ -295,9 +304,8 @@ def mails() -> dict[str, Mail]:
         if note:
             found[f"operator {name}"] = note
     for name, key, error in rejections():
-        record = f"clips/campaign/photo/rejected-{'0' * 24}.json"
-        found[name] = drop_rejected(key, error.problems, record, PLACE)
-    return found | dict(alerts()) | dict(digests()) | dict(group_mails())
+        found[name] = drop_rejected(key, error.problems, REJECTION, PLACE)
+    return found | dict(dropped_again()) | dict(alerts()) | dict(digests()) | dict(group_mails())
 
 
 def files() -> dict[str, str]:

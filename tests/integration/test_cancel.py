@@ -76,6 +76,16 @@ def test_a_job_in_line_is_woken_and_ends_unpaid(
     assert (aws.table.count("WAITING#luma"), sum(committed(aws, clock))) == (0, 0)
 
 
+def test_an_execution_that_may_not_order_ends_a_cancelled_job_unpaid(
+    aws: Aws, container: FakeContainer, cancel: Cancel
+) -> None:
+    job = claimed(aws)
+    cancel.handle(job.job_id)
+    outcome = poll(container.step(Poll), job.job_id, resume={"left_behind": True}, may_order=False)
+    assert outcome == {"outcome": "ended", "state": "cancelled"}
+    assert aws.ledger.require(job.job_id).may_start_again
+
+
 def test_a_job_that_joins_the_line_after_it_was_cancelled_is_woken_at_once(
     aws: Aws, container: FakeContainer, cancel: Cancel
 ) -> None:
@@ -150,7 +160,7 @@ def test_a_clip_that_is_made_all_the_same_is_recorded_with_its_price_and_not_del
     for _ in range(2):
         assert finalize.handle(FinalizeEvent(job.job_id, run=1)).payload()["state"] == "cancelled"
     (mail,) = aws.results.take()
-    assert "luma charges for this ($0.19)." in mail["text"]
+    assert "luma charges for it ($0.19)." in mail["text"]
     assert aws.read_json(job.record_key)["cost_usd"] == "0.19"
     assert [key for key in aws.stored("clips/") if key.endswith(".mp4")] == []
     assert committed(aws, clock) == {Decimal("0.19")}

@@ -190,6 +190,9 @@ def test_the_record_holds_source_settings_clip_attempts_and_cost(stage: Stage, c
         },
         "provider": "luma",
         "provider_job_id": "p-1",
+        "labels": [],
+        "origins": {},
+        "references": {},
         "attempts": [
             {
                 "provider": "luma",
@@ -205,6 +208,7 @@ def test_the_record_holds_source_settings_clip_attempts_and_cost(stage: Stage, c
         ],
         "unconfirmed": [],
         "remark": "",
+        "advice": [],
         "estimate_usd": "0.15",
         "cost_usd": "0.19",
         "failure": None,

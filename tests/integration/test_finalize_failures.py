@@ -168,7 +168,8 @@ def test_what_is_no_video_for_hours_fails_the_job_and_is_kept_in_quarantine(stag
     kept = stage.aws.s3.get_object(Bucket="clips", Key=job.quarantine_key)
     assert (kept["Body"].read(), kept["ContentType"]) == (page, "application/octet-stream")
     ((mail,), (note,)) = stage.mails()
-    assert "a web page" in mail["text"]
+    assert "is not a video" in mail["text"]
+    assert "a web page" in mail["failure"]["message"]
     assert f"s3://clips/{job.quarantine_key}" in note["text"]
     assert stage.committed() == {Decimal("0.15")}
     assert stage.aws.stored("clips/") == [RECORD_KEY]

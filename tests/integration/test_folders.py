@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ import pytest
 
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import ClipInfo, State, utc_iso
+from dropreel.ledger.batches import Batches
 from dropreel.mail.message import Links
 from dropreel.mail.results import clip_not_delivered
 from tests.support.uploads import BODIES, GRACE_S, SETTLE_S, Uploads
@@ -101,7 +103,7 @@ def test_an_image_that_was_mailed_about_is_not_started_by_later_defaults() -> No
     uploads.upload(0, "a/photo.jpg", PHOTO, 1)
     uploads.upload(GRACE_S + HOUR, "a/defaults.json", fields(prompt="push-in"), 1)
     assert prompts(uploads) == []
-    assert uploads.mails == ["photo.jpg: no clip, please correct the files"]
+    assert uploads.mails == ["photo.jpg: one file is missing"]
 
 
 def test_broken_defaults_are_mailed_at_once_and_their_images_wait_for_the_corrected_file() -> None:
@@ -287,7 +289,7 @@ def test_a_new_image_beside_a_wrong_row_is_mailed_about() -> None:
         (b"image,prompt\n../one.jpg,a\n", '"../one.jpg"'),
         (b"image,prompt\none,a\n", '"one"'),
         (b"image,prompt\none.jpg,\n", "nothing"),
-        (b"image,prompt\n" + b"one.jpg,a\n" * 1001, "1,001 rows"),
+        (b"image,prompt\n" + b"one.jpg,a\n" * 501, "501 rows"),
     ],
 )
 def test_a_batch_that_cannot_be_used_is_mailed_once_and_starts_nothing(
@@ -401,7 +403,7 @@ def test_when_all_rows_of_a_batch_have_ended_one_mail_tells_of_all() -> None:
     uploads.at(300, lambda: end_all(uploads))
     uploads.run()
     assert to_mailboxes(uploads) == [
-        "three.jpg: no clip, please correct the files",
+        "three.jpg: one file is missing",
         "batch.csv: 0 clips ready, 2 without a clip",
     ]
     mail = uploads.sns.published[-1]
@@ -504,3 +506,20 @@ def test_a_run_that_dies_among_the_rows_is_repeated_without_a_second_order() -> 
     uploads.die_after(messages=2)
     uploads.at(400, lambda: uploads.event("a/batch.csv"))
     assert prompts(uploads) == ["a", "b", "c"]
+
+
+class ClosedMeanwhile(Batches):
+    """Somebody closes the batch while a result is left to it."""
+
+    def leave(self, mail_id: str, name: str, now: datetime) -> None:
+        self.close(name, now)
+
+
+def test_a_result_that_comes_while_its_batch_is_closed_reaches_mailboxes() -> None:
+    uploads = Uploads()
+    uploads.upload(0, "a/batch.csv", b"image,prompt\none.jpg,a\n", 1)
+    uploads.upload(1, "a/one.jpg", PHOTO, 1)
+    uploads.at(30, lambda: uploads.use_batches(ClosedMeanwhile))
+    uploads.at(31, lambda: end_all(uploads))
+    uploads.run()
+    assert to_mailboxes(uploads)[0] == "one.jpg: no clip"

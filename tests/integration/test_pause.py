@@ -62,6 +62,21 @@ def test_who_holds_a_slot_gives_it_back_and_is_not_ordered(
     assert generate(generation, job.job_id)["outcome"] == "accepted"
 
 
+def test_a_slot_that_is_given_back_in_a_pause_goes_to_nobody(
+    aws: Aws, clock: Clock, switch: PauseOrders
+) -> None:
+    first, second = claimed(aws), aws.ledger.claim(make_job(job_id="f" * 24))
+    slots = aws.slots(clock, luma=Limit(jobs=1))
+    slots.join(first, "first")
+    slots.join(second, "second")
+    switch.pause("ann")
+    slots.release(first)
+    assert [token for token, _ in aws.woken] == ["first"]
+    assert slots.holders("luma") == 0
+    switch.unpause("ann")
+    assert [token for token, _ in aws.woken] == ["first", "second"]
+
+
 def test_an_order_that_has_not_begun_when_the_pause_is_written_never_begins(
     aws: Aws, clock: Clock, switch: PauseOrders
 ) -> None:

@@ -57,7 +57,7 @@ def test_an_image_alone_is_mailed_once_after_its_grace(aws: Aws, submit: Submit)
     for _ in range(2):
         submit.handle(again)
     (mail,) = aws.results.take()
-    assert mail["subject"] == "lighthouse.jpg: no clip, please correct the files"
+    assert mail["subject"] == "lighthouse.jpg: one file is missing"
     assert mail["problems"][0]["found"] == "none beside this image"
     assert aws.read_json(mail["record"].removeprefix("s3://clips/"))["file"] == IMAGE
 
@@ -175,7 +175,7 @@ def test_dropping_the_files_of_an_open_order_again_mails_once_to_wait(
     for _ in range(2):
         submit.handle(again)
     (mail,) = aws.results.take()
-    assert "Please wait, and do not upload it again" in mail["text"]
+    assert "please wait, do not upload it again" in mail["text"]
     assert len(aws.executions()) == 1
 
 

@@ -7,7 +7,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -20,6 +22,8 @@ from local.demo import (
     own_folder,
     read_asked,
 )
+from local.follow import ReceivedMail
+from local.stack import Stack
 from tests.conftest import ROOT
 
 NAMES = ("IMAGE", "TAKES", "PROMPT", "PROVIDER", "RESOLUTION", "DURATION")
@@ -173,3 +177,24 @@ def test_demos_that_run_at_once_have_a_folder_each(tmp_path: Path) -> None:
             assert next_one == second
     with own_folder(wanted) as alone:
         assert alone == wanted
+
+
+def test_each_take_is_saved_and_one_without_a_clip_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def download(_: object, address: str, folder: Path) -> tuple[Path, str]:
+        return folder / address.rpartition("/")[2], address.partition("//")[2]
+
+    monkeypatch.setattr(demo, "ROOT", tmp_path)
+    monkeypatch.setattr(demo, "download", download)
+    monkeypatch.setattr(demo, "check_clip", lambda *_: "")
+    stack = Stack(cast("Any", None), {}, "", "")
+    made = {"job_id": "1", "provider": "luma", "outcome": "delivered", "settings": {}}
+    takes = [{**made, "clip": "s3://clips/1.mp4"}, {**made, "outcome": "failed", "clip": None}]
+    mail = ReceivedMail("", "", {"takes": takes})
+    assert demo._collect(stack, mail, {}, tmp_path) == 1
+    assert "no clip: failed" in capsys.readouterr().err
+    assert demo._collect(stack, replace(mail, document={"takes": takes[:1]}), {}, tmp_path) == 0
+    assert "clip:    1.mp4" in capsys.readouterr().out
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
+    assert [take["clip"] for take in summary["takes"]] == ["1.mp4"]

@@ -14,6 +14,7 @@ from typing import Any
 
 from dropreel.container import Container
 from dropreel.jobs.job import Job, utc_iso
+from dropreel.ledger.batches import Batches
 from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.table import Table
 from dropreel.mail.publisher import Mailer
@@ -72,6 +73,7 @@ class Uploads:
         self.orders: list[Order] = []
         self._seconds = 0.0
         self._lost = ""
+        self._results: Mailer | None = None
         self._messages = 0
         self._dies_at = 0
         self._due: list[tuple[float, int, Callable[[], None]]] = []
@@ -176,7 +178,12 @@ class Uploads:
 
     @property
     def results(self) -> Mailer:
-        return self._container.results
+        return self._results or self._container.results
+
+    def use_batches(self, kind: type[Batches]) -> None:
+        """Results are mailed with this kind of ledger of batches from now on."""
+        batches = kind(self._container.table)
+        self._results = replace(self._container.results, batches=batches)
 
     @property
     def mails(self) -> list[str]:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from dropreel.drops.batch import Batch, read_batch
-from dropreel.drops.fields import Fields
+from dropreel.drops.fields import Fields, json_fields, text_fields
 from dropreel.drops.pairing import meant_name
+from dropreel.drops.takes import problems_in
 
 TOP = Fields("defaults.json", {"prompt": "far"})
 
@@ -49,6 +50,14 @@ def test_a_row_is_another_one_only_if_its_fields_are() -> None:
     assert row[1]
     assert row[0].version == row[1].version
     assert before.rows[0].version != after.rows[2].version
+
+
+def test_a_text_is_a_prompt_and_defaults_are_fields(events: Path) -> None:
+    text = text_fields("a.txt", (events / "folder/lighthouse.txt").read_bytes())
+    defaults = json_fields("defaults.json", (events / "folder/defaults.json").read_bytes())
+    assert (text.values, text.problems) == ({"prompt": "slow push-in, soft light"}, ())
+    assert problems_in(defaults) == ()
+    assert defaults.values["labels"] == {"campaign": "summer"}
 
 
 @pytest.mark.parametrize(

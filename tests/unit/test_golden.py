@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 import pytest
@@ -44,5 +45,7 @@ def test_the_operator_is_sent_to_a_section_that_there_is(name: str) -> None:
 def test_a_failure_has_one_next_step_and_says_whether_it_was_paid(name: str) -> None:
     if name.endswith(".txt"):
         assert FILES[name].count("\nWhat to do: ") == 1
-        assert FILES[name].count("\nMoney: ") == 1
+        assert (
+            len(re.findall(r"\b(?:paid|charged?s?)\b", FILES[name].partition("What to do")[0])) >= 1
+        )
         assert "{" not in FILES[name]

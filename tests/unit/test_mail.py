@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from dropreel.drops.sidecar import parse_sidecar
 from dropreel.errors import Problem, RejectedError
-from dropreel.jobs.failure import FailureKind, JobFailure
+from dropreel.jobs.failure import ROWS, FailureKind, JobFailure
 from dropreel.jobs.job import Attempt, ClipInfo, ClipSettings, Job, Source, State
 from dropreel.mail.message import Links, Mail, legal_subject
 from dropreel.mail.operators import job_alert
@@ -51,7 +51,7 @@ def test_the_mail_of_a_clip_tells_where_it_is_how_long_it_took_and_what_it_cost(
         "Clip: s3://clips/clips/campaign/photo/0123456789abcdef01234567.mp4",
         "Settings: 5s, 540p, 16:9",
         "Video: 960x540, 5.0 s, 1.2 MB",
-        "Took: 74 seconds",
+        "in 74 seconds",
         "Cost: about $0.15 (estimate)",
         "slow push-in",
         "https://eu-central-1.console.aws.amazon.com/s3/object/clips",
@@ -77,9 +77,9 @@ def test_the_mail_warns_of_settings_that_may_not_have_been_followed() -> None:
 @pytest.mark.parametrize("kind", FailureKind)
 def test_a_failure_tells_reason_money_and_one_next_step(kind: str) -> None:
     mail = clip_not_delivered(ended(State.FAILED, kind, billed=False), PLACE)
-    assert "What happened: " in mail.text
-    assert "Reason given: their words" in mail.text
-    assert "Money: Nothing was paid: luma does not charge for this." in mail.text
+    assert ("their words" in mail.text) == ROWS[FailureKind(kind)].reason_helps
+    assert mail.document["failure"]["message"] == "their words"
+    assert "Nothing was paid: luma does not charge for it." in mail.text
     assert mail.text.count("What to do: ") == 1
     assert "{" not in mail.text
 
@@ -88,9 +88,9 @@ def test_a_failure_tells_reason_money_and_one_next_step(kind: str) -> None:
     ("state", "says"),
     [
         (State.REFUSED, "Nothing was paid"),
-        (State.UNKNOWN, "It is not known"),
+        (State.UNKNOWN, "It may have been paid"),
         (State.STALLED, "was ordered and may be charged"),
-        (State.FAILED, "luma may charge for this"),
+        (State.FAILED, "luma may charge for it"),
     ],
 )
 def test_the_money_line_fits_the_state(state: State, says: str) -> None:
@@ -141,8 +141,8 @@ def test_a_rejection_lists_every_problem() -> None:
         Problem('"promt"', "x", "y", "Did you mean prompt?"),
     ]
     mail = drop_rejected("a/b.jpg", problems, "clips/a/b/rejected-1.json", PLACE)
-    assert mail.subject == "b.jpg: no clip, please correct the files"
-    assert "Found: nothing" in mail.text
+    assert mail.subject == "b.jpg: please correct this file"
+    assert "prompt is missing." in mail.text
     assert "Did you mean prompt?" in mail.text
     assert [problem["field"] for problem in mail.document["problems"]] == ["prompt", '"promt"']
 

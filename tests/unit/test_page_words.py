@@ -43,6 +43,12 @@ def test_of_several_clips_the_setting_that_is_out_of_line_is_marked() -> None:
     assert marked(other, [one, two, other]) == {"Loop"}
 
 
+def test_a_clip_that_references_guide_says_so() -> None:
+    one = shown_job(1, settings={"reference_image_urls": ("https://example.com/look.jpg",)})
+
+    assert marked(one, [one, shown_job(2)]) == {"Reference images"}
+
+
 def test_words_that_most_prompts_do_not_have_are_marked() -> None:
     one = shown_job(1, settings={"prompt": "Slow wide orbit, soft light"})
     other = shown_job(2, settings={"prompt": "slow push-in,\nsoft light."})

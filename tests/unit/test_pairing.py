@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropreel.drops.pairing import images_of, is_image, is_sidecar, listing_prefix, sidecars_of
+from dropreel.drops.pairing import (
+    images_of,
+    is_image,
+    is_sidecar,
+    listing_prefix,
+    near_misses,
+    sidecars_of,
+)
 
 names = st.text(min_size=1, max_size=40).filter(lambda name: "/" not in name)
 folders = st.lists(names, max_size=3).map(lambda parts: "".join(f"{part}/" for part in parts))
@@ -55,3 +62,15 @@ def test_both_directions_agree_and_the_listing_finds_the_partner(
     assert images_of(sidecar, [image, sidecar]) == [image]
     assert sidecar.startswith(listing_prefix(image))
     assert image.startswith(listing_prefix(sidecar))
+
+
+@pytest.mark.parametrize("sidecar", ["a/Photo.json", "a/photo .txt", "a/PHOTO.jpeg.json"])
+def test_a_lone_file_of_nearly_the_same_name_was_probably_meant(sidecar: str) -> None:
+    keys = ["a/photo.jpg", sidecar, "a/other.json"]
+    assert near_misses("a/photo.jpg", keys) == [sidecar]
+    assert near_misses(sidecar, keys) == ["a/photo.jpg"]
+
+
+def test_a_file_that_has_its_partner_was_not_meant() -> None:
+    keys = ["a/photo.jpg", "a/Photo.json", "a/Photo.jpg"]
+    assert near_misses("a/photo.jpg", keys) == []

@@ -116,8 +116,8 @@ def _better_ratio(facts: Facts, lost: float) -> str:
 def _transparent(facts: Facts) -> tuple[str, str] | None:
     if not facts.transparent:
         return None
-    reason = "The image has transparent parts. A clip has none: they may become black or white."
-    return reason, "Put the image on the background that you want."
+    reason = "The image can have transparent parts. In a clip they become black or white."
+    return reason, "If it has some, put it on the background that you want."
 
 
 def _only_objects(facts: Facts) -> tuple[str, str] | None:

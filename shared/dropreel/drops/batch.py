@@ -29,7 +29,7 @@ from dropreel.errors import Problem, RejectedError, UnreadableError
 from dropreel.jobs.naming import folder_of
 
 MAX_BATCH_BYTES = 1024 * 1024
-MAX_ROWS = 1000
+MAX_ROWS = 500  # which one run of `submit` handles, and one mail tells of
 _IMAGE = "image"
 _DELIMITERS = (",", ";", "\t")
 _NAME = "the name of an image in the folder of this file, such as photo.jpg"

@@ -134,9 +134,14 @@ def _object(text: str) -> dict[str, Any]:
     return named(pair for pair in loaded.items() if not (schema and pair[0] == _SCHEMA))
 
 
+_LIKE = 'It should look like this: {"prompt": "slow push-in, soft light"}'
+
+
 def _broken(role: str, text: str, error: json.JSONDecodeError) -> Problem:
     where = f"broken JSON at line {error.lineno}, column {error.colno} ({error.msg})"
-    return Problem(role, where, _OBJECT, corrected=mended(text) or "")
+    right = mended(text) or ""
+    words = f"The file has a slip near line {error.lineno}, so it cannot be read."
+    return Problem(role, where, _OBJECT, "" if right else _LIKE, right, words)
 
 
 def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

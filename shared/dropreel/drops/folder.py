@@ -32,7 +32,9 @@ NO_SIDECAR = Problem(
     "sidecar",
     "none beside this image",
     'a text file with the image\'s name and the ending .json, such as {"prompt": "slow push-in"}',
-    "Drop it into the same folder as the image.",
+    "Drop it into the same folder.",
+    text="What should happen in it? Say it in a text file with the image's name and the ending "
+    '.json, such as {"prompt": "slow push-in"}.',
 )
 
 

@@ -48,12 +48,16 @@ class RangeReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """A still image. `width` and `height` are pixels as displayed, after EXIF orientation."""
+    """A still image. `width` and `height` are pixels as displayed, after EXIF orientation.
+
+    `transparent`: it may have parts that are; only the picture itself tells.
+    """
 
     media_type: str
     extension: str
     width: int
     height: int
+    transparent: bool = False
 
 
 def inspect_image(reader: RangeReader) -> ImageInfo:
@@ -77,8 +81,18 @@ def inspect_image(reader: RangeReader) -> ImageInfo:
                 raise file.damaged(f"says it is {width:,} x {height:,} pixels")
             if orientation >= 5:  # the camera lay on its side
                 width, height = height, width
-            return ImageInfo(f"image/{name.lower()}", extension, width, height)
+            see_through = _may_be_transparent(file.head)
+            return ImageInfo(f"image/{name.lower()}", extension, width, height, see_through)
     raise _rejected(*_foreign(file.head))
+
+
+def _may_be_transparent(head: bytes) -> bool:
+    """Whether a PNG has an alpha channel, or a WebP says that it uses one."""
+    if head.startswith(b"\x89PNG"):
+        return head[25:26] in (b"\4", b"\6")
+    if head[12:16] == b"VP8X":
+        return bool(head[20] & 0x10)
+    return head[12:16] == b"VP8L" and bool(head[24] & 0x10)
 
 
 def _rejected(found: str, hint: str) -> RejectedError:

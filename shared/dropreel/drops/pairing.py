@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from dropreel.jobs.naming import folder_of, split_ending, stem
+from dropreel.jobs.naming import split_ending, stem
 
 # Endings that people use for pictures. What the file really is, its first bytes decide.
 IMAGE_ENDINGS = frozenset(
@@ -82,15 +82,19 @@ def images_of(sidecar_key: str, keys: Iterable[str]) -> list[str]:
     return sorted(key for key in keys if is_image(key) and stem(sidecar_key) in _names(key))
 
 
-def near_misses(key: str, keys: Iterable[str]) -> list[str]:
-    """Files of the same folder that were probably meant to be the partner of `key`."""
+def near_misses(key: str, keys: Collection[str]) -> list[str]:
+    """Files of the same folder, alone too, that were probably meant to be the partner of `key`."""
     wanted = is_image if is_sidecar(key) else is_sidecar
     alike = _alike(key)
     return sorted(
         other
         for other in keys
-        if wanted(other) and alike and _alike(other) == alike and folder_of(other) == folder_of(key)
+        if wanted(other) and alike and _alike(other) == alike and not _has_partner(other, keys)
     )
+
+
+def _has_partner(key: str, keys: Collection[str]) -> bool:
+    return bool(images_of(key, keys) if is_sidecar(key) else sidecars_of(key, keys))
 
 
 def _names(image_key: str) -> tuple[str, str]:

@@ -28,7 +28,7 @@ from dropreel.drops.kinds import (
     Take,
     words,
 )
-from dropreel.errors import Problem, RejectedError
+from dropreel.errors import UNKNOWN_FIELD, Problem, RejectedError
 from dropreel.jobs.options import AspectRatio, Duration, Resolution
 from dropreel.providers.catalog import CATALOG, ProviderName
 
@@ -147,7 +147,7 @@ def _problem(name: str, error: ErrorDetails, said: Merged) -> Problem:
 
 
 def _unknown(name: str) -> Problem:
-    return Problem(shown(name), "an unknown field", ", ".join(_ALLOWED), _nearest(name))
+    return Problem(shown(name), UNKNOWN_FIELD, ", ".join(_ALLOWED), _nearest(name))
 
 
 def _too_long(value: Any) -> bool:

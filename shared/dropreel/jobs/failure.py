@@ -51,6 +51,7 @@ class FailureRow:
     place while an order is under way. `billed` False: no money has moved; None: it may have, unless
     the provider says otherwise. `cured_elsewhere`: another provider may succeed, because the
     failure says nothing of image and prompt. `outage`: it would meet every job of this provider.
+    `reason_helps`: the message is in words that people who dropped files can use.
     """
 
     label: str
@@ -62,6 +63,7 @@ class FailureRow:
     billed: bool | None = None
     cured_elsewhere: bool = False
     outage: bool = False
+    reason_helps: bool = False
 
 
 _LATER = "Wait a few minutes, then {again}."
@@ -70,16 +72,18 @@ ROWS: Mapping[FailureKind, FailureRow] = {
         "image or setting not accepted",
         "{provider} did not accept the image or a setting.",
         "Correct what the reason names, then drop the corrected file.",
+        reason_helps=True,
     ),
     FailureKind.MODERATED: FailureRow(
         "refused by a content filter",
         "The content filter of {provider} refused the image or the prompt.",
         "Change the prompt or the image, then drop the changed file.",
+        reason_helps=True,
     ),
     FailureKind.NO_KEY: FailureRow(
         "no API key",
-        "This installation has no usable API key for {provider}, so nothing was ordered.",
-        "Ask your operator to enter the key, then {again}.",
+        "{provider} is not set up here yet. Your operator has been told.",
+        "When your operator has set it up, {again}.",
         "Enter this provider's key: the stack's output ProviderKeysSecretUrl opens the secret with "
         "the keys. A new key counts at once for new drops; jobs that wait try again by themselves.",
         "A provider does not work",
@@ -89,8 +93,8 @@ ROWS: Mapping[FailureKind, FailureRow] = {
     ),
     FailureKind.AUTH: FailureRow(
         "API key not accepted",
-        "{provider} did not accept the API key of this installation.",
-        "Ask your operator to check the key, then {again}.",
+        "{provider} does not let dropreel in. Your operator has been told.",
+        "When your operator has put it right, {again}.",
         "Check this provider's key in the stack's secret.",
         "A provider does not work",
         cured_elsewhere=True,
@@ -98,8 +102,8 @@ ROWS: Mapping[FailureKind, FailureRow] = {
     ),
     FailureKind.NO_MODEL: FailureRow(
         "model not known",
-        "{provider} does not know the model that this installation orders.",
-        "Ask your operator to check the model's name, then {again}.",
+        "{provider} does not know the model that is set up here. Your operator has been told.",
+        "When your operator has put it right, {again}.",
         "Correct this provider's model or endpoint in the parameter ProviderOptions, or remove it "
         "there to use the default. `dropreel doctor` shows what the provider offers.",
         "A provider does not work",
@@ -108,8 +112,8 @@ ROWS: Mapping[FailureKind, FailureRow] = {
     ),
     FailureKind.NO_CREDIT: FailureRow(
         "no credit",
-        "The account at {provider} has no credit left.",
-        "Ask your operator to add credit, then {again}.",
+        "The account at {provider} has run out of credit. Your operator has been told.",
+        "When your operator has added credit, {again}.",
         "Add credit to the account at this provider.",
         "A provider does not work",
         cured_elsewhere=True,
@@ -123,7 +127,7 @@ ROWS: Mapping[FailureKind, FailureRow] = {
     ),
     FailureKind.TRANSIENT: FailureRow(
         "error at the provider",
-        "{provider} had an internal error.",
+        "{provider} had a problem of its own.",
         _LATER,
         cured_elsewhere=True,
     ),
@@ -136,8 +140,8 @@ ROWS: Mapping[FailureKind, FailureRow] = {
     ),
     FailureKind.UNEXPECTED: FailureRow(
         "unknown answer",
-        "{provider} returned an answer that dropreel does not recognize.",
-        "Your operator was mailed as well. Once the cause is known, {again}.",
+        "{provider} gave an answer that dropreel does not understand. Your operator has been told.",
+        "Once the cause is known, {again}.",
         "Read the reason. If the provider has changed its API, `dropreel doctor` shows what "
         "differs. If there was an order, check at the provider what it has cost.",
         "An unknown answer",
@@ -149,7 +153,7 @@ ROWS: Mapping[FailureKind, FailureRow] = {
     ),
     FailureKind.NOT_A_CLIP: FailureRow(
         "not a video",
-        "The file from {provider} is not a video. It was downloaded again and again for hours.",
+        "What {provider} delivered is not a video, even after many tries.",
         "Show this mail to your operator. For another try, {again}.",
         "Look at the file that is kept in quarantine, and check this job at the provider. It may "
         "have been charged.",
@@ -157,36 +161,34 @@ ROWS: Mapping[FailureKind, FailureRow] = {
     ),
     FailureKind.UNSAFE_RESULT: FailureRow(
         "unsafe address",
-        "{provider} has made the clip, but its address is not safe to download from.",
-        "Wait. The address is checked again for three days. If the clip has not arrived by then, "
-        "ask your operator. Do not drop the files again.",
+        "{provider} has made the clip, but it cannot be downloaded safely yet.",
+        "Please wait, and do not upload it again. dropreel tries for three days.",
         "Ask the provider why it returned an address that must not be fetched. The clip can also "
         "be downloaded from the provider's own page.",
         "Stalled jobs",
     ),
     FailureKind.DEADLINE: FailureRow(
         "not finished in time",
-        "{provider} has not finished the clip within the deadline.",
-        "Wait. For three days, a late clip is delivered automatically. Do not drop the files "
-        "again.",
+        "{provider} takes much longer than usual.",
+        "Please wait, and do not upload it again. When the clip comes within three days, you get "
+        "it.",
         "Nothing yet. The sweep checks every half hour for three days. If the clip has not arrived "
         "by then, check the job at the provider.",
         "Stalled jobs",
     ),
     FailureKind.DOWNLOAD: FailureRow(
         "clip not downloaded yet",
-        "{provider} has made the clip, but it could not be downloaded.",
-        "Wait. The download is repeated for three days. If the clip has not arrived by then, ask "
-        "your operator. Do not drop the files again.",
+        "{provider} has made the clip, but it cannot be downloaded yet.",
+        "Please wait, and do not upload it again. dropreel tries for three days.",
         "Nothing yet. The sweep tries again every half hour for three days. The clip can also be "
         "downloaded from the provider's own page.",
         "Stalled jobs",
     ),
     FailureKind.LOST_ANSWER: FailureRow(
         "answer lost",
-        "The order was sent to {provider}, but the answer was lost.",
-        "Ask your operator to check at {provider} whether the clip was ordered. Do not drop the "
-        "files again before that.",
+        "The answer of {provider} was lost. Your operator has been told and finds out.",
+        "Please wait, and do not upload it again: it could be paid twice. You get a mail when it "
+        "is known.",
         "First check at the provider whether there is a job with this time and prompt. A second "
         "order could be paid twice.",
         "Payment unknown",
@@ -199,10 +201,10 @@ ROWS: Mapping[FailureKind, FailureRow] = {
     ),
     FailureKind.OVER_CAP: FailureRow(
         "over a cap",
-        "The clip would cost more than is allowed.",
-        "Choose a smaller clip or a higher max_cost_usd in the sidecar, ask your operator for a "
-        "higher limit, or wait for the next day or month. Then {again}.",
+        "The clip would pass a spending limit.",
+        "Choose a smaller clip, or ask your operator for a higher limit. Then {again}.",
         billed=False,
+        reason_helps=True,
     ),
     FailureKind.UNKNOWN_PRICE: FailureRow(
         "price unknown",
@@ -218,18 +220,18 @@ ROWS: Mapping[FailureKind, FailureRow] = {
     ),
     FailureKind.REPLACED: FailureRow(
         "replaced by a newer drop",
-        "Newer files were dropped before this clip was ordered.",
-        "Nothing. dropreel uses the newer files.",
+        "You dropped newer files before this clip was ordered.",
+        "Nothing. The newer files are used.",
         billed=False,
     ),
     FailureKind.ACCIDENT: FailureRow(
         "error in dropreel",
-        "An error occurred in dropreel.",
+        "Something went wrong in dropreel.",
         "To try once more, {again}. If it happens twice, show this mail to your operator.",
         "Read the execution's history and the functions' logs.",
         "Jobs fail",
-        next_if_ordered="Show this mail to your operator. The clip may still arrive. Do not drop "
-        "the files again.",
+        next_if_ordered="Show this mail to your operator. The clip may still come: do not upload "
+        "it again.",
     ),
 }
 

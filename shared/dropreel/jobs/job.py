@@ -131,9 +131,10 @@ class Job:
     is the beginning of the day for which the job waits, or has waited, because of the day's cap.
     `labels` are the dropper's own words; `origins` tells by field from which file its value came;
     `batch` names the version of a batch file in which the job has its row. `references` tells by
-    pinned key which image of the inbox (`/` and its key) guides the look. `cancel_requested` is
-    when an operator cancelled the job, empty if nobody did, and `cancel_answer` what the provider
-    said to it. `order_named` is the order's ID where an operator has named it.
+    pinned key which image of the inbox (`/` and its key) guides the look. `advice`: what could
+    make the clip better, noticed before it was ordered. `cancel_requested` is when an operator
+    cancelled the job, empty if nobody did, and `cancel_answer` what the provider said to it.
+    `order_named` is the order's ID where an operator has named it.
     """
 
     job_id: str
@@ -173,6 +174,7 @@ class Job:
     origins: Mapping[str, str] = field(default_factory=dict)
     batch: str = ""
     references: Mapping[str, str] = field(default_factory=dict)
+    advice: tuple[str, ...] = ()
 
     def ordering(self, asked_at: str) -> tuple[Attempt, ...]:
         """The attempts with a new one; a try at a busy provider is replaced, not kept."""

@@ -72,8 +72,7 @@ class ResultMailer:
         Above the limit it is first noted for a digest.
         """
         entry = mail.entry
-        if entry and self.batches.tells(mail.batch):
-            self.batches.leave(entry.mail_id, mail.batch, self.now())
+        if entry and self._is_left_to_batch(entry, mail.batch):
             self.publisher.send(mail, to_mailboxes=False)
             return
         if entry is None or not self.above:
@@ -90,6 +89,13 @@ class ResultMailer:
         if in_digest and "asked" not in (self.table.get(_key(window)) or {}):
             self._ask(window)
         self.publisher.send(mail, to_mailboxes=not in_digest)
+
+    def _is_left_to_batch(self, entry: DigestEntry, batch: str) -> bool:
+        """Asked again once it is noted: whoever closes the batch after that sees the note."""
+        if not self.batches.tells(batch):
+            return False
+        self.batches.leave(entry.mail_id, batch, self.now())
+        return self.batches.tells(batch)
 
     def _window_of(self, entry: DigestEntry) -> tuple[Window, bool]:
         """The window in which this mail was sent first, and whether that is now.

@@ -221,13 +221,13 @@ def about_usd(amount: Decimal | None) -> str:
 
 
 _MONEY_SURE = {
-    State.UNKNOWN: "It is not known whether this clip was ordered and charged ({usd}).",
-    State.STALLED: "The clip was ordered and may be charged ({usd}).",
+    State.UNKNOWN: "It may have been paid ({usd}), or not.",
+    State.STALLED: "It was ordered and may be charged ({usd}).",
 }
 _MONEY_ENDED = {
-    False: "Nothing was paid: {provider} does not charge for this.",
-    None: "{provider} may charge for this ({usd}). It does not say whether it does.",
-    True: "{provider} charges for this ({usd}).",
+    False: "Nothing was paid: {provider} does not charge for it.",
+    None: "{provider} may charge for it ({usd}) and does not say whether it does.",
+    True: "{provider} charges for it ({usd}).",
 }
 
 

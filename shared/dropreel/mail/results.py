@@ -5,13 +5,13 @@ Each says what happened, whether money was spent and the one next step.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
 
 from dropreel.drops.pairing import BATCHES, DEFAULTS
-from dropreel.errors import Problem
+from dropreel.errors import UNKNOWN_FIELD, Problem
 from dropreel.jobs.failure import ROWS, FailureKind, FailureRow
 from dropreel.jobs.job import ClipInfo, Job, State, from_iso
 from dropreel.mail.message import (
@@ -24,6 +24,7 @@ from dropreel.mail.message import (
     file_name,
     folder_attribute,
     money,
+    one_line,
     prompt_of,
     reason_of,
     rows,
@@ -33,26 +34,32 @@ from dropreel.mail.message import (
 _MAX_PROBLEMS = 12  # a sidecar may hold thousands of unknown fields
 _MAX_ROWS = 100  # problems of a batch
 
-_NO_CLIP = "No clip was started for {name}. Nothing was paid for this drop."
+_NO_CLIP = "No clip of {name} yet, and nothing was paid."
 _REJECTED = {
     DEFAULTS: "{name} cannot be used. Images that need it wait for the corrected file.",
     **dict.fromkeys(
         BATCHES, "Some rows of {name} cannot be used. Nothing was paid for them; the others go on."
     ),
 }
-
-
 _SUBJECTS = {
     State.REFUSED: "no clip, nothing paid",
     State.FAILED: "no clip",
     State.CANCELLED: "no clip, cancelled",
-    State.UNKNOWN: "no clip yet, ask your operator",
-    State.STALLED: "no clip yet",
+    State.UNKNOWN: "please wait, do not upload it again",
+    State.STALLED: "your clip is delayed",
+}
+_SUBJECTS_OF_KINDS = {
+    FailureKind.REPLACED: "replaced by newer files, nothing paid",
+    FailureKind.OVER_CAP: "over the spending limit, nothing paid",
+    FailureKind.NO_KEY: "not set up yet, nothing paid",
+}
+_FIRST = {
+    State.UNKNOWN: "We do not know yet whether the clip of {name} was ordered.",
+    State.STALLED: "The clip of {name} is delayed.",
 }
 _ANOTHER = (
-    "What to do: Nothing; the clip is stored. To make another clip of this image, change the "
-    "prompt or a setting in the sidecar and drop the sidecar again. To make another one with the "
-    'same settings, set "take": {take} in the sidecar. Every clip is charged.'
+    "Want another one? Change the prompt in the sidecar and drop it again. For the same settings "
+    'once more, put "take": {take} into it. Every clip costs money.'
 )
 
 
@@ -61,24 +68,27 @@ def clip_delivered(job: Job, clip: ClipInfo, links: Links) -> Mail:
     name = file_name(job.source.key)
     seconds = (from_iso(job.delivered_at) - from_iso(job.created_at)).total_seconds()
     facts = {
-        "Clip": links.uri(job.clip_key),
-        "Image": job.source.key,
+        "Prompt": prompt_of(job),
         "Settings": _settings(job),
-        "Made by": _maker(job),
-        "Video": f"{clip.width}x{clip.height}, {clip.duration_s:.1f} s, {_size(clip.size)}",
-        "Took": _time(seconds),
+        "Made by": f"{_maker(job)}, in {_time(seconds)}",
         "Cost": _cost(job),
         **labels_row(job),
     }
+    kept = {
+        "Image": job.source.key,
+        "Video": f"{clip.width}x{clip.height}, {clip.duration_s:.1f} s, {_size(clip.size)}",
+        "Clip": links.uri(job.clip_key),
+        "Log": links.execution_link(),
+    }
     parts = [
-        f"The clip of {name} is ready.",
-        *_remark(job),
+        f"Your clip of {name} is ready.",
         _watch(job, links),
+        *_remark(job),
         rows(facts),
-        f"Prompt:\n{prompt_of(job)}",
         *_unconfirmed(job),
+        *_advice(job),
         _ANOTHER.format(take=job.settings.take + 1),
-        f"Execution:\n{links.execution_link()}",
+        _for_operators(kept),
     ]
     price = job.cost_usd if job.cost_usd is not None else job.estimate_usd
     entry = _entry(job, "", price is not None)
@@ -96,24 +106,22 @@ def clip_not_delivered(job: Job, links: Links) -> Mail:
     """The job has ended without a clip."""
     name = file_name(job.source.key)
     step = _next_step(job)
-    what, reason, spent = _row(job).what.format(provider=job.provider), reason_of(job), money(job)
-    facts = {
+    what, spent = _row(job).what.format(provider=job.provider), money(job)
+    reason = reason_of(job) if _row(job).reason_helps else ""
+    kept = {
         "Image": job.source.key,
-        "Settings": _settings(job),
-        "Provider": _maker(job),
-        "Provider's job": job.provider_job_id or "none",
+        "Order": f"{_maker(job)}, {job.provider_job_id or 'none'}",
         "Record": links.uri(job.record_key),
-        **labels_row(job),
+        "Log": links.execution_link(),
     }
     parts = [
-        f"There is no clip of {name}.",
-        f"What happened: {what}",
-        *([f"Reason given: {reason}"] if reason else []),
-        f"Money: {spent}",
+        _FIRST.get(job.state, "There is no clip of {name}.").format(name=name),
+        f"{what[:-1]}: {reason.rstrip('.')}." if reason else what,
+        spent,
         f"What to do: {step}",
-        rows(facts),
-        f"Prompt:\n{prompt_of(job)}",
-        f"Execution:\n{links.execution_link()}",
+        rows({"Prompt": prompt_of(job), "Settings": _settings(job), **labels_row(job)}),
+        *_advice(job),
+        _for_operators(kept),
     ]
     brief = f"{what[:-1]} ({shortened(reason, 200)})." if reason else what
     entry = _entry(job, f"{brief} {step}", not spent.startswith("Nothing"))
@@ -124,16 +132,58 @@ def drop_rejected(key: str, problems: Sequence[Problem], record_key: str, links:
     """What was dropped cannot become a clip: all problems at once."""
     name = file_name(key)
     for_many = name in _REJECTED
-    then = "goes on with it" if for_many else "starts the clip"
+    then = "dropreel then goes on with it." if for_many else "Then your clip is made."
     listed = list(problems[: _MAX_ROWS if name in BATCHES else _MAX_PROBLEMS])
     more = len(problems) - len(listed)
     parts = [
         _REJECTED.get(name, _NO_CLIP).format(name=name),
         *(_problem_text(problem) for problem in listed),
         *([f"And {more:,} more problems."] if more else []),
-        f"What to do: {_correction(problems)} dropreel then {then}.",
-        rows({"File": key, "Record": links.uri(record_key)}),
+        f"What to do: {_correction(problems)} {then}",
+        _for_operators({"File": key, "Record": links.uri(record_key)}),
     ]
+    words = "; ".join(_brief(problem) for problem in listed)
+    text = f"{shortened(words, 300)}. {_correction(problems)}"
+    missing = _all_missing(problems)
+    subject = "one file is missing" if missing else "please correct this file"
+    return _rejection(key, problems, listed, record_key, links, (subject, parts, text))
+
+
+def already_ordered(
+    held: Job, key: str, problems: Sequence[Problem], record_key: str, links: Links
+) -> Mail:
+    """The same files as those of a job that is not to run again."""
+    name, take = file_name(key), held.settings.take + 1
+    another = f'For another one, put "take": {take} into the sidecar, or change the prompt.'
+    if held.state is State.DELIVERED:
+        subject, first = "you already have this clip", _watch(held, links)
+    elif held.state in (State.STALLED, State.UNKNOWN):
+        subject, another = "please wait, do not upload it again", ""
+        first = "This clip may have been ordered already. You get a mail as soon as it is known."
+    else:
+        subject = "this clip was ordered before"
+        first = f"It was {held.state.value} then, and may have been paid."
+    parts = [
+        f"{name}: {subject}.",
+        first,
+        "Nothing was paid for this drop.",
+        *([f"What to do: {another}"] if another else ["What to do: Nothing. Please wait."]),
+        _for_operators({"File": key, "Record": links.uri(record_key)}),
+    ]
+    text = f"{first.partition(chr(10))[0]} {another}".strip()
+    return _rejection(key, problems, problems, record_key, links, (subject, parts, text))
+
+
+def _rejection(
+    key: str,
+    problems: Sequence[Problem],
+    listed: Sequence[Problem],
+    record_key: str,
+    links: Links,
+    said: tuple[str, Sequence[str], str],
+) -> Mail:
+    """`said`: the outcome in the subject, the paragraphs, and what a digest says."""
+    subject, parts, text = said
     document = {
         "outcome": "rejected",
         "file": key,
@@ -142,15 +192,8 @@ def drop_rejected(key: str, problems: Sequence[Problem], record_key: str, links:
         "record": links.uri(record_key),
     }
     attributes = {"outcome": "rejected", "folder": folder_attribute(key)}
-    words = "; ".join(f"{problem.field}: found {problem.found}" for problem in listed)
-    entry = DigestEntry(
-        PurePosixPath(record_key).stem,
-        key,
-        "rejected",
-        f"{shortened(words, 300)}. {_correction(problems)}",
-    )
-    subject = "please correct this file" if for_many else "no clip, please correct the files"
-    return compose(f"{name}: {subject}", parts, document, attributes, entry)
+    entry = DigestEntry(PurePosixPath(record_key).stem, key, "rejected", text)
+    return compose(f"{file_name(key)}: {subject}", parts, document, attributes, entry)
 
 
 def _entry(job: Job, text: str, spent: bool) -> DigestEntry:
@@ -170,8 +213,19 @@ def _watch(job: Job, links: Links) -> str:
 
 
 def _subject(job: Job) -> str:
-    replaced = job.failure is not None and job.failure.kind is FailureKind.REPLACED
-    return "replaced by newer files, nothing paid" if replaced else _SUBJECTS[job.state]
+    kind = job.failure.kind if job.failure and job.state is State.REFUSED else None
+    return _SUBJECTS_OF_KINDS[kind] if kind in _SUBJECTS_OF_KINDS else _SUBJECTS[job.state]
+
+
+def _for_operators(facts: Mapping[str, str]) -> str:
+    return f"For your operator:\n{rows(facts)}"
+
+
+def _advice(job: Job) -> list[str]:
+    """What could make the next clip better."""
+    if not job.advice:
+        return []
+    return ["Tips for the next one:\n" + "\n".join(f"- {text}" for text in job.advice)]
 
 
 def _row(job: Job) -> FailureRow:
@@ -190,17 +244,31 @@ def _next_step(job: Job) -> str:
     return words.format(provider=job.provider, again=again)
 
 
+def _all_missing(problems: Sequence[Problem]) -> bool:
+    return all(problem.found.startswith("none beside") for problem in problems)
+
+
 def _correction(problems: Sequence[Problem]) -> str:
-    if all(problem.found.startswith("none beside") for problem in problems):
+    if _all_missing(problems):
         return "Drop the missing file into the same folder."
     return "Correct this and drop the changed file again."
 
 
 def _problem_text(problem: Problem) -> str:
-    facts = rows({"  Found": problem.found, "  Allowed": problem.allowed})
-    hint = f"\n  {problem.hint}" if problem.hint else ""
-    right = f"\n\nThis would be right:\n{problem.corrected}" if problem.corrected else ""
-    return f"{problem.field}\n{facts}{hint}{right}"
+    said = f"{_brief(problem)}."
+    if not problem.text and not (problem.hint and problem.found == UNKNOWN_FIELD):
+        said += f" It can be: {one_line(problem.allowed)}."
+    hint = f" {problem.hint}" if problem.hint else ""
+    corrected = "\n".join(map(one_line, problem.corrected.split("\n")))
+    right = f" This would be right:\n\n{corrected}" if corrected else ""
+    return f"{said}{hint}{right}"
+
+
+def _brief(problem: Problem) -> str:
+    if problem.text:
+        return one_line(problem.text).rstrip(".")
+    found = {"nothing": "missing", UNKNOWN_FIELD: "no field that dropreel knows"}
+    return one_line(f"{problem.field} is {found.get(problem.found, problem.found)}")
 
 
 def _settings(job: Job) -> str:

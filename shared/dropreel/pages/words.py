@@ -26,6 +26,8 @@ _SIGNS = ".,;:!?\"'()"  # not part of a word beside them
 def settings_of(job: Job) -> dict[str, str]:
     """What was chosen for this clip, by label."""
     chosen = job.settings
+    references = len(chosen.reference_image_urls)
+    guided = {"Reference images": f"{references:,}"} if references else {}
     return {
         "Provider": job.provider,
         "Resolution": chosen.resolution,
@@ -33,6 +35,7 @@ def settings_of(job: Job) -> dict[str, str]:
         "Shape": chosen.aspect_ratio,
         "Loop": "yes" if chosen.loop else "no",
         "Take": str(chosen.take),
+        **guided,
     }
 
 

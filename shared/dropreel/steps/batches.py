@@ -112,18 +112,17 @@ class BatchMails:
         self.batches.settle(batch.name)
 
     def _send(self, batch: OpenBatch) -> None:
-        own = [job for ids in batch.decided.values() for job in self._own_jobs(batch, ids)]
-        made_before = sum(
-            bool(ids) and not self._own_jobs(batch, ids) for ids in batch.decided.values()
-        )
+        jobs = [self._own_jobs(batch, ids) for ids in batch.decided.values()]
+        own = [job for each in jobs for job in each]
+        started = sum(bool(ids) for ids in batch.decided.values())
         waiting = [image for image in batch.images if image not in batch.decided]
         page = self.pages.folder(folder_of(batch.key)) or ""
         mail = batch_digest(
             batch.key,
             [entry for job in own if (entry := self._entry(job))],
             waiting=[folder_of(batch.key) + image for image in waiting],
-            made_before=made_before,
-            rejected=batch.wrong + sum(not ids for ids in batch.decided.values()),
+            made_before=started - sum(map(bool, jobs)),
+            rejected=batch.wrong + len(batch.decided) - started,
             links=replace(self.links, page=page, page_days=self.pages.days),
         )
         self.results.send(mail)

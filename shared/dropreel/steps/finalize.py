@@ -264,6 +264,7 @@ class Finalize:
             "provider_job_id": job.provider_job_id,
             "attempts": facts["attempts"],
             "labels": job.labels,
+            "advice": job.advice,
             "origins": job.origins,
             "references": job.references,
             "unconfirmed": job.unconfirmed,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from dropreel.drops.advice import Facts, advise
 from dropreel.drops.image import ImageInfo, inspect_image
 from dropreel.drops.inbox import Drop, Inbox
 from dropreel.drops.references import Reference, addresses_in, find_references
@@ -98,7 +99,25 @@ class Reading:
             origins=image.pair.said.origins,
             batch=image.pair.batch,
             references={one.pinned_key: f"/{one.drop.key}" for one in references},
+            advice=self._advice(image, sidecar, choice),
         )
+
+    def _advice(self, image: _Image, sidecar: Sidecar, choice: Choice) -> tuple[str, ...]:
+        facts = Facts(
+            width=image.info.width,
+            height=image.info.height,
+            size=image.pair.image.size,
+            media_type=image.info.media_type,
+            transparent=image.info.transparent,
+            prompt=sidecar.prompt,
+            aspect_ratio=choice.aspect_ratio,
+            resolution=sidecar.resolution,
+            duration=sidecar.duration,
+            loop=sidecar.loop,
+            provider=choice.provider,
+            providers=tuple(self.providers),
+        )
+        return tuple(map(str, advise(facts)))
 
     def _job_id(self, image: Drop, sha256: str, asked: dict[str, Any]) -> str:
         """The job of this image and these settings: the one of an older version, if there is."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dropreel.clips.bucket import ClipsBucket
@@ -13,17 +13,19 @@ from dropreel.drops.sidecar import MAX_TAKES
 from dropreel.errors import Problem
 from dropreel.jobs.job import Job, State, utc_iso
 from dropreel.jobs.naming import output_folder, rejection_id, split_ending, stem
-from dropreel.mail.message import Links
+from dropreel.mail.message import Links, Mail
 from dropreel.mail.once import SendOnce, Turn
 from dropreel.mail.publisher import Mailer
-from dropreel.mail.results import drop_rejected
+from dropreel.mail.results import already_ordered, drop_rejected
 from dropreel.observability import MetricUnit, logger, metrics
+from dropreel.pages.links import PageLinks
 
 NO_IMAGE = Problem(
     "image",
     "none beside this sidecar",
     "a JPEG, PNG or WebP image with the sidecar's name",
-    "Drop it into the same folder as the sidecar.",
+    "Drop it into the same folder.",
+    text="There is no image with this name yet: a JPEG, PNG or WebP.",
 )
 
 _WAS = {
@@ -35,6 +37,9 @@ _WAS = {
 }
 
 
+Writer = Callable[[str, Sequence[Problem], str, Links], Mail]
+
+
 @dataclass(frozen=True, slots=True)
 class Rejections:
     """Records and mails what is wrong with a drop, once for each upload."""
@@ -44,9 +49,16 @@ class Rejections:
     results: Mailer
     send_once: SendOnce
     links: Links
+    pages: PageLinks
     now: Callable[[], datetime]
 
-    def reject(self, key: str, dropped_at: str, problems: Sequence[Problem]) -> None:
+    def reject(
+        self,
+        key: str,
+        dropped_at: str,
+        problems: Sequence[Problem],
+        write: Writer = drop_rejected,
+    ) -> None:
         """Tell what is wrong with the file at `key`, uploaded at `dropped_at`."""
         texts = [str(problem) for problem in problems]
         mail_id = rejection_id(self.inbox.bucket, key, dropped_at, texts)
@@ -55,13 +67,27 @@ class Rejections:
         if turn is not Turn.OURS:
             logger.info("this rejection was mailed before")
             return
-        mail = drop_rejected(key, problems, record_key, self.links)
+        mail = write(key, problems, record_key, self.links)
         record = {**mail.document, "dropped_at": dropped_at, "rejected_at": utc_iso(self.now())}
         self.clips.put_record(record_key, record)
         self.results.send(mail)
         self.send_once.end(mail_id, utc_iso(self.now()))
         metrics.add_metric("DropRejected", MetricUnit.Count, 1)
         logger.warning("drop rejected", fields=[problem.field for problem in problems])
+
+    def reject_again(self, held: Sequence[Job], key: str, dropped_at: str) -> None:
+        """The same files as those of jobs that are not to run again."""
+        if len(held) > 1:
+            self.reject(key, dropped_at, [all_made_before(held)])
+            return
+        (job,) = held
+        page = self.pages.job(job.job_id) if job.state is State.DELIVERED else None
+
+        def write(key: str, problems: Sequence[Problem], record_key: str, links: Links) -> Mail:
+            linked = replace(links, page=page or "", page_days=self.pages.days)
+            return already_ordered(job, key, problems, record_key, linked)
+
+        self.reject(key, dropped_at, [made_before(job)], write)
 
     def reject_alone(self, key: str, dropped_at: str, problems: Sequence[Problem]) -> None:
         """The same for a file without its partner, naming one that was probably meant."""
@@ -84,6 +110,7 @@ def near_miss(image: str, sidecar: str) -> Problem:
         f"{file_of(sidecar)} beside {file_of(image)}: the names differ",
         "the image's name to the letter, with another ending",
         f"Rename {file_of(sidecar)} to {right} and drop it again.",
+        text=f"{file_of(sidecar)} does not have quite the same name as {file_of(image)}.",
     )
 
 

@@ -51,7 +51,7 @@ from dropreel.steps.folders import Folders
 from dropreel.steps.ingest import IngestQueue
 from dropreel.steps.outcomes import BatchEvent, DigestEvent, DropEvent
 from dropreel.steps.reading import Reading
-from dropreel.steps.rejections import NO_IMAGE, Rejections, all_made_before, made_before
+from dropreel.steps.rejections import NO_IMAGE, Rejections
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -110,6 +110,7 @@ class Submit:
             results=container.results,
             send_once=container.send_once,
             links=container.links,
+            pages=container.page_links,
             now=container.now,
         )
         queue = IngestQueue(container.client("sqs"), settings.ingest_queue_url)
@@ -288,8 +289,7 @@ class Submit:
             return
         # An event of an earlier drop may come late.
         if len(over) == len(held) and jobs[0].dropped_at > known_since:
-            problem = made_before(held[0]) if len(held) == 1 else all_made_before(held)
-            self.rejections.reject(jobs[0].source.key, jobs[0].dropped_at, [problem])
+            self.rejections.reject_again(held, jobs[0].source.key, jobs[0].dropped_at)
 
 
 def _known_since(job: Job) -> str:
