@@ -67,6 +67,7 @@ def test_without_a_fault_each_scenario_ends_as_it_should(played_in: World) -> No
         "midnight": {("delivered", 2)},
         "cap": {("delivered+refused", 1)},
         "paced": {("delivered", 2)},
+        "limited": {("delivered", 2)},
         "digest": {("delivered", 2)},
         "unseen": {("delivered", 1)},
         "one prompt": {("delivered", 2)},

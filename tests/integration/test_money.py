@@ -316,6 +316,18 @@ def test_a_job_goes_to_the_next_provider_once_after_a_refusal_that_another_cures
     ]
 
 
+def test_a_model_that_is_not_known_is_told_once_a_day_though_the_jobs_move_on(
+    aws: Aws, provider: FakeProvider, clock: Clock
+) -> None:
+    provider.submit_answers = [Refused(Failure(FailureKind.NO_MODEL, "Unknown model: ray-9"))] * 2
+    generation = make_generation(aws, provider, clock, FAILOVER)
+    for name in ("one", "two"):
+        job = aws.ledger.claim(make_job(job_id=name, estimate_usd=Decimal("0.15")))
+        assert generate(generation, job.job_id)["outcome"] == "wait"
+    (mail,) = aws.operators.take()
+    assert "Unknown model: ray-9" in mail["text"]
+
+
 @pytest.mark.parametrize(
     "answer",
     [MODERATED, Unknown(Failure(FailureKind.UNEXPECTED, "cut"))],

@@ -123,7 +123,7 @@ def change_alert(provider: str, found: str, what_to_do: str) -> Mail:
     return general_alert(
         "provider_changed",
         f"{provider} has changed",
-        f"The daily check of {provider} has found something new: {shortened(found, 600)}.",
+        f"Something new was found at {provider}: {shortened(found, 600)}.",
         what_to_do,
         "A provider has changed",
     )

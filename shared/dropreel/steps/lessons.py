@@ -18,7 +18,9 @@ from dropreel.ledger.slots import Slots
 from dropreel.mail.alerts import Alerts
 from dropreel.money.budget import Caps
 from dropreel.observability import logger
-from dropreel.providers.base import Busy, SubmitOutcome
+from dropreel.providers.base import Busy, Failure, Refused, SubmitOutcome
+from dropreel.providers.catalog import CATALOG
+from dropreel.providers.checkup import model_finding
 
 if TYPE_CHECKING:
     from dropreel.container import Container
@@ -47,6 +49,11 @@ class Lessons:
         short = isinstance(answer, Busy) and answer.failure.kind is FailureKind.NO_CREDIT
         return short and self.slots.holders(job.provider) > 0
 
+    def _alert_of_model(self, provider: str, failure: Failure) -> None:
+        """Once a day, as the checkup does: a job that moves to another provider tells nobody."""
+        finding = model_finding(failure, CATALOG[provider].capability)
+        self.alerts.provider_changed(provider, "model", finding, f"{self.now():%Y-%m-%d}")
+
     def learn(self, job: Job, answer: SubmitOutcome) -> None:
         """Breaker and alerts come after the answer is safe, and never in its way."""
         try:
@@ -54,6 +61,8 @@ class Lessons:
                 opened = self.breaker.note(job.provider, answer, self.now().timestamp())
                 if opened:
                     self.alerts.breaker_opened(opened)
+            if isinstance(answer, Refused) and answer.failure.kind is FailureKind.NO_MODEL:
+                self._alert_of_model(job.provider, answer.failure)
             if job.reservation and job.reservation.amount_usd:
                 self.alerts.check_budget(self.ledger.spending(job.reservation, self.caps))
         except _AWAY:
