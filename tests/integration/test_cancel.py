@@ -252,6 +252,30 @@ def test_without_an_answer_of_the_provider_the_next_poll_asks_again(
     assert aws.ledger.require(job.job_id).cancel_answer == "too_late"
 
 
+def test_the_first_answer_of_the_provider_counts(
+    aws: Aws,
+    container: FakeContainer,
+    cancel: Cancel,
+    generation: Generate,
+    provider: FakeProvider,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A poll may ask while the operator's command does: the second one comes too late."""
+    job = ordered(aws, generation, provider)
+    provider.status_answers = [RUNNING]
+    calls: list[str] = []
+
+    def stop(*_: object) -> CancelOutcome:
+        calls.append("asked")
+        if len(calls) > 1:
+            return CancelOutcome.REQUESTED
+        poll(container.step(Poll), job.job_id)
+        return CancelOutcome.TOO_LATE
+
+    monkeypatch.setattr(FakeProvider, "cancel", stop)
+    assert cancel.handle(job.job_id).cancel_answer == "requested"
+
+
 def test_a_stalled_job_is_looked_at_once_more_by_an_execution_that_ends_it(
     aws: Aws, cancel: Cancel, generation: Generate, provider: FakeProvider
 ) -> None:

@@ -105,14 +105,16 @@ class Cancel:
 
 
 def ask_provider(ledger: Ledger, job: Job, provider: Provider) -> Job:
-    """Ask the provider to stop its work on the job; what it says is noted once."""
+    """Ask the provider to stop its work on the job; its first answer is noted, as who asks again
+    hears that it is too late."""
     if job.cancel_answer or not job.provider_job_id:
         return job
     answer = provider.cancel(job.provider_job_id, job.order_addresses)
-    if answer is CancelOutcome.NO_ANSWER:
-        return job
+    held = ledger.require(job.job_id)
+    if answer is CancelOutcome.NO_ANSWER or held.cancel_answer:
+        return held
     try:
-        return ledger.note(job, cancel_answer=answer.value)
+        return ledger.note(held, cancel_answer=answer.value)
     except LedgerConflictError:  # the next poll asks and notes
         return ledger.require(job.job_id)
 
@@ -123,7 +125,7 @@ def is_gone(job: Job, failure: Failure) -> bool:
     Of other jobs such an answer proves nothing. Here nobody wants the clip, and its money stays
     set aside.
     """
-    asked = job.cancel_answer in (CancelOutcome.REQUESTED, CancelOutcome.NOT_FOUND)
+    asked = job.cancel_answer not in ("", CancelOutcome.NOT_SUPPORTED)
     return asked and failure.http_status in _GONE
 
 
