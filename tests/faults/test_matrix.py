@@ -76,7 +76,6 @@ def test_without_a_fault_each_scenario_ends_as_it_should(played_in: World) -> No
         "cancelled in line": {("delivered+cancelled", 1)},
         "cancelled at work": {("cancelled", 1)},
         "paused": {("delivered", 1)},
-        "limited": {("delivered", 2)},
         "takes": {("delivered", 3)},
         "takes tomorrow": {("delivered", 4)},
         "takes over cap": {("refused", 0)},
