@@ -120,6 +120,6 @@ def too_late(seconds: float, cell: Cell, clean: Baseline) -> list[str]:
 def _allowed_s(fault: Fault) -> float:
     if fault.kind is Kind.PAUSE:  # and one more try, after which a busy provider is waited for
         return SOON_S + PAUSE_S + LONGEST_OPEN_S
-    if fault.kind in HARMLESS:
-        return SOON_S
+    if fault.kind in HARMLESS:  # what a sweep is kept from, the next one does
+        return SOON_S + (SWEEP_S if fault.label.startswith("sweep:") else 0)
     return LATEST_S + (max(OUTAGES_S) if fault.kind is Kind.OUTAGE else 0)

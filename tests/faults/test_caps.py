@@ -28,7 +28,7 @@ from dropreel.steps.generate import Generate
 from local.faults.dynamo import Dynamo, conflict
 from local.faults.expressions import Item
 from local.faults.s3 import S3
-from local.faults.services import OPERATORS, RESULTS, Sns, Sqs
+from local.faults.services import OPERATORS, RESULTS, Sns, Sqs, Sts
 from tests.support.aws import make_job
 from tests.support.calls import failure_of, generate
 from tests.support.container import ENVIRONMENT
@@ -79,6 +79,7 @@ class Account:
             "s3": S3(lambda: self.now),
             "sns": Sns(lambda: self.now),
             "sqs": Sqs(lambda *_: None),
+            "sts": Sts(lambda: self.now),
         }
         self.table = Table(self.client("dynamodb"), "ledger", sleep=step_back)
         self.ledger = Ledger(self.table)

@@ -25,7 +25,7 @@ def groups_of(account: Account) -> list[list[Job]]:
     for number in range(MANY):
         jobs = takes(TAKES, group=f"group{number}")
         source = replace(jobs[0].source, key=f"campaign/{number}.jpg")
-        named = [replace(one, job_id=f"{number}-{one.job_id[-2:]}", source=source) for one in jobs]
+        named = [replace(one, job_id=f"{number}_{one.job_id[-2:]}", source=source) for one in jobs]
         claimed.append(Groups(account.table).claim(named))
     return claimed
 

@@ -30,7 +30,7 @@ def cell(label: str, place: Place, kind: Kind, provider: str = "fal") -> Cell:
 
 
 def ends(*states: State) -> Any:
-    return [SimpleNamespace(state=state.value) for state in states]
+    return [SimpleNamespace(state=state.value, cancelled=False) for state in states]
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,9 @@ ELSEWHERE = {
         Call("submit", "secretsmanager:GetSecretValue", "PageKeySecret.Id"),
         Call("generate", "dynamodb:GetItem", TABLE, _BATCH),  # by the same mailer
     ),
+    "test_self_test.py::test_a_self_test_is_noted_and_starts_nothing": (
+        Call("submit", "dynamodb:UpdateItem", TABLE, (("dynamodb:UpdateItem", "SELFTEST#"),)),
+    ),
     "test_provider_checkup.py::test_what_is_as_ever_is_told_to_nobody": (
         Call("sweep", "dynamodb:UpdateItem", TABLE, (("dynamodb:UpdateItem", "CHECKUP#"),)),
     ),

@@ -67,6 +67,9 @@ class Passing:
 
     calls: list[str] = field(default_factory=list)
 
+    def tell(self, label: str, request: object) -> None:
+        """Nobody listens."""
+
     def call(self, label: str, do: Callable[[], Any], _: object) -> Any:
         self.calls.append(label)
         return do()

@@ -7,7 +7,9 @@ from tests.template.stack import Document
 
 LINE = {"WAITING", "SLOTS"}
 WRITTEN = {
-    "SubmitFunction": {"JOB", "GROUP", "BATCH", "NEWEST", "NOTICE", "MAILS", "WAITING"},
+    "SubmitFunction": {
+        *("JOB", "GROUP", "BATCH", "NEWEST", "NOTICE", "MAILS", "WAITING", "SELFTEST"),
+    },
     "SlotFunction": {"PARKED", *LINE},
     "GenerateFunction": {
         *("JOB", "GROUP", "NEWEST", "BREAKER", "BUDGET", "PAUSE", "NOTICE", "MAILS"),
