@@ -26,6 +26,7 @@ from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import Attempt, ClipInfo, Job, Source, State
 from dropreel.ledger.pause import Pause
 from dropreel.mail.digest_text import batch_digest, digest
+from dropreel.mail.dry_run import would_order
 from dropreel.mail.message import Links, Mail
 from dropreel.mail.operators import (
     budget_alert,
@@ -230,6 +231,14 @@ def rejections() -> Iterator[tuple[str, str, RejectedError]]:
     yield "rejected rows of a batch", "campaign/batch.csv", error
 
 
+def dry_runs() -> Iterator[tuple[str, Mail]]:
+    tips = ("The prompt names no motion. Add one.",)
+    first = job(State.CLAIMED, advice=tips)
+    second = job(State.CLAIMED, provider="fal", estimate_usd=Decimal("1.20"), advice=tips)
+    yield "dry run", would_order([first], "dry-run-1")
+    yield "dry run of takes", would_order([first, second], "dry-run-2")
+
+
 def dropped_again() -> Iterator[tuple[str, Mail]]:
     for state in (State.DELIVERED, State.FAILED, State.STALLED, State.UNKNOWN):
         held = job(state)
@@ -305,7 +314,14 @@ def mails() -> dict[str, Mail]:
             found[f"operator {name}"] = note
     for name, key, error in rejections():
         found[name] = drop_rejected(key, error.problems, REJECTION, PLACE)
-    return found | dict(dropped_again()) | dict(alerts()) | dict(digests()) | dict(group_mails())
+    return (
+        found
+        | dict(dropped_again())
+        | dict(dry_runs())
+        | dict(alerts())
+        | dict(digests())
+        | dict(group_mails())
+    )
 
 
 def files() -> dict[str, str]:

@@ -75,6 +75,7 @@ class Sidecar(BaseModel):
         "normal", description="Who waits for the same provider goes in this order."
     )
     labels: Labels = Field((), description="Words of your own; they come back in mail and record.")
+    dry_run: Switch = Field(False, description="Order nothing; mail what would be ordered.")
 
 
 _ALLOWED = {
@@ -90,6 +91,7 @@ _ALLOWED = {
     "take": "a whole number from 1 to 999",
     "takes": TAKES_ALLOWED,
     "priority": ", ".join(_PRIORITIES),
+    "dry_run": "true or false",
     "labels": f"up to {MAX_LABELS} short texts, or names with short texts",
 }
 _LISTS = ("prompt", "reference_image_urls", "reference_images", "labels")

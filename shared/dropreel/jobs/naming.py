@@ -65,6 +65,12 @@ def rejection_id(bucket: str, key: str, dropped_at: str, problems: Sequence[str]
     return f"rejected-{hashlib.sha256(facts.encode()).hexdigest()[:24]}"
 
 
+def dry_run_id(dropped_at: str, jobs: Sequence[str]) -> str:
+    """Of the mail that tells, once, what a drop of that time would order."""
+    facts = json.dumps([dropped_at, *jobs])
+    return f"dry-run-{hashlib.sha256(facts.encode()).hexdigest()[:24]}"
+
+
 def execution_name(key: str, job: str, run: int) -> str:
     """A legal name (0-9 A-Z a-z - _, at most 80) in which people recognise their file."""
     name = stem(key).rpartition("/")[2]

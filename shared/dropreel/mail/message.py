@@ -216,6 +216,14 @@ def prompt_of(job: Job) -> str:
     return shortened(job.settings.prompt, _MAX_PROMPT)
 
 
+def shape_of(job: Job) -> str:
+    """The settings in a few words: `5s, 540p, 16:9, loop, take 2`."""
+    settings = job.settings
+    loop = ", loop" if settings.loop else ""
+    take = f", take {settings.take}" if settings.take > 1 else ""
+    return f"{settings.duration}, {settings.resolution}, {settings.aspect_ratio}{loop}{take}"
+
+
 def about_usd(amount: Decimal | None) -> str:
     return f"about ${amount:.2f}" if amount is not None else "at an unknown price"
 

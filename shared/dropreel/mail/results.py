@@ -28,6 +28,7 @@ from dropreel.mail.message import (
     prompt_of,
     reason_of,
     rows,
+    shape_of,
     shortened,
 )
 
@@ -69,7 +70,7 @@ def clip_delivered(job: Job, clip: ClipInfo, links: Links) -> Mail:
     seconds = (from_iso(job.delivered_at) - from_iso(job.created_at)).total_seconds()
     facts = {
         "Prompt": prompt_of(job),
-        "Settings": _settings(job),
+        "Settings": shape_of(job),
         "Made by": f"{_maker(job)}, in {_time(seconds)}",
         "Cost": _cost(job),
         **labels_row(job),
@@ -119,7 +120,7 @@ def clip_not_delivered(job: Job, links: Links) -> Mail:
         f"{what[:-1]}: {reason.rstrip('.')}." if reason else what,
         spent,
         f"What to do: {step}",
-        rows({"Prompt": prompt_of(job), "Settings": _settings(job), **labels_row(job)}),
+        rows({"Prompt": prompt_of(job), "Settings": shape_of(job), **labels_row(job)}),
         *_advice(job),
         _for_operators(kept),
     ]
@@ -269,13 +270,6 @@ def _brief(problem: Problem) -> str:
         return one_line(problem.text).rstrip(".")
     found = {"nothing": "missing", UNKNOWN_FIELD: "no field that dropreel knows"}
     return one_line(f"{problem.field} is {found.get(problem.found, problem.found)}")
-
-
-def _settings(job: Job) -> str:
-    settings = job.settings
-    loop = ", loop" if settings.loop else ""
-    take = f", take {settings.take}" if settings.take > 1 else ""
-    return f"{settings.duration}, {settings.resolution}, {settings.aspect_ratio}{loop}{take}"
 
 
 def _maker(job: Job) -> str:

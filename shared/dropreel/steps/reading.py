@@ -22,7 +22,7 @@ from dropreel.ledger.jobs import Ledger
 from dropreel.money.pricing import PriceList
 
 # They change nothing in the clip, or are known by something else.
-_NO_SETTINGS = {"max_cost_usd", "priority", "labels", "reference_images"}
+_NO_SETTINGS = {"max_cost_usd", "priority", "labels", "reference_images", "dry_run"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,10 @@ class Reading:
     prices: PriceList
     providers: Sequence[str]
     now: Callable[[], datetime]
+
+    def is_dry(self, pair: Pair) -> bool:
+        """Whether nothing is to be ordered of this pair, which has jobs."""
+        return any(take.dry_run for take in takes_of(pair.said))
 
     def jobs_of(self, pair: Pair) -> tuple[list[Job], list[Reference]]:
         """The jobs that a pair asks for, and the images in the inbox that guide their look.

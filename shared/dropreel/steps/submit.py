@@ -40,6 +40,7 @@ from dropreel.ledger.self_test import is_self_test, note_self_test
 from dropreel.ledger.slots import change_priority
 from dropreel.ledger.table import Table
 from dropreel.mail.digest import Digests, DigestSettings
+from dropreel.mail.dry_run import DryRuns
 from dropreel.mail.windows import Window
 from dropreel.money.pricing import PriceList, PriceOverrides
 from dropreel.observability import MetricUnit, logger, metrics
@@ -90,6 +91,7 @@ class Submit:
     settling: Settling
     reading: Reading
     rejections: Rejections
+    dry_runs: DryRuns
     folders: Folders
     batch_mails: BatchMails
 
@@ -139,6 +141,7 @@ class Submit:
             settling=Settling(settings.settle_seconds, settings.sidecar_grace_seconds),
             reading=reading,
             rejections=rejections,
+            dry_runs=DryRuns(container.send_once, container.results, container.now),
             folders=Folders(inbox, queue, rejections, batch_mails, grace, container.now),
             batch_mails=batch_mails,
             digests=container.digests,
@@ -232,7 +235,11 @@ class Submit:
                 self.batch_mails.note(pair.batch, pair.image.key, [])
                 self.rejections.reject(pair.image.key, pair.dropped_at, error.problems)
             return
-        if self._is_newest(pair, newest, jobs):
+        if self.reading.is_dry(pair):
+            if self._is_newest(pair, newest, []):
+                self.batch_mails.note(pair.batch, pair.image.key, [])
+                self.dry_runs.tell(jobs)
+        elif self._is_newest(pair, newest, jobs):
             self.batch_mails.note(pair.batch, pair.image.key, jobs)
             self._start(pair.image, jobs, references)
 
