@@ -101,13 +101,15 @@ def test_a_clip_plays_muted_again_and_again_where_it_stands() -> None:
 
 def test_a_clip_comes_with_all_that_is_known_of_it() -> None:
     remark, labels = "it has 4.0 s instead of 5 s", ("spring", "hero shot")
-    job = shown_job(settings={"take": 2, "loop": True}, remark=remark, labels=labels)
+    advice = ("The image is heavily compressed. Export it again.",)
+    job = shown_job(settings={"take": 2, "loop": True}, remark=remark, labels=labels, advice=advice)
     text = Page(clip_page(job, MEDIA, UNTIL)).text
 
     for fact in ("photo.jpg", "Download photo-take2.mp4", "luma", "540p", "$0.15", "75 seconds"):
         assert fact in text
     assert "it has 4.0 s instead of 5 s" in text
     assert "spring, hero shot" in text
+    assert advice[0] in text
     assert "15 January 2027, 08:00 UTC" in text
 
 
