@@ -12,7 +12,7 @@ from random import Random
 from zlib import crc32
 
 from local.faults.ends import ends_of
-from local.faults.faults import END, Cell, Fault, Point, Result, call_of, late_faults
+from local.faults.faults import END, Cell, Fault, Kind, Point, Result, call_of, late_faults
 from local.faults.invariants import violations
 from local.faults.liveness import baseline, survivable, too_late, worse_ends
 from local.faults.provider import NAMES
@@ -23,6 +23,12 @@ from local.faults.world import World, world
 _FIRST, _LAST = 2, 1
 
 FIRST = "success"
+
+_ALIKE = (
+    (Kind.CRASH, Kind.KILL, Kind.TIMEOUT),
+    (Kind.DUPLICATE, Kind.CONCURRENT),
+    (Kind.CANCEL, Kind.PAUSE),
+)
 
 # In the sample these are played with every fault: the call that pays at every provider, and at one
 # where money, claims and mails hang on one call, and in a line the turn of whoever waits.
@@ -69,7 +75,7 @@ def plan(played_in: World, providers: Iterable[str] = NAMES) -> list[Cell]:
         points = thinned(baseline(played_in, provider, scenario).points)
         faults = [None, *(fault for point in points for fault in point.faults()), *late_faults()]
         found += [Cell(provider, scenario, fault) for fault in faults]
-    return shared(found)
+    return shared(shortened(found))
 
 
 def courses(providers: Iterable[str] = NAMES) -> list[tuple[str, str]]:
@@ -80,6 +86,21 @@ def courses(providers: Iterable[str] = NAMES) -> list[tuple[str, str]]:
         for name, scenario in SCENARIOS.items()
         if provider in scenario.providers
     ]
+
+
+def shortened(cells: Iterable[Cell]) -> list[Cell]:
+    """The cells without those that end like another one: the first scenario keeps them all."""
+    return [cell for cell in cells if _stands_for_others(cell)]
+
+
+def _stands_for_others(cell: Cell) -> bool:
+    """Of kinds that are much alike, one is played at each point, which its name decides."""
+    fault = cell.fault
+    if not fault or cell.scenario == FIRST or call_of(fault.label).startswith("POST "):
+        return True
+    group = next((kinds for kinds in _ALIKE if fault.kind in kinds), (fault.kind,))
+    turn = crc32(f"{cell.scenario} {fault.label} {fault.place}".encode()) % len(group)
+    return group[turn] is fault.kind
 
 
 def shared(cells: Sequence[Cell]) -> list[Cell]:
