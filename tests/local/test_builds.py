@@ -140,10 +140,10 @@ def test_a_build_that_failed_halfway_is_not_kept(
     [
         """\
 Error: CustomMakeBuilder:MakeBuild - Make Failed: error: Request failed after 3 retries in 5.5s
-  cause: Failed to fetch: https://pypi.org/simple/httpx/
-  cause: error sending request for url (https://pypi.org/simple/httpx/)
+  cause: Failed to fetch: https://index.example/simple/httpx/
+  cause: error sending request for url (https://index.example/simple/httpx/)
 """,
-        "error: Failed to fetch: `https://pypi.org/simple/httpx/`\n  Caused by: dns error\n",
+        "error: Failed to fetch: `https://index.example/simple/httpx/`\n  Caused by: dns error\n",
         "error: Failed to download `httpx`\n  Caused by: dns error\n",
     ],
 )
