@@ -90,10 +90,10 @@ def courses(providers: Iterable[str] = NAMES) -> list[tuple[str, str]]:
 
 def shortened(cells: Iterable[Cell]) -> list[Cell]:
     """The cells without those that end like another one: the first scenario keeps them all."""
-    return [cell for cell in cells if _stands_for_others(cell)]
+    return [cell for cell in cells if stands_for_others(cell)]
 
 
-def _stands_for_others(cell: Cell) -> bool:
+def stands_for_others(cell: Cell) -> bool:
     """Of kinds that are much alike, one is played at each point, which its name decides."""
     fault = cell.fault
     if not fault or cell.scenario == FIRST or call_of(fault.label).startswith("POST "):
@@ -141,13 +141,14 @@ def _ends_of(group: list[Point]) -> list[Point]:
 def sample(cells: Sequence[Cell]) -> list[Cell]:
     """Every call of every scenario, every kind of fault in each function, and every fault at the
     decisive calls of the first scenario; the same cells each time."""
-    chosen = {cell for cell in cells if _always(cell)}
+    chosen = {cell for cell in cells if is_decisive(cell)}
     for group in _groups(cells):
         chosen.add(min(group, key=lambda cell: crc32(str(cell).encode())))
     return [cell for cell in cells if cell in chosen]
 
 
-def _always(cell: Cell) -> bool:
+def is_decisive(cell: Cell) -> bool:
+    """Whether it is in every sample."""
     fault = cell.fault
     if fault is None or (cell.scenario == FIRST and fault.label == END):
         return True
