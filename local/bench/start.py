@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from local import builds
+from local.environment import ENVIRONMENT
 
 # The clients that every call uses which comes to something; they are made when first used.
 CLIENTS = {
@@ -56,42 +57,12 @@ USED_BY = dict.fromkeys(CLIENTS, _ALL) | dict.fromkeys(
     ("submit", "slot", "thumbnail", "widget", "view"), _WITHOUT_HTTP
 )
 _ENVIRONMENT = {
+    **ENVIRONMENT,
     "AWS_ACCESS_KEY_ID": "none",
     "AWS_SECRET_ACCESS_KEY": "none",
     "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_REGION": "us-east-1",
     "POWERTOOLS_SERVICE_NAME": "dropreel",
     "POWERTOOLS_METRICS_NAMESPACE": "dropreel",
-    "ALLOW_PAID_CALLS": "true",
-    "ALLOW_UNKNOWN_PRICES": "false",
-    "CANCEL_STALLED_ORDERS": "false",
-    "CLIPS_BUCKET": "clips",
-    "DAILY_CAP_USD": "25",
-    "DIGEST_ABOVE": "10",
-    "DIGEST_MINUTES": "10",
-    "INBOX_BUCKET": "inbox",
-    "INGEST_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/ingest",
-    "JOB_CAP_USD": "5",
-    "JOB_DEADLINE_MINUTES": "60",
-    "UNPAID_WAIT_HOURS": "24",
-    "LEDGER_TABLE": "ledger",
-    "MAX_CLIP_MEGABYTES": "2048",
-    "MAX_ORDERS_PER_JOB": "2",
-    "MONTHLY_CAP_USD": "250",
-    "OPERATORS_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:operators",
-    "PROVIDERS": "luma",
-    "PROVIDER_KEYS_SECRET": "keys",
-    "PROVIDER_LIMITS": "{}",
-    "PROVIDER_OPTIONS": "{}",
-    "OPERATOR_EMAIL_GIVEN": "true",
-    "RESULTS_EMAIL_GIVEN": "true",
-    "RESULTS_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:results",
-    "SIDECAR_GRACE_SECONDS": "900",
-    "SETTLE_SECONDS": "20",
-    "IMAGE_READER_ROLE_ARN": "arn:aws:iam::123456789012:role/image-reader",
-    "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:render",
-    "THUMBNAIL_FUNCTION": "thumbnail",
-    "WATCH_SECONDS": "0",
 }
 # Lambda's order: function, layer, Python, boto3.
 _SCRIPT = """

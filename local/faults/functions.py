@@ -23,9 +23,9 @@ from dropreel import observability
 from dropreel.container import Container, using
 from dropreel.observability import logger, metrics
 from dropreel.waiting.schedule import LONGEST_WATCH_S
+from local.environment import ENVIRONMENT
 from local.faults.operating import COMMANDS
 from local.faults.provider import NAMES, Clock, Providers, Transport
-from local.faults.services import IMAGE_READER, MACHINE, OPERATORS, RESULTS
 from local.faults.taps import Tap
 from local.faults.wire import Invocation, Reply, Wire
 
@@ -37,33 +37,12 @@ DEADLINE = timedelta(minutes=10)
 GRACE_S = 900
 _PRICES = {name: {"5s": {"540p": str(ESTIMATE_USD)}} for name in NAMES}
 _ENVIRONMENT = {
-    "AWS_REGION": "us-east-1",
-    "LEDGER_TABLE": "ledger",
-    "CLIPS_BUCKET": "clips",
-    "INBOX_BUCKET": "inbox",
-    "INGEST_QUEUE_URL": "https://queue/ingest",
-    "RESULTS_TOPIC_ARN": RESULTS,
-    "OPERATORS_TOPIC_ARN": OPERATORS,
-    "STATE_MACHINE_ARN": MACHINE,
-    "THUMBNAIL_FUNCTION": "thumbnail",
-    "PROVIDER_KEYS_SECRET": "keys",
+    **ENVIRONMENT,
     "PROVIDERS": ",".join(NAMES),
     "PRICE_OVERRIDES": json.dumps(_PRICES),
-    "ALLOW_PAID_CALLS": "true",
-    "ALLOW_UNKNOWN_PRICES": "false",
-    "JOB_CAP_USD": "5",
-    "MONTHLY_CAP_USD": "250",
-    "MAX_ORDERS_PER_JOB": "2",
-    "CANCEL_STALLED_ORDERS": "false",
-    "RESULTS_EMAIL_GIVEN": "true",
-    "OPERATOR_EMAIL_GIVEN": "true",
     "SIDECAR_GRACE_SECONDS": str(GRACE_S),
-    "SETTLE_SECONDS": "20",
-    "DIGEST_MINUTES": "10",
     "WATCH_SECONDS": str(LONGEST_WATCH_S),
     "JOB_DEADLINE_MINUTES": str(int(DEADLINE.total_seconds() // 60)),
-    "UNPAID_WAIT_HOURS": "24",
-    "IMAGE_READER_ROLE_ARN": IMAGE_READER,
     "MAX_CLIP_MEGABYTES": "64",
 }
 _CONTENTION_S = 1.5  # shorter pauses keep writers apart, and take no time in a play

@@ -7,34 +7,16 @@ from typing import Any
 import httpx
 
 from dropreel.container import Container
-from local.faults.services import IMAGE_READER, Sts
+from local import environment
+from local.faults.services import Sts
 from tests.support.aws import Aws, Clock, FakeProvider
 
 ENVIRONMENT = {
-    "AWS_REGION": "us-east-1",
-    "LEDGER_TABLE": "ledger",
-    "CLIPS_BUCKET": "clips",
-    "INBOX_BUCKET": "inbox",
-    "THUMBNAIL_FUNCTION": "thumbnail",
-    "PROVIDER_KEYS_SECRET": "keys",
+    **environment.ENVIRONMENT,
     "PROVIDERS": "luma,fal,oxen",
-    "ALLOW_PAID_CALLS": "true",
-    "ALLOW_UNKNOWN_PRICES": "false",
-    "JOB_CAP_USD": "5",
-    "DAILY_CAP_USD": "25",
-    "MONTHLY_CAP_USD": "250",
-    "MAX_ORDERS_PER_JOB": "2",
-    "CANCEL_STALLED_ORDERS": "false",
-    "RESULTS_EMAIL_GIVEN": "true",
-    "OPERATOR_EMAIL_GIVEN": "true",
-    "SIDECAR_GRACE_SECONDS": "900",
     "SETTLE_SECONDS": "0",
     "DIGEST_ABOVE": "0",
-    "DIGEST_MINUTES": "10",
     "WATCH_SECONDS": "0",
-    "JOB_DEADLINE_MINUTES": "60",
-    "UNPAID_WAIT_HOURS": "24",
-    "IMAGE_READER_ROLE_ARN": IMAGE_READER,
     "MAX_CLIP_MEGABYTES": "1",
 }
 

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from dropreel.providers.catalog import CATALOG
+from local.environment import ENVIRONMENT
 from tests.support.aws import Aws
 from tests.support.mp4 import mp4
 from tests.support.pictures import picture
@@ -121,36 +122,14 @@ def submit(functions: Functions, events: Path) -> dict[str, Any]:
 def environment(aws: Aws, secret_arn: str) -> dict[str, str]:
     """The variables of all functions together."""
     return {
-        "INBOX_BUCKET": "inbox",
-        "CLIPS_BUCKET": "clips",
-        "LEDGER_TABLE": "ledger",
+        **ENVIRONMENT,
         "INGEST_QUEUE_URL": aws.ingest_queue,
-        "THUMBNAIL_FUNCTION": "thumbnail",
         "RESULTS_TOPIC_ARN": aws.results.topic_arn,
         "OPERATORS_TOPIC_ARN": aws.operators.topic_arn,
         "STATE_MACHINE_ARN": aws.machine_arn,
-        "PROVIDERS": "luma",
-        "SIDECAR_GRACE_SECONDS": "900",
         "SETTLE_SECONDS": "0",
         "PROVIDER_KEYS_SECRET": secret_arn,
-        "PROVIDER_OPTIONS": "{}",
-        "WATCH_SECONDS": "40",
-        "JOB_DEADLINE_MINUTES": "60",
-        "UNPAID_WAIT_HOURS": "24",
-        "IMAGE_READER_ROLE_ARN": "arn:aws:iam::123456789012:role/image-reader",
         "TRUSTED_RESULT_ORIGINS": CDN,
         "MAX_CLIP_MEGABYTES": "10",
-        "ALLOW_PAID_CALLS": "true",
-        "ALLOW_UNKNOWN_PRICES": "false",
-        "PRICE_OVERRIDES": "{}",
-        "JOB_CAP_USD": "5",
-        "DAILY_CAP_USD": "25",
-        "MONTHLY_CAP_USD": "250",
-        "MAX_ORDERS_PER_JOB": "2",
-        "FAILOVER_PROVIDERS": "",
-        "CANCEL_STALLED_ORDERS": "false",
-        "RESULTS_EMAIL_GIVEN": "true",
-        "OPERATOR_EMAIL_GIVEN": "true",
         "DIGEST_ABOVE": "1",
-        "DIGEST_MINUTES": "10",
     }

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from cli.stack import variable
 from dropreel.providers.catalog import CATALOG
+from local.environment import PARAMETERS
 from tests.template.stack import GONE, Document, Rule, names_in, spoilt
 from tests.template.stack import template as load
 
@@ -153,3 +155,9 @@ def test_there_is_something_to_ask_and_something_to_show(template: Document) -> 
     assert {"InboxBucketName", "ClipsBucketName", "RenderStateMachineUrl"} <= set(
         template["Outputs"]
     )
+
+
+def test_what_runs_outside_of_a_stack_has_the_templates_defaults(template: Document) -> None:
+    parameters = template["Parameters"]
+    defaults = {variable(name): str(one.get("Default", "")) for name, one in parameters.items()}
+    assert {name: defaults.get(name) for name in PARAMETERS} == PARAMETERS
