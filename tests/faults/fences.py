@@ -84,7 +84,7 @@ _GENERATE = "tests/integration/test_generate_fences.py::"
 _SWEEP = "tests/integration/test_sweep.py::"
 _DIGESTS = "tests/integration/test_digests.py::"
 _RUNTIMES = "tests/integration/test_runtimes.py::"
-_FOLDERS = "tests/integration/test_folders.py::"
+_BATCHES = "tests/integration/test_batches.py::"
 _OWN = "tests/faults/test_fences.py::"
 
 FENCES = (
@@ -320,16 +320,16 @@ FENCES = (
         ),
         "results that mailboxes get twice, or not at all",
         (
-            f"{_FOLDERS}test_when_all_rows_of_a_batch_have_ended_one_mail_tells_of_all",
-            f"{_FOLDERS}test_what_ends_after_the_mail_about_its_batch_has_a_mail_of_its_own",
-            f"{_FOLDERS}test_a_result_that_comes_while_its_batch_is_closed_reaches_mailboxes",
+            f"{_BATCHES}test_when_all_rows_of_a_batch_have_ended_one_mail_tells_of_all",
+            f"{_BATCHES}test_what_ends_after_the_mail_about_its_batch_has_a_mail_of_its_own",
+            f"{_BATCHES}test_a_result_that_comes_while_its_batch_is_closed_reaches_mailboxes",
         ),
     ),
     Fence(
         "a batch is opened once",
         ("ledger/batches.py:Batches.open",),
         "results that are left to the mail about a batch which was sent before",
-        (f"{_FOLDERS}test_a_batch_whose_event_comes_again_is_told_once_and_swallows_no_result",),
+        (f"{_BATCHES}test_a_batch_whose_event_comes_again_is_told_once_and_swallows_no_result",),
     ),
     Fence(
         "a delete is of what is there",

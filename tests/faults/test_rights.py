@@ -48,7 +48,7 @@ ELSEWHERE = {
         Call("generate", "sqs:SendMessage", "https://queue/ingest"),  # by the same mailer
         Call("sweep", "dynamodb:GetItem", TABLE, (("dynamodb:GetItem", "MAILS#"),)),
     ),
-    "test_folders.py::test_when_all_rows_of_a_batch_have_ended_one_mail_tells_of_all": (
+    "test_batches.py::test_when_all_rows_of_a_batch_have_ended_one_mail_tells_of_all": (
         Call("submit", "secretsmanager:GetSecretValue", "PageKeySecret.Id"),
         Call("generate", "dynamodb:GetItem", TABLE, _BATCH),  # by the same mailer
     ),
@@ -58,7 +58,7 @@ ELSEWHERE = {
     "test_provider_checkup.py::test_what_is_as_ever_is_told_to_nobody": (
         Call("sweep", "dynamodb:UpdateItem", TABLE, (("dynamodb:UpdateItem", "CHECKUP#"),)),
     ),
-    "test_folders.py::test_the_sweep_looks_at_a_batch_whose_message_was_lost": (
+    "test_batches.py::test_the_sweep_looks_at_a_batch_whose_message_was_lost": (
         Call("sweep", "dynamodb:GetItem", TABLE, _BATCH),
         Call("sweep", "dynamodb:UpdateItem", TABLE, (("dynamodb:UpdateItem", "BATCH#"),)),
     ),

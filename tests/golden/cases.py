@@ -7,7 +7,7 @@ the person who gets the mail would.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,13 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dropreel.drops.batch import read_batch
-from dropreel.drops.fields import json_fields
-from dropreel.drops.folder import NO_SIDECAR
-from dropreel.drops.image import inspect_image
-from dropreel.drops.selection import choose
-from dropreel.drops.sidecar import Sidecar, parse_sidecar
-from dropreel.errors import RejectedError
+from dropreel.drops.sidecar import parse_sidecar
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import Attempt, ClipInfo, Job, Source, State
 from dropreel.ledger.pause import Pause
@@ -45,8 +39,9 @@ from dropreel.providers.base import Inputs
 from dropreel.providers.catalog import CATALOG
 from dropreel.providers.checkup import model_finding
 from dropreel.steps.cancel import NEVER_ORDERED
-from dropreel.steps.rejections import NO_IMAGE, made_before, near_miss
+from dropreel.steps.rejections import made_before
 from tests.golden.groups import group_mails
+from tests.golden.rejections import SIDECARS, problems_of, rejections
 from tests.support.aws import make_job
 
 FOLDER = Path(__file__).parent
@@ -109,17 +104,6 @@ STALLED = ("deadline", "download", "unsafe_result", "accident")
 BILLED = {"free": False, "perhaps paid": None, "paid": True}
 
 
-class File:
-    """A dropped file as its inspection reads it."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self.size = len(data)
-
-    def read(self, offset: int, length: int) -> bytes:
-        return self._data[offset : offset + length]
-
-
 REJECTION = f"clips/campaign/photo/rejected-{'0' * 24}.json"
 
 
@@ -175,60 +159,6 @@ def clips() -> Iterator[tuple[str, Job]]:
     prompt = "A very slow push-in over wet cobblestones, " * 20
     yield "delivered with a remark", delivered(remark="ordered 5s, got 8.00 s")
     yield "delivered long prompt", delivered(settings=replace(settings, prompt=prompt))
-
-
-SIDECARS: dict[str, bytes] = {
-    "empty": b"",
-    "broken": b'{"prompt": "push-in",}',
-    "not an object": b'["push-in"]',
-    "a field twice": b'{"prompt": "a", "prompt": "b"}',
-    "no prompt": b"{}",
-    "many problems": json.dumps(
-        {"promt": "push-in", "duration": "7s", "resolution": "4k", "loop": "yes", "take": 0}
-    ).encode(),
-    "loop of 10s": b'{"prompt": "waves", "duration": "10s", "loop": true}',
-    "too long a prompt": json.dumps({"prompt": "x" * 6001}).encode(),
-    "hundreds of problems": json.dumps({f"field{n}": n for n in range(300)}).encode(),
-}
-BATCH = b"image,prompt,duration\na.jpg,push-in,5s\nb.jpg,,5s\nc.jpg,orbit,7s\n"
-IMAGES: dict[str, bytes] = {
-    "empty image": b"",
-    "text as image": b"just some text",
-    "gif": b"GIF89a" + bytes(40),
-    "damaged image": b"\xff\xd8\xff\xe0" + bytes(40),
-}
-
-
-def problems_of(check: Callable[[], object]) -> RejectedError:
-    try:
-        check()
-    except RejectedError as error:
-        return error
-    raise AssertionError("nothing is wrong with it")
-
-
-def rejections() -> Iterator[tuple[str, str, RejectedError]]:
-    image = "campaign/photo.jpg"
-    for name, data in SIDECARS.items():
-        yield f"rejected sidecar {name}", image, problems_of(partial(parse_sidecar, data))
-    for name, data in IMAGES.items():
-        error = problems_of(partial(inspect_image, File(data)))
-        yield f"rejected {name}", image, error
-    wide = {"aspect_ratio": "2:1", "reference_image_urls": ("https://example.com/a.png",)}
-    asked = Sidecar.model_validate({"prompt": "waves", "provider": "fal", **wide})
-    error = problems_of(lambda: choose(asked, 1600, 900, ("fal", "oxen")))
-    yield "rejected by capabilities", image, error
-    error = problems_of(lambda: choose(asked, 1600, 900, ("luma",)))
-    yield "rejected provider not in use", image, error
-    yield "rejected image alone", image, RejectedError([NO_SIDECAR])
-    yield "rejected sidecar alone", "campaign/photo.json", RejectedError([NO_IMAGE])
-    near = near_miss("campaign/Photo.JPG", "campaign/photo.json")
-    yield "rejected names that nearly agree", "campaign/Photo.JPG", RejectedError([near])
-    error = RejectedError(json_fields("", b'{"prompt": "push-in"', role="defaults.json").problems)
-    yield "rejected defaults", "campaign/defaults.json", error
-    rows = read_batch("campaign/batch.csv", BATCH, []).rows
-    error = RejectedError([problem for row in rows for problem in row.numbered])
-    yield "rejected rows of a batch", "campaign/batch.csv", error
 
 
 def dry_runs() -> Iterator[tuple[str, Mail]]:

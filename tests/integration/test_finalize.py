@@ -9,30 +9,26 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from botocore.exceptions import ClientError
 
 from dropreel.errors import LedgerConflictError, MailBusyError
 from dropreel.jobs.failure import FailureKind, JobFailure
-from dropreel.jobs.job import ClipInfo, ClipSettings, Source, State
+from dropreel.jobs.job import ClipInfo, Source, State
 from dropreel.mail.once import LEASE_S
 from dropreel.mail.publisher import Publisher
 from dropreel.observability import metrics
-from dropreel.pages.links import PageKey, PageLinks
 from dropreel.pages.tokens import Kind, Token
 from dropreel.providers.base import Failed, Failure, Ready, StatusOutcome
-from dropreel.steps.finalize import Finalize
 from dropreel.steps.outcomes import FinalizeEvent
 from tests.support.aws import make_job
 from tests.support.stage import (
     CLIP_KEY,
     EXECUTIONS,
     READY,
-    RECORD_KEY,
     SIGNED,
     Stage,
     execution_of,
-    texts,
+    linking,
 )
 
 # --- delivered -------------------------------------------------------------------------------
@@ -51,14 +47,6 @@ def test_a_ready_clip_is_stored_and_mailed_once(stage: Stage, clip: bytes) -> No
     assert (mail["outcome"], mail["clip"]) == ("delivered", f"s3://clips/{CLIP_KEY}")
     assert mail["cost_usd"] == "0.19"
     assert operators == []
-
-
-def linking(stage: Stage, days: int = 7) -> Finalize:
-    """As in a stack with pages."""
-    secrets = SecretsProvider(boto3_client=stage.aws.secrets)  # type: ignore[arg-type]
-    key = PageKey(secrets, "page-key")
-    pages = PageLinks(key=key, base_url="https://pages.example", days=days, now=stage.clock)
-    return stage.build(pages=pages)
 
 
 @pytest.mark.parametrize(("days", "words"), [(7, "for 7 days"), (1, "for 1 day")])
@@ -86,14 +74,6 @@ def test_the_mail_links_to_the_console_while_the_key_of_links_cannot_be_read(sta
     ((mail,), _) = stage.mails()
     assert mail["page"] is None
     assert "console (you have to sign in)" in mail["text"]
-
-
-def test_the_record_holds_no_link(stage: Stage) -> None:
-    stage.step = linking(stage)
-    job = stage.job(State.READY)
-    stage.provider.status_answers = [READY]
-    stage.finish(job)
-    assert "pages.example" not in json.dumps(stage.aws.read_json(RECORD_KEY))
 
 
 def test_the_ledger_keeps_the_clips_facts_its_delivery_time_and_its_cost(
@@ -150,95 +130,6 @@ def test_a_clip_is_counted_when_it_is_delivered(stage: Stage) -> None:
     stage.finish(job)
     counted = {name: metric["Value"] for name, metric in metrics.provider.metric_set.items()}
     assert counted == {"ClipDelivered": [1.0], "SecondsToClip": [60.0]}
-
-
-def test_the_record_holds_source_settings_clip_attempts_and_cost(stage: Stage, clip: bytes) -> None:
-    job = stage.job(State.READY)
-    stage.provider.status_answers = [READY]
-    stage.finish(job, polls=7)
-    record = stage.aws.read_json(RECORD_KEY)
-    assert record == {
-        "job_id": job.job_id,
-        "state": "delivered",
-        "run": 1,
-        "source": {
-            "bucket": "inbox",
-            "key": "campaign/photo.jpg",
-            "etag": '"e"',
-            "media_type": "image/jpeg",
-            "width": 1600,
-            "height": 900,
-            "pinned_key": "sources/0123456789abcdef01234567.jpg",
-            "sha256": "5e" * 32,
-        },
-        "settings": {
-            "prompt": "slow push-in",
-            "aspect_ratio": "16:9",
-            "resolution": "540p",
-            "duration": "5s",
-            "loop": False,
-            "reference_image_urls": [],
-            "take": 1,
-        },
-        "clip": f"s3://clips/{CLIP_KEY}",
-        "video": {
-            "duration_s": 5,
-            "width": 960,
-            "height": 540,
-            "size": len(clip),
-            "sha256": hashlib.sha256(clip).hexdigest(),
-        },
-        "provider": "luma",
-        "provider_job_id": "p-1",
-        "labels": [],
-        "origins": {},
-        "references": {},
-        "attempts": [
-            {
-                "provider": "luma",
-                "asked_at": "2026-11-20T09:30:00.000Z",
-                "run": 1,
-                "estimate_usd": "0.15",
-                "provider_job_id": "p-1",
-                "outcome": "delivered",
-                "ended_at": "2026-11-20T09:30:00.000Z",
-                "cost_usd": "0.19",
-                "reason": "",
-            }
-        ],
-        "unconfirmed": [],
-        "remark": "",
-        "advice": [],
-        "estimate_usd": "0.15",
-        "cost_usd": "0.19",
-        "failure": None,
-        "dropped_at": "2026-11-20T09:29:00.000Z",
-        "created_at": "2026-11-20T09:30:00.000Z",
-        "asked_at": "2026-11-20T09:30:00.000Z",
-        "delivered_at": "2026-11-20T09:30:00.000Z",
-        "recorded_at": "2026-11-20T09:30:00.000Z",
-        "polls": 7,
-        "execution": execution_of(job),
-    }
-
-
-def test_no_signed_url_is_recorded_or_mailed(stage: Stage) -> None:
-    references = ("https://pictures.example/a.png?token=0p3n", "https://pictures.example/b.png")
-    settings = ClipSettings("push", "16:9", "540p", "5s", reference_image_urls=references)
-    job = stage.job(State.READY, settings=settings)
-    stage.provider.status_answers = [READY]
-    stage.finish(job)
-    record = stage.aws.read_json(RECORD_KEY)
-    ((mail,), _) = stage.mails()
-    for secret in ("5ec2e7", "0p3n", "k3y-of-luma", "127.0.0.1"):
-        assert secret not in json.dumps([record, mail])
-    del mail["text"]  # links to the console, where people have to sign in
-    found = [*texts(record), *texts(mail)]
-    assert [text for text in found if "://" in text and "?" in text] == []
-    assert record["settings"]["reference_image_urls"] == [
-        "https://pictures.example/a.png",
-        "https://pictures.example/b.png",
-    ]
 
 
 def test_the_headers_of_the_result_are_sent_with_its_download(stage: Stage) -> None:

@@ -22,7 +22,7 @@ from dropreel.providers.base import Accepted, Busy, Failure, Refused
 from local.faults.dynamo import Dynamo
 from tests.support.aws import NOW, Aws, Clock, FakeProvider
 from tests.support.calls import failure_of, generate
-from tests.support.generating import RULES, make_generation
+from tests.support.generating import RULES, committed, make_generation
 from tests.support.groups import GROUP, PRICE, claimed, end, fund, takes
 
 CAPS = Caps(job=Decimal(5), day=Decimal("1.90"), month=Decimal(100))
@@ -47,11 +47,6 @@ def groups(table: Table) -> Groups:
 @pytest.fixture
 def ledger(table: Table) -> Ledger:
     return Ledger(table)
-
-
-def committed(table: Table, period: str = TODAY) -> Decimal:
-    item = table.get(f"BUDGET#{period}")
-    return item["committed_usd"] if item else Decimal(0)
 
 
 # --- the claim ---------------------------------------------------------------------------------

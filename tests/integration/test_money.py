@@ -16,26 +16,25 @@ from dropreel.jobs.failure import FailureKind
 from dropreel.jobs.job import Job, Reservation, State
 from dropreel.ledger.table import Table, Update
 from dropreel.money.budget import CapReachedError, Caps, Spending
-from dropreel.money.policy import SpendingRules
 from dropreel.money.pricing import PriceList
-from dropreel.providers.base import Accepted, Busy, Failure, Refused, Unknown
+from dropreel.providers.base import Accepted, Busy, Failure, Unknown
 from tests.support.aws import NOW, Aws, Clock, FakeProvider, make_job
 from tests.support.calls import failure_of, generate
-from tests.support.generating import CAPS, RULES, claimed, make_generation
+from tests.support.generating import (
+    CAPS,
+    MODERATED,
+    RULES,
+    claimed,
+    committed,
+    make_generation,
+)
 
 TIGHT = Caps(job=Decimal(5), day=Decimal("0.40"), month=Decimal("0.60"))
-MODERATED = Refused(Failure(FailureKind.MODERATED, "no", billed=False))
-NO_CREDIT = Refused(Failure(FailureKind.NO_CREDIT, "empty", billed=False))
 DOWN = Busy(Failure(FailureKind.UNREACHABLE, "connection refused", billed=False))
 
 
 def reservation(amount: str, now: datetime = NOW) -> Reservation:
     return Reservation.at(now, Decimal(amount))
-
-
-def committed(aws: Aws, period: str) -> Decimal:
-    item = aws.table.get(f"BUDGET#{period}")
-    return item["committed_usd"] if item else Decimal(0)
 
 
 def ask_for(aws: Aws, number: int, amount: str, caps: Caps, now: datetime = NOW) -> Job:
@@ -47,7 +46,7 @@ def test_money_is_set_aside_for_day_and_month_with_the_step(aws: Aws) -> None:
     job = ask_for(aws, 1, "0.15", CAPS)
     assert aws.ledger.require("job1") == job
     assert (job.state, job.reservation) == (State.SUBMITTING, reservation("0.15"))
-    assert committed(aws, "2026-11-20") == committed(aws, "2026-11") == Decimal("0.15")
+    assert committed(aws.table, "2026-11-20") == committed(aws.table, "2026-11") == Decimal("0.15")
 
 
 @pytest.mark.parametrize(
@@ -68,13 +67,13 @@ def test_an_order_that_would_pass_a_cap_takes_neither_step_nor_money(
     assert caught.value.spending.period == period
     assert caught.value.spending.committed == sum(map(Decimal, before))
     assert aws.ledger.require("job9").state is State.CLAIMED
-    assert committed(aws, "2026-11-20") == sum(map(Decimal, before))
+    assert committed(aws.table, "2026-11-20") == sum(map(Decimal, before))
 
 
 def test_a_cap_may_be_used_to_the_last_cent(aws: Aws) -> None:
     ask_for(aws, 1, "0.25", TIGHT)
     ask_for(aws, 2, "0.15", TIGHT)
-    assert committed(aws, "2026-11-20") == TIGHT.day
+    assert committed(aws.table, "2026-11-20") == TIGHT.day
 
 
 def test_the_months_cap_holds_over_days_and_ends_with_the_month(aws: Aws) -> None:
@@ -83,7 +82,7 @@ def test_the_months_cap_holds_over_days_and_ends_with_the_month(aws: Aws) -> Non
         ask_for(aws, 2, "0.30", TIGHT, NOW + timedelta(days=1))
     assert caught.value.spending.period == "2026-11"
     ask_for(aws, 3, "0.30", TIGHT, datetime(2026, 12, 1, tzinfo=UTC))
-    assert committed(aws, "2026-12") == Decimal("0.30")
+    assert committed(aws.table, "2026-12") == Decimal("0.30")
 
 
 def test_days_are_those_of_utc() -> None:
@@ -96,7 +95,7 @@ def test_what_a_clip_really_cost_replaces_its_estimate(aws: Aws) -> None:
     job = aws.ledger.move(job, State.SUBMITTED, provider_job_id="p")
     assert job.reservation
     job = aws.ledger.move(job, State.READY, reservation=job.reservation.of(Decimal("0.50")))
-    assert committed(aws, "2026-11-20") == Decimal("0.50")
+    assert committed(aws.table, "2026-11-20") == Decimal("0.50")
     assert aws.ledger.require("job1") == job
 
 
@@ -104,7 +103,7 @@ def test_money_is_freed_in_the_period_in_which_it_was_set_aside(aws: Aws) -> Non
     job = ask_for(aws, 1, "0.15", CAPS)
     assert job.reservation
     aws.ledger.move(job, State.REFUSED, reservation=job.reservation.of(Decimal(0)))
-    assert committed(aws, "2026-11-20") == committed(aws, "2026-11") == 0
+    assert committed(aws.table, "2026-11-20") == committed(aws.table, "2026-11") == 0
 
 
 def test_a_step_that_somebody_else_took_frees_nothing_twice(aws: Aws) -> None:
@@ -113,7 +112,7 @@ def test_a_step_that_somebody_else_took_frees_nothing_twice(aws: Aws) -> None:
     aws.ledger.move(job, State.REFUSED, reservation=job.reservation.of(Decimal(0)))
     with pytest.raises(LedgerConflictError):
         aws.ledger.move(job, State.REFUSED, reservation=job.reservation.of(Decimal(0)))
-    assert committed(aws, "2026-11-20") == 0
+    assert committed(aws.table, "2026-11-20") == 0
 
 
 def test_money_is_not_set_aside_twice_for_one_job(aws: Aws) -> None:
@@ -207,7 +206,7 @@ def test_what_the_rules_forbid_is_refused_before_anybody_is_asked(
     assert generate(generation, held.job_id) == {"outcome": "ended", "state": "refused"}
     assert failure_of(aws.ledger.require(held.job_id))["kind"] == kind
     assert provider.requests == []
-    assert committed(aws, "2026-11-20") == 0
+    assert committed(aws.table, "2026-11-20") == 0
 
 
 def test_a_cap_of_0_says_which_one_it_is_and_counts_as_unused() -> None:
@@ -277,7 +276,7 @@ def test_money_stays_set_aside_only_for_what_may_be_billed(
 ) -> None:
     provider.submit_answers = [answer]
     generate(make_generation(aws, provider, clock), claimed(aws).job_id)
-    assert committed(aws, "2026-11-20") == committed(aws, "2026-11") == Decimal(left)
+    assert committed(aws.table, "2026-11-20") == committed(aws.table, "2026-11") == Decimal(left)
 
 
 def test_attempts_are_kept_with_what_came_of_them(
@@ -291,69 +290,3 @@ def test_attempts_are_kept_with_what_came_of_them(
     (attempt,) = aws.ledger.require(job.job_id).attempts
     assert (attempt.provider, attempt.provider_job_id) == ("luma", "p-1")
     assert (attempt.outcome, attempt.estimate_usd) == ("submitted", Decimal("0.15"))
-
-
-# --- failover -------------------------------------------------------------------------------------
-
-
-FAILOVER = replace(RULES, failover=("luma", "fal"))
-
-
-def test_a_job_goes_to_the_next_provider_once_after_a_refusal_that_another_cures(
-    aws: Aws, provider: FakeProvider, clock: Clock
-) -> None:
-    job = claimed(aws)
-    provider.submit_answers = [NO_CREDIT, NO_CREDIT]
-    generation = make_generation(aws, provider, clock, FAILOVER)
-    assert generate(generation, job.job_id)["outcome"] == "wait"
-    held = aws.ledger.require(job.job_id)
-    assert (held.provider, held.first_provider, held.state) == ("fal", "luma", State.CLAIMED)
-    assert committed(aws, "2026-11-20") == 0
-    assert generate(generation, job.job_id) == {"outcome": "ended", "state": "refused"}
-    assert [attempt.provider for attempt in aws.ledger.require(job.job_id).attempts] == [
-        "luma",
-        "fal",
-    ]
-
-
-def test_a_model_that_is_not_known_is_told_once_a_day_though_the_jobs_move_on(
-    aws: Aws, provider: FakeProvider, clock: Clock
-) -> None:
-    provider.submit_answers = [Refused(Failure(FailureKind.NO_MODEL, "Unknown model: ray-9"))] * 2
-    generation = make_generation(aws, provider, clock, FAILOVER)
-    for name in ("one", "two"):
-        job = aws.ledger.claim(make_job(job_id=name, estimate_usd=Decimal("0.15")))
-        assert generate(generation, job.job_id)["outcome"] == "wait"
-    (mail,) = aws.operators.take()
-    assert "Unknown model: ray-9" in mail["text"]
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [MODERATED, Unknown(Failure(FailureKind.UNEXPECTED, "cut"))],
-    ids=["moderated", "lost"],
-)
-def test_nothing_that_may_be_paid_or_was_moderated_goes_elsewhere(
-    aws: Aws, provider: FakeProvider, clock: Clock, answer: Any
-) -> None:
-    job = claimed(aws)
-    provider.submit_answers = [answer]
-    generate(make_generation(aws, provider, clock, FAILOVER), job.job_id)
-    assert aws.ledger.require(job.job_id).provider == "luma"
-    assert len(provider.requests) == 1
-
-
-def test_a_provider_that_cannot_make_the_clip_or_costs_too_much_gets_no_job() -> None:
-    rules = replace(RULES, failover=("fal",))
-    wide = make_job(estimate_usd=Decimal("0.15"))
-    wide = replace(wide, settings=replace(wide.settings, aspect_ratio="3:1"))
-    assert rules.next_provider(wide, FailureKind.NO_CREDIT) is None
-    dear = make_job(settings=replace(wide.settings, aspect_ratio="16:9", duration="10s"))
-    cheap = replace(rules, caps=Caps(Decimal("0.90"), Decimal(9), Decimal(9)))
-    assert cheap.next_provider(dear, FailureKind.NO_CREDIT) is None
-    assert rules.next_provider(dear, FailureKind.NO_CREDIT) is not None
-
-
-def test_rules_without_failover_keep_a_job_where_it_is() -> None:
-    rules = SpendingRules(caps=CAPS, prices=PriceList())
-    assert rules.next_provider(make_job(), FailureKind.NO_CREDIT) is None

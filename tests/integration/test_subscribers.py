@@ -8,7 +8,7 @@ from dropreel.mail.alerts import Alerts
 from dropreel.mail.subscribers import Subscribers
 from dropreel.steps.sweep import SweepSettings
 from tests.support.aws import Aws, Clock
-from tests.unit.test_settings import SWEEP
+from tests.support.variables import SWEEP
 
 
 class Sns:

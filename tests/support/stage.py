@@ -8,10 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 import httpx
+from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
 from dropreel.jobs.job import Job, Reservation, State
 from dropreel.mail.publisher import Publisher
 from dropreel.money.budget import Caps
+from dropreel.pages.links import PageKey, PageLinks
 from dropreel.providers.base import (
     Ready,
 )
@@ -141,3 +143,11 @@ def texts(value: Any) -> Iterator[str]:
             yield from texts(inner)
     elif isinstance(value, str):
         yield value
+
+
+def linking(stage: Stage, days: int = 7) -> Finalize:
+    """As in a stack with pages."""
+    secrets = SecretsProvider(boto3_client=stage.aws.secrets)  # type: ignore[arg-type]
+    key = PageKey(secrets, "page-key")
+    pages = PageLinks(key=key, base_url="https://pages.example", days=days, now=stage.clock)
+    return stage.build(pages=pages)

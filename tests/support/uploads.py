@@ -41,10 +41,18 @@ from tests.support.aws import FakeProvider
 from tests.support.container import ENVIRONMENT
 from tests.support.pictures import picture
 
-SETTLE_S, GRACE_S = 20, 900
+SETTLE_S, GRACE_S, HOUR = 20, 900, 3600.0
 IMAGE, SIDECAR = "a/photo.jpg", "a/photo.json"
 START = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 BODIES = {version: picture(60 + 4 * version, 36) for version in (1, 2)}
+
+
+PHOTO = BODIES[1]
+
+
+def fields(**values: Any) -> bytes:
+    """A JSON file with these fields."""
+    return json.dumps(values).encode()
 
 
 def prompt(version: int) -> str:
@@ -235,3 +243,14 @@ class Uploads:
 
 def _version(job: Job) -> int:
     return next(version for version in BODIES if job.source.width == 60 + 4 * version)
+
+
+def prompts(uploads: Uploads) -> list[str]:
+    """Of all that is ordered."""
+    return sorted(order.prompt for order in uploads.run())
+
+
+def by_image(uploads: Uploads) -> dict[str, str]:
+    """The prompt of each image's job."""
+    uploads.run()
+    return {job.source.key.rpartition("/")[2]: job.settings.prompt for job in uploads.jobs}
