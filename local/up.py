@@ -14,10 +14,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, BinaryIO
 
 from local import builds, stack
 from local.builds import BuildError
@@ -73,15 +72,7 @@ def _alone() -> Iterator[None]:
 def _started() -> bool:
     FACTS.unlink(missing_ok=True)
     with LOG.open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "local.up", "--serve"],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    PID.write_text(str(server.pid), encoding="utf-8")
+        server = launch([sys.executable, "-m", "local.up", "--serve"], log)
     print("starting and deploying ...", flush=True)
     deadline = time.monotonic() + _START_S
     while not FACTS.exists():
@@ -89,6 +80,26 @@ def _started() -> bool:
             return False
         time.sleep(0.2)
     return True
+
+
+def launch(command: Sequence[str], log: BinaryIO) -> subprocess.Popen[bytes]:
+    """Start the server in the background. It holds a lock on its file for as long as it lives.
+
+    A number alone may have become that of another program, which must never be stopped.
+    """
+    with PID.open("w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        server = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            pass_fds=[file.fileno()],
+        )
+        file.write(str(server.pid))
+    return server
 
 
 def _serve_or_say_why_not() -> int:
@@ -145,7 +156,7 @@ def down() -> int:
     print("stopping ...", flush=True)
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_S
-    while _alive(pid):
+    while _running():
         if time.monotonic() > deadline:
             print(f"process {pid} has not ended within {_STOP_S} seconds: {LOG}", file=sys.stderr)
             return 1
@@ -198,17 +209,13 @@ export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
 
 
 def _running() -> bool:
-    return PID.exists() and _alive(int(PID.read_text(encoding="utf-8")))
-
-
-def _alive(pid: int) -> bool:
-    """Whether `pid` still is our server, as far as this system tells."""
-    try:
-        os.kill(pid, 0)
-        words = Path(f"/proc/{pid}/cmdline")
-        return not words.exists() or b"local.up" in words.read_bytes()
-    except OSError:
-        return False
+    """Whether our server lives."""
+    with suppress(FileNotFoundError), PID.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 if __name__ == "__main__":

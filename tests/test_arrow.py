@@ -19,6 +19,7 @@ PAGE = ROOT / "docs" / "architecture.md"
 CLIENTS = frozenset({"boto3", "botocore", "httpx", "aws_lambda_powertools", "pydantic", "PIL"})
 OUTER = frozenset({"local", "tests", "functions", "pytest", "moto", "av", "hypothesis"})
 # The table's rows: | level | `room` | what is in it | the clients that it may use |
+_FROM_A_TEST = re.compile(r"^(?:from|import) tests\.(?:\w+\.)*test_", re.MULTILINE)
 _ROW = re.compile(r"^\| (\d+) \| `(\w+)/?` \|[^|]*\| ([^|]*) \|$", re.MULTILINE)
 
 
@@ -160,6 +161,13 @@ def test_the_environment_is_read_in_one_place() -> None:
 def test_no_module_is_named_like_one_of_the_standard_library(folder: str) -> None:
     taken = {path.stem for path in (ROOT / folder).rglob("*.py")} & sys.stdlib_module_names
     assert taken == {"__main__"} & taken
+
+
+def test_no_test_module_is_made_from_another() -> None:
+    """What several need lies in tests/support."""
+    tests = {path: path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")}
+    shared = [path.name for path, text in tests.items() if _FROM_A_TEST.search(text)]
+    assert shared == []
 
 
 # --- the rules themselves --------------------------------------------------------------------

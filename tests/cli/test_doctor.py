@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from email.utils import format_datetime
@@ -23,9 +22,8 @@ from dropreel.providers.base import Access, Busy, Failure, Inputs, Limited, Refu
 from dropreel.providers.checkup import Finding, Level
 from dropreel.providers.schema import same_names
 from tests.support.aws import NOW, make_job
-from tests.support.healthy import Site
+from tests.support.healthy import Change, Site, answer, messages, output
 
-Change = Callable[[Site], object]
 CAPS = Caps(job=Decimal(5), day=Decimal(25), month=Decimal(250))
 NO_KEY = Refused(Failure(FailureKind.NO_KEY, "no key"))
 DOWN = Refused(Failure(FailureKind.NO_CREDIT, "Insufficient credits"))
@@ -54,14 +52,6 @@ def test_a_stack_that_is_well_is_green() -> None:
 # --- what is not well ---------------------------------------------------------------------------
 
 
-def answer(service: str, method: str, value: Any) -> Change:
-    return lambda site: site.answers[service].update({method: value})
-
-
-def output(name: str, value: str) -> Change:
-    return lambda site: site.outputs.update({name: value})
-
-
 def setting(**values: str) -> Change:
     return lambda site: site.environment.update(values)
 
@@ -85,14 +75,6 @@ def rule_off(name: str) -> Change:
         "describe_rule",
         lambda Name: {"State": "DISABLED" if name in Name else "ENABLED"},  # noqa: N803
     )
-
-
-def messages(queue: str, count: int) -> Change:
-    def depth(QueueUrl: str, **_: Any) -> dict[str, Any]:  # noqa: N803
-        many = str(count) if QueueUrl.endswith(queue) else "0"
-        return {"Attributes": {"ApproximateNumberOfMessages": many}}
-
-    return answer("sqs", "get_queue_attributes", depth)
 
 
 def nobody_gets(topic: str) -> Change:

@@ -12,8 +12,7 @@ from cli.app import main
 from cli.checks.every import CHECKS
 from cli.checks.visit import Visit, examine
 from cli.desk import Desk
-from tests.cli.test_doctor import messages, output
-from tests.support.healthy import Site
+from tests.support.healthy import Site, messages, output
 
 
 @dataclass

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from cli import app
 from local import builds, stack
 from local.embedded_aws import EmbeddedAws
 from local.simulators import Simulators
 from tests.e2e.scenarios import SCENARIOS, Runner
-from tests.e2e.world import Postman, World
+from tests.e2e.world import Postman, Run, World
 
 
 @pytest.fixture(scope="package")
@@ -42,3 +45,22 @@ def runner(world: World) -> Iterator[Runner]:
     """Drops all scenarios, a few at a time, while the tests wait for theirs."""
     with Runner(world, SCENARIOS) as running:
         yield running
+
+
+@pytest.fixture
+def dropreel(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """Runs the command as an operator types it; returns exit code and what it printed as JSON."""
+    monkeypatch.setattr(app, "mute", lambda: None)  # other tests want logs
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+
+    def run(*words: str) -> Any:
+        place = ("--endpoint-url", world.stack.aws.endpoint, "--stack", stack.NAME)
+        code = app.main([*words, *place, "--region", "us-east-1", "--json", "--yes"])
+        said = capsys.readouterr()
+        printed = [line for line in said.out.splitlines() if not line.startswith('{"')]
+        return code, json.loads("\n".join(printed)) if code != 2 else said.err
+
+    return run

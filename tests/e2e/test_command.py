@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from cli import app
-from local.stack import NAME
-from tests.e2e.world import World, wait_for
+from tests.e2e.world import Run, World, wait_for
 from tests.support.pictures import picture
-
-Run = Callable[..., Any]
-
-
-@pytest.fixture
-def dropreel(
-    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
-    """Runs the command as an operator types it; returns exit code and what it printed as JSON."""
-    monkeypatch.setattr(app, "mute", lambda: None)  # other tests want logs
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-
-    def run(*words: str) -> Any:
-        place = ("--endpoint-url", world.stack.aws.endpoint, "--stack", NAME)
-        code = app.main([*words, *place, "--region", "us-east-1", "--json", "--yes"])
-        said = capsys.readouterr()
-        printed = [line for line in said.out.splitlines() if not line.startswith('{"')]
-        return code, json.loads("\n".join(printed)) if code != 2 else said.err
-
-    return run
 
 
 @pytest.fixture

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from tests.e2e.test_command import Run, dropreel
-from tests.e2e.world import World
-
-__all__ = ["dropreel"]
+from tests.e2e.world import Run, World
 
 # What other tests leave behind at any moment.
 _OF_OTHERS = {"jobs", "dead letters", "alarms", "orders", "pause", "queues"}

@@ -59,6 +59,10 @@ class Postman:
         self._thread.join()
 
 
+# The command as an operator types it: its words to exit code and what it printed.
+Run = Callable[..., Any]
+
+
 @dataclass(frozen=True)
 class End:
     """How one drop ended."""

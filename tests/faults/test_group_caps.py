@@ -11,7 +11,7 @@ import pytest
 from dropreel.jobs.job import Job, State
 from dropreel.ledger.groups import Groups
 from dropreel.money.budget import Caps
-from tests.faults.test_caps import Account, caps
+from tests.support.accounts import Account, caps
 from tests.support.calls import generate
 from tests.support.groups import PRICE, takes
 

@@ -16,7 +16,7 @@ from dropreel.mail.message import Links
 from dropreel.mail.publisher import Publisher
 from local.faults.dynamo import Dynamo
 from local.faults.services import RESULTS, Sns
-from tests.faults.test_caps import caps
+from tests.support.accounts import caps
 from tests.support.aws import NOW
 from tests.support.groups import GROUP, fund, takes
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from local import pythons
-from tests.conftest import ROOT
 
 
 def test_a_python_of_pyenv_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,10 +19,16 @@ def test_a_python_of_pyenv_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert pythons.found("9.8") is None
 
 
-@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout of git")
-def test_the_copy_holds_what_git_knows_and_nothing_that_was_made(tmp_path: Path) -> None:
-    pythons.copy(tmp_path / "copy")
-    names = {path.name for path in (tmp_path / "copy").iterdir()}
-    assert {"Makefile", "template.yaml", "local", "shared"} <= names
-    assert not names & {".git", ".venv", ".venv-aws", ".aws-sam", "out"}
-    assert (tmp_path / "copy" / "Makefile").read_bytes() == (ROOT / "Makefile").read_bytes()
+def test_the_copy_holds_what_git_knows_and_nothing_that_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout, copied = tmp_path / "checkout", tmp_path / "copy"
+    for name in ("Makefile", "local/new.py", "out/made", ".gitignore"):
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / name).write_text("out/\n", encoding="utf-8")
+    subprocess.run(["git", "init", "-q", str(checkout)], check=True)  # noqa: S603, S607
+    subprocess.run(["git", "-C", str(checkout), "add", "Makefile"], check=True)  # noqa: S603, S607
+    monkeypatch.setattr(pythons, "ROOT", checkout)
+    pythons.copy(copied)
+    names = {str(path.relative_to(copied)) for path in copied.rglob("*") if path.is_file()}
+    assert names == {"Makefile", "local/new.py", ".gitignore"}

@@ -11,14 +11,14 @@ import pytest
 
 from local import up
 
-# On SIGTERM it tidies up for a while, or for ever; its name is that of the real server.
+# On SIGTERM it tidies up for a while, or for ever.
 SERVER = """
 import signal, sys, time
 def leave(*_):
-    time.sleep(float(sys.argv[2]))
+    time.sleep(float(sys.argv[1]))
     sys.exit(0)
 signal.signal(signal.SIGTERM, leave)
-open(sys.argv[3], "w").close()
+open(sys.argv[2], "w").close()
 while True:
     time.sleep(1)
 """
@@ -34,11 +34,10 @@ def serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serving
 
     def start(seconds: float) -> subprocess.Popen[bytes]:
         ready = tmp_path / "ready"
-        command = [sys.executable, "-c", SERVER, "local.up", str(seconds), str(ready)]
-        started.append(subprocess.Popen(command))  # noqa: S603 - our own script
+        with (tmp_path / "log").open("wb") as log:
+            started.append(up.launch([sys.executable, "-c", SERVER, str(seconds), str(ready)], log))
         while not ready.exists():
             assert started[-1].poll() is None
-        up.PID.write_text(str(started[-1].pid), encoding="utf-8")
         return started[-1]
 
     yield start
@@ -69,7 +68,6 @@ def test_down_does_not_say_stopped_while_something_runs(
     assert "stopped" not in said.out
 
 
-@pytest.mark.skipif(not Path("/proc").exists(), reason="this system does not tell")
 def test_a_number_of_another_program_is_not_taken_for_the_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

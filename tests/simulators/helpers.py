@@ -193,3 +193,8 @@ def jpeg(image: Image.Image, **options: object) -> bytes:
     buffer = BytesIO()
     image.save(buffer, "JPEG", quality=90, **options)
     return buffer.getvalue()
+
+
+def control(caller: Caller, path: str, **body: object) -> httpx.Response:
+    """Tell the simulators what to do next."""
+    return caller.http.post(f"{caller.simulators.origin}/_control/{path}", json=body)

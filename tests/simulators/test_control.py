@@ -12,13 +12,9 @@ import pytest
 
 from dropreel.providers.catalog import CATALOG
 from local.simulators import PROVIDERS, ManualClock, MarkerError, Settings, Simulators
-from tests.simulators.helpers import KEYS, Caller
+from tests.simulators.helpers import KEYS, Caller, control
 
 ROOT = Path(__file__).parents[2]
-
-
-def control(caller: Caller, path: str, **body: object) -> httpx.Response:
-    return caller.http.post(f"{caller.simulators.origin}/_control/{path}", json=body)
 
 
 def test_every_provider_of_the_catalog_has_a_simulator(fal: Caller) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import format_datetime
@@ -146,3 +146,22 @@ class Site:
         if self.events_arrive:
             note_self_test(self._container.table, Key, self.clock())
         return {}
+
+
+Change = Callable[[Site], object]
+
+
+def answer(service: str, method: str, value: Any) -> Change:
+    return lambda site: site.answers[service].update({method: value})
+
+
+def output(name: str, value: str) -> Change:
+    return lambda site: site.outputs.update({name: value})
+
+
+def messages(queue: str, count: int) -> Change:
+    def depth(QueueUrl: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        many = str(count) if QueueUrl.endswith(queue) else "0"
+        return {"Attributes": {"ApproximateNumberOfMessages": many}}
+
+    return answer("sqs", "get_queue_attributes", depth)
