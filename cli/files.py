@@ -57,7 +57,8 @@ class Files(Inbox):
         for path in paths:
             if not path.exists():
                 raise CommandError(f"there is no {path}")
-            found |= {file.relative_to(base).as_posix(): file for base, file in _files(path)}
+            for base, file in _files(path):
+                _add(found, file.relative_to(base).as_posix(), file)
         for image in [key for key in found if _makes_a_clip(key)] if fields else ():
             name, data = _with_fields(image, found, fields)
             found[name] = data
@@ -250,6 +251,13 @@ def _files(path: Path) -> Iterator[tuple[Path, Path]]:
     if is_image(path.name):
         beside = [file.name for file in path.parent.iterdir() if file.is_file()]
         yield from ((path.parent, path.parent / name) for name in sidecars_of(path.name, beside))
+
+
+def _add(found: dict[str, Path | bytes], key: str, file: Path) -> None:
+    """One key is one file: of two, one would be lost, and the wrong prompt be paid."""
+    other = found.setdefault(key, file)
+    if isinstance(other, Path) and not other.samefile(file):
+        raise CommandError(f"{other} and {file} would both be {key} in the inbox: drop one alone")
 
 
 def _is_meant(file: Path) -> bool:

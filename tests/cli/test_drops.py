@@ -93,6 +93,23 @@ def test_an_image_without_sidecar_needs_only_a_prompt(
     assert aws.s3.head_object(Bucket="inbox", Key="x.json")
 
 
+def test_two_files_of_one_name_are_refused_with_both_paths(
+    aws: Aws, terminal: Terminal, shot: Path
+) -> None:
+    other = shot.parent / "autumn" / "a.json"
+    other.parent.mkdir()
+    other.write_text('{"prompt": "zoom out"}')
+    said = terminal.run("drop", str(shot), str(other), "--yes")
+    assert (said.code, str(shot.with_suffix(".json")) in said.err) == (2, True)
+    assert f"{other} would both be a.json in the inbox" in said.err
+    assert aws.s3.list_objects_v2(Bucket="inbox")["KeyCount"] == 0
+
+
+def test_a_file_that_is_named_twice_is_one_file(terminal: Terminal, shot: Path) -> None:
+    words = (str(shot), str(shot.with_suffix(".json")), str(shot.parent))
+    assert len(terminal.run("lint", *words, "--json").json["files"]) == 1
+
+
 @pytest.fixture
 def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Callable[[], object]]], None]:
     """What happens in the stack while the command waits."""
