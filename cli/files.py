@@ -69,6 +69,11 @@ class Files(Inbox):
         return sorted(filter(_makes_a_clip, self.contents))
 
     @property
+    def in_order(self) -> list[str]:
+        """As they may be uploaded: nothing comes before what it names."""
+        return sorted(self.contents, key=lambda key: (_makes_a_clip(key), not is_reference(key)))
+
+    @property
     def lonely(self) -> list[str]:
         """Sidecars without an image."""
         own = [key for key in self.contents if split_ending(key)[1] == SETTINGS_ENDING]

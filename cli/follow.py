@@ -18,7 +18,6 @@ from cli.desk import Desk
 from cli.facts import Facts, colour, spent, summary, usd, word
 from cli.files import Files
 from cli.views import job_table, plain
-from dropreel.drops.pairing import is_image
 from dropreel.jobs.job import ENDS, Job, State, from_iso
 from dropreel.jobs.naming import output_folder
 from dropreel.ledger.newest import NewestDrops
@@ -52,9 +51,9 @@ class Dropped:
 
 
 def upload(desk: Desk, files: Files, folder: str) -> list[Dropped]:
-    """Put all files into the inbox, the images last. Returns the images that clips are made of."""
+    """Put all files into the inbox. Returns the images that clips are made of."""
     prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
-    for key in sorted(files.contents, key=is_image):
+    for key in files.in_order:
         _put(desk, f"{prefix}{key}", files.contents[key])
     s3, bucket = desk.stack.client("s3"), desk.stack.outputs["InboxBucketName"]
     keys = [f"{prefix}{key}" for key in files.images]

@@ -93,6 +93,23 @@ def test_an_image_without_sidecar_needs_only_a_prompt(
     assert aws.s3.head_object(Bucket="inbox", Key="x.json")
 
 
+def test_references_lie_there_before_the_files_that_name_them(
+    aws: Aws, terminal: Terminal, shot: Path
+) -> None:
+    guide = shot.parent / "references" / "style.png"
+    guide.parent.mkdir()
+    guide.write_bytes(picture(form="PNG"))
+    shot.with_suffix(".json").write_text(
+        '{"prompt": "pan", "reference_images": ["references/style.png"]}'
+    )
+    uploaded: list[str] = []
+    aws.s3.meta.events.register(
+        "provide-client-params.s3.PutObject", lambda params, **_: uploaded.append(params["Key"])
+    )
+    terminal.run("drop", str(shot.parent), "--yes")
+    assert uploaded == ["references/style.png", "a.json", "a.jpg"]
+
+
 def test_two_files_of_one_name_are_refused_with_both_paths(
     aws: Aws, terminal: Terminal, shot: Path
 ) -> None:
