@@ -50,15 +50,24 @@ class Dropped:
         return {"image": self.key, "jobs": jobs, "rejected": self.rejection or None}
 
 
-def upload(desk: Desk, files: Files, folder: str) -> list[Dropped]:
-    """Put all files into the inbox. Returns the images that clips are made of."""
-    prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
+def upload(desk: Desk, files: Files) -> None:
+    """Put all files into the inbox."""
     for key in files.in_order:
-        _put(desk, f"{prefix}{key}", files.contents[key])
+        _put(desk, key, files.contents[key])
+
+
+def dropped(desk: Desk, files: Files, images: Sequence[str]) -> list[Dropped]:
+    """These images, each since its file or what speaks for it was uploaded."""
     s3, bucket = desk.stack.client("s3"), desk.stack.outputs["InboxBucketName"]
-    keys = [f"{prefix}{key}" for key in files.images]
-    times = [s3.head_object(Bucket=bucket, Key=key)["LastModified"] for key in keys]
-    return [Dropped(key, at) for key, at in zip(keys, times, strict=True)]
+
+    def at(key: str) -> datetime:
+        found: datetime = s3.head_object(Bucket=bucket, Key=key)["LastModified"]
+        return found
+
+    since = {
+        image: [image] if image in files.contents else files.speakers(image) for image in images
+    }
+    return [Dropped(image, min(map(at, keys))) for image, keys in since.items()]
 
 
 def _put(desk: Desk, key: str, content: Path | bytes) -> None:

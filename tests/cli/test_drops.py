@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from dropreel.jobs.job import State, utc_iso
 from dropreel.ledger.newest import NewestDrops
@@ -21,6 +23,16 @@ def shot(tmp_path: Path) -> Path:
     (tmp_path / "a.jpg").write_bytes(picture())
     (tmp_path / "a.json").write_text('{"prompt": "slow push-in"}')
     return tmp_path / "a.jpg"
+
+
+@contextmanager
+def hooked(aws: Aws, event: str, what: Callable[..., None]) -> Iterator[None]:
+    """`what` is called with each call of S3 of this kind."""
+    aws.s3.meta.events.register(event, what)
+    try:
+        yield
+    finally:
+        aws.s3.meta.events.unregister(event, what)
 
 
 def test_good_files_pass_and_bad_ones_are_told_all_at_once(terminal: Terminal, shot: Path) -> None:
@@ -103,10 +115,9 @@ def test_references_lie_there_before_the_files_that_name_them(
         '{"prompt": "pan", "reference_images": ["references/style.png"]}'
     )
     uploaded: list[str] = []
-    aws.s3.meta.events.register(
-        "provide-client-params.s3.PutObject", lambda params, **_: uploaded.append(params["Key"])
-    )
-    terminal.run("drop", str(shot.parent), "--yes")
+    noted = lambda params, **_: uploaded.append(params["Key"])  # noqa: E731
+    with hooked(aws, "provide-client-params.s3.PutObject", noted):
+        terminal.run("drop", str(shot.parent), "--yes")
     assert uploaded == ["references/style.png", "a.json", "a.jpg"]
 
 
@@ -125,6 +136,67 @@ def test_two_files_of_one_name_are_refused_with_both_paths(
 def test_a_file_that_is_named_twice_is_one_file(terminal: Terminal, shot: Path) -> None:
     words = (str(shot), str(shot.with_suffix(".json")), str(shot.parent))
     assert len(terminal.run("lint", *words, "--json").json["files"]) == 1
+
+
+# --- what lies in the inbox already --------------------------------------------------------------
+
+
+def lies_there(aws: Aws, key: str, **fields: object) -> None:
+    aws.s3.put_object(Bucket="inbox", Key=key, Body=json.dumps(fields))
+
+
+def clip_of(terminal: Terminal, *words: str) -> dict[str, object]:
+    (one,) = terminal.run("estimate", *words, "--json").json["files"]
+    (clip,) = one["clips"]
+    found: dict[str, object] = clip
+    return found
+
+
+def test_the_price_is_that_of_the_folder_that_files_are_dropped_into(
+    aws: Aws, terminal: Terminal, shot: Path
+) -> None:
+    lies_there(aws, "summer/defaults.json", duration=10)
+    assert clip_of(terminal, str(shot))["settings"] == "5s 540p 16:9"
+    inside = clip_of(terminal, str(shot), "--to", "summer")
+    assert inside["settings"] == "10s 540p 16:9"
+    asked = terminal.run("drop", str(shot), "--to", "summer").err
+    assert f"Order 1 clips, for about ${inside['estimate_usd']:.2f} in all?" in asked
+
+
+def test_a_sidecar_in_the_inbox_counts_unless_it_is_replaced(
+    aws: Aws, terminal: Terminal, shot: Path
+) -> None:
+    lies_there(aws, "a.jpg.json", prompt="pan", duration=10)
+    assert clip_of(terminal, str(shot))["settings"] == "10s 540p 16:9"
+    shot.with_suffix(".json").rename(shot.parent / "a.jpg.json")
+    assert clip_of(terminal, str(shot))["settings"] == "5s 540p 16:9"
+
+
+@pytest.mark.parametrize("name", ["a.json", "batch.csv"])
+def test_the_images_that_a_file_alone_speaks_for_are_counted(
+    aws: Aws, terminal: Terminal, tmp_path: Path, name: str
+) -> None:
+    aws.s3.put_object(Bucket="inbox", Key="a.jpg", Body=picture())
+    text = '{"prompt": "pan"}' if name == "a.json" else "image,prompt\na.jpg,pan\nb.jpg,pan\n"
+    (tmp_path / name).write_text(text)
+    said = terminal.run("drop", str(tmp_path / name))
+    assert "Order 1 clips, for about $" in said.err
+    assert terminal.run("drop", str(tmp_path / name), "--yes", "--json").json == {
+        "dropped": ["a.jpg"]
+    }
+
+
+def test_who_may_not_read_the_inbox_is_told_that_it_was_not_counted(
+    aws: Aws, terminal: Terminal, shot: Path
+) -> None:
+    def denied(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetObject")
+
+    lies_there(aws, "defaults.json", duration=10)
+    with hooked(aws, "before-call.s3.GetObject", denied):
+        said = terminal.run("drop", str(shot))
+        assert "without the defaults, sidecars and images that lie there. Order 1" in said.err
+        assert terminal.run("drop", str(shot), "--yes").code == 0
 
 
 @pytest.fixture
