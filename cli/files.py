@@ -197,6 +197,11 @@ class Checked:
     def price(self) -> Decimal:
         return sum((clip.price or Decimal(0) for clip in self.clips), Decimal(0))
 
+    @property
+    def orders(self) -> bool:
+        """Whether dropping it orders its clips: a dry run only tells what they would cost."""
+        return bool(self.clips) and not any(clip.sidecar.dry_run for clip in self.clips)
+
     def facts(self) -> dict[str, Any]:
         return {
             "file": self.file,

@@ -30,10 +30,14 @@ _TAKE = "job_"
 
 @dataclass(slots=True)
 class Dropped:
-    """One image in the inbox, since when, and what has become of it."""
+    """One image in the inbox, since when, and what has become of it.
+
+    `awaits_rejection`: its jobs had ended before, which a rejection will probably say.
+    """
 
     key: str
     at: datetime
+    awaits_rejection: bool = False
     jobs: list[Job] = field(default_factory=list)
     rejection: str = ""
 
@@ -99,16 +103,30 @@ def look(desk: Desk, drop: Dropped) -> None:
     """What the ledger, or the record of a rejection, says of a drop now."""
     if drop.over:
         return
-    ledger, bucket = desk.container.ledger, desk.stack.outputs["InboxBucketName"]
-    if not drop.jobs:
-        newest = NewestDrops(desk.container.table).read(bucket, drop.key)
-        noted = [value for name, value in newest.item.items() if name.startswith(_TAKE)]
-        named = dict.fromkeys(job_id for value in noted for job_id in str(value).split())
-        found = [job for job in map(ledger.get, named) if job]
-        drop.jobs = [job for job in found if from_iso(job.dropped_at) >= drop.at]
-        drop.rejection = "" if drop.jobs else _rejection(desk, drop)
+    if drop.jobs:
+        drop.jobs = [desk.container.ledger.require(job.job_id) for job in drop.jobs]
         return
-    drop.jobs = [ledger.require(job.job_id) for job in drop.jobs]
+    drop.rejection = _rejection(desk, drop)
+    found = [] if drop.rejection else _jobs_of(desk, drop)
+    ended_before = bool(found) and all(_ended_before(job, drop) for job in found)
+    if ended_before and not drop.awaits_rejection:
+        drop.awaits_rejection = True
+        return
+    drop.jobs = found
+
+
+def _jobs_of(desk: Desk, drop: Dropped) -> list[Job]:
+    """What this drop became: new jobs, or those of the same files that there were already."""
+    bucket = desk.stack.outputs["InboxBucketName"]
+    newest = NewestDrops(desk.container.table).read(bucket, drop.key)
+    noted = [value for name, value in newest.item.items() if name.startswith(_TAKE)]
+    named = dict.fromkeys(job_id for value in noted for job_id in str(value).split())
+    found = [job for job in map(desk.container.ledger.get, named) if job]
+    return [job for job in found if from_iso(max(job.dropped_at, job.newest_drop_at)) >= drop.at]
+
+
+def _ended_before(job: Job, drop: Dropped) -> bool:
+    return job.state in ENDS and from_iso(job.dropped_at) < drop.at
 
 
 def _rejection(desk: Desk, drop: Dropped) -> str:

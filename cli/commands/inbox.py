@@ -103,16 +103,22 @@ def drop(
         desk.show(_report(checked), lambda: _lint_view(checked))
         hidden = f" {_HIDDEN}" if files.around.hidden else ""
         raise CommandError(f"nothing was dropped: correct these files first.{hidden}")
-    clips = sum(len(one.clips) for one in checked)
-    hidden = f"{_HIDDEN} " if files.around.hidden else ""
-    desk.ask(f"{hidden}Order {clips} clips, for about {usd(_total(checked))} in all?")
+    ordered = [one for one in checked if one.orders]
+    if ordered or files.around.hidden:
+        desk.ask(_question(ordered, hidden=files.around.hidden))
     upload(desk, files)
-    images = [one.file for one in checked]
-    if not watch:
-        desk.show({"dropped": images}, lambda: plain(f"Dropped {', '.join(images)}."))
+    if not watch or not ordered:
+        keys = [one.file for one in checked]
+        desk.show({"dropped": keys}, lambda: plain(f"Dropped {', '.join(keys)}."))
         return
-    if not follow(desk, dropped(desk, files, images), timeout):
+    if not follow(desk, dropped(desk, files, [one.file for one in ordered]), timeout):
         raise typer.Exit(Exit.NOT_MADE)
+
+
+def _question(ordered: Sequence[Checked], *, hidden: bool) -> str:
+    clips = sum(len(one.clips) for one in ordered)
+    question = f"Order {clips} clips, for about {usd(_total(ordered))} in all?"
+    return f"{_HIDDEN} {question}" if hidden else question
 
 
 def _fields(prompt: str, given: Sequence[str] | None) -> dict[str, Any]:

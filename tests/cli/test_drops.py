@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -184,6 +185,9 @@ def test_the_images_that_a_file_alone_speaks_for_are_counted(
     assert terminal.run("drop", str(tmp_path / name), "--yes", "--json").json == {
         "dropped": ["a.jpg"]
     }
+    words = ("--watch", "--timeout", "0", "--yes", "--json")
+    (followed,) = terminal.run("drop", str(tmp_path / name), *words).json["drops"]
+    assert followed["image"] == "a.jpg"
 
 
 def test_who_may_not_read_the_inbox_is_told_that_it_was_not_counted(
@@ -252,3 +256,61 @@ def test_a_rejection_is_told_and_the_exit_code_says_so(
     meanwhile([lambda: aws.clips.put_record("clips/a/rejected-1.json", record)])
     said = terminal.run("drop", str(shot), "--watch", "--yes", "--json")
     assert (said.code, said.json["drops"][0]["rejected"]) == (1, "image: a GIF")
+
+
+def test_a_drop_whose_clip_is_under_way_already_is_followed_to_its_end(
+    aws: Aws,
+    clock: Clock,
+    terminal: Terminal,
+    shot: Path,
+    meanwhile: Callable[[list[Callable[[], object]]], None],
+) -> None:
+    clock.now = datetime.now(UTC)
+    job = aws.ledger.claim(make_job(dropped_at=utc_iso(clock.now - timedelta(hours=1))))
+    key = NewestDrops(aws.table).read("inbox", "a.jpg").key
+    aws.table.put(key, {"job_1": job.job_id})
+    again = replace(job, dropped_at=utc_iso(clock.now + timedelta(minutes=1)))
+    meanwhile(
+        [
+            lambda: aws.ledger.claim(again),
+            lambda: aws.ledger.move(aws.ledger.require(job.job_id), State.REFUSED),
+        ]
+    )
+    said = terminal.run("drop", str(shot), "--watch", "--yes", "--json", "--timeout", "5")
+    (drop,) = said.json["drops"]
+    assert [(one["job_id"], one["state"]) for one in drop["jobs"]] == [(job.job_id, "refused")]
+
+
+def test_of_a_clip_that_was_made_before_the_rejection_is_told(
+    aws: Aws,
+    clock: Clock,
+    terminal: Terminal,
+    shot: Path,
+    meanwhile: Callable[[list[Callable[[], object]]], None],
+) -> None:
+    clock.now = datetime.now(UTC)
+    job = aws.ledger.claim(make_job(dropped_at=utc_iso(clock.now - timedelta(hours=1))))
+    for state in (State.SUBMITTING, State.SUBMITTED, State.READY, State.DELIVERED):
+        job = aws.ledger.move(job, state, asked_at=utc_iso(clock.now))
+    key = NewestDrops(aws.table).read("inbox", "a.jpg").key
+    aws.table.put(key, {"job_1": job.job_id})
+    again = replace(job, dropped_at=utc_iso(clock.now + timedelta(minutes=1)))
+    record = {"problems": [{"field": "image and sidecar", "found": "already delivered"}]}
+    meanwhile(
+        [
+            lambda: aws.ledger.claim(again),
+            lambda: aws.clips.put_record("clips/a/rejected-1.json", record),
+        ]
+    )
+    said = terminal.run("drop", str(shot), "--watch", "--yes", "--json", "--timeout", "5")
+    assert (said.code, said.json["drops"][0]["jobs"]) == (1, [])
+    assert "already delivered" in said.json["drops"][0]["rejected"]
+
+
+def test_a_dry_run_is_dropped_without_a_question_and_not_followed(
+    aws: Aws, terminal: Terminal, shot: Path
+) -> None:
+    words = ("--set", "dry_run=true", "--watch", "--timeout", "5", "--json")
+    said = terminal.run("drop", str(shot), *words)
+    assert (said.code, said.json) == (0, {"dropped": ["a.jpg"]})
+    assert aws.s3.head_object(Bucket="inbox", Key="a.jpg")
