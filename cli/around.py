@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
+from cli.errors import is_denied
 from dropreel.drops.inbox import Drop, Inbox
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _NOBODY: Any = None  # no S3 behind it
-_DENIED = frozenset({"403", "AccessDenied", "Forbidden"})
 
 
 class Nothing(Inbox):
@@ -61,7 +61,7 @@ class Around(Inbox):
         try:
             return read()
         except ClientError as error:
-            if error.response["Error"].get("Code") not in _DENIED:
+            if not is_denied(error):
                 raise
             self.hidden = True
             return otherwise

@@ -10,15 +10,16 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
+from botocore.exceptions import ClientError
 from rich.console import Group
 from rich.text import Text
 
 from cli.desk import Desk, desk_of
-from cli.errors import CommandError, Exit
+from cli.errors import CommandError, Exit, is_denied
 from cli.facts import spent, summary, usd
 from cli.find import find_job, newest
 from cli.views import plain
-from dropreel.errors import KeyUnreadableError, OperatorError
+from dropreel.errors import OperatorError
 from dropreel.jobs.failure import FailureKind
 from dropreel.jobs.job import ENDS, Job, State, workflow_input
 from dropreel.providers.base import CancelOutcome
@@ -144,12 +145,23 @@ def _word(desk: Desk, job: Job, order: str, *, nothing_made: bool) -> dict[str, 
     if job.state is State.UNKNOWN and not (order or nothing_made):
         raise CommandError(f"check at {job.provider} first: then say --order ID, or --nothing-made")
     if order:
-        try:
+        if _may_read_keys(desk):
             require_order(desk.container.provider(job.provider), order)
-        except KeyUnreadableError:
+        else:
             desk.say("Your credentials cannot read the provider's key: the stack checks the ID.")
         return {"provider_job_id": order}
     return {"nothing_made": True} if nothing_made else {}
+
+
+def _may_read_keys(desk: Desk) -> bool:
+    secret = desk.stack.outputs["ProviderKeysSecretArn"]
+    try:
+        desk.stack.client("secretsmanager").get_secret_value(SecretId=secret)
+    except ClientError as error:
+        if not is_denied(error):
+            raise
+        return False
+    return True
 
 
 def _start(desk: Desk, job: Job, word: dict[str, Any]) -> str:

@@ -128,6 +128,16 @@ def test_the_word_goes_to_the_workflow(
     )
 
 
+def test_who_may_not_read_the_keys_leaves_the_check_of_the_order_to_the_stack(
+    aws: Aws, clock: Clock, terminal: Terminal
+) -> None:
+    lost(aws, clock)
+    aws.secrets.value = None
+    said = terminal.run("resume", "photo.jpg", "--order", "p-9", "--wait", "0")
+    assert (said.code, "the stack checks the ID" in said.out) == (0, True)
+    assert len(aws.executions()) == 1
+
+
 # --- retry ---------------------------------------------------------------------------------------
 
 
