@@ -18,10 +18,11 @@ from dropreel.jobs.job import State
 from dropreel.ledger.newest import NewestDrops
 from dropreel.steps.finalize import Finalize
 from dropreel.steps.lost_order import find_lost_orders
-from dropreel.steps.missed_drops import MissedDrops
+from dropreel.steps.missed_drops import YOUNGEST, MissedDrops
 from dropreel.steps.outcomes import DropEvent, FinalizeEvent
 
 _QUEUES = {"drops": "IngestDeadLetterQueueUrl", "events": "EventsDeadLetterQueueUrl"}
+_LOOK_S = 2  # a long poll asks all servers of a queue; a short one may miss messages
 _HIDDEN_S = 60  # while this command works on a message, nobody else sees it
 _MOST = 1000
 
@@ -105,7 +106,10 @@ def _letters(desk: Desk) -> Iterator[Letter]:
         url, seen = desk.stack.outputs[output], 0
         while seen < _MOST:
             got = sqs.receive_message(
-                QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=_HIDDEN_S
+                QueueUrl=url,
+                MaxNumberOfMessages=10,
+                VisibilityTimeout=_HIDDEN_S,
+                WaitTimeSeconds=_LOOK_S,
             ).get("Messages", [])
             for message in got:
                 yield Letter(queue, message["ReceiptHandle"], _read(message["Body"]))
@@ -183,12 +187,17 @@ def sync(
 
 
 def _unseen(desk: Desk, prefix: str) -> Iterator[str]:
-    """Files that nobody has decided on, by the same comparison as that of the sweep."""
+    """Files that nobody has decided on, by the same comparison as that of the sweep.
+
+    Younger ones are left out: their event, or their partner, may be under way.
+    """
     missed = _missed_drops(desk)
+    until = missed.now() - YOUNGEST
     for page in _pages(missed.inbox):
         keys = [drop.key for drop in page]
         for drop in page:
-            if drop.key.startswith(prefix) and not missed.was_seen(drop, keys):
+            is_meant = drop.key.startswith(prefix) and drop.dropped_at <= until
+            if is_meant and not missed.was_seen(drop, keys):
                 yield drop.key
 
 

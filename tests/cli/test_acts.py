@@ -225,6 +225,12 @@ def test_drops_go_back_into_the_queue_and_ends_are_handled(
     assert "are empty" in terminal.run("replay").out
 
 
+def test_all_servers_of_a_queue_are_asked(terminal: Terminal, long_polls: list[int]) -> None:
+    terminal.run("replay", "--show")
+    assert len(long_polls) == 2
+    assert all(long_polls)
+
+
 def test_what_nobody_understands_is_kept(terminal: Terminal) -> None:
     dead(terminal, "events", {"detail-type": "Something Else"})
     said = terminal.run("replay", "--yes", "--json")
@@ -236,15 +242,22 @@ def test_what_nobody_understands_is_kept(terminal: Terminal) -> None:
 
 
 def test_drops_that_were_never_seen_are_found_and_looked_at_again(
-    aws: Aws, terminal: Terminal
+    aws: Aws, clock: Clock, terminal: Terminal
 ) -> None:
     for key, body in (("a/x.jpg", picture()), ("a/x.json", sidecar()), ("a/alone.jpg", picture())):
         aws.s3.put_object(Bucket="inbox", Key=key, Body=body)
+    clock.pass_time(hours=2)
     said = terminal.run("sync", "--json")
     never = ["a/alone.jpg", "a/x.jpg", "a/x.json"]
     assert (said.code, said.json["never_seen"]) == (1, never)
     terminal.run("sync", "--fix", "--yes")
     assert [one["recheck"]["key"] for one in ingested(aws)] == never
+
+
+def test_a_drop_of_the_last_hour_is_left_to_its_own_event(aws: Aws, terminal: Terminal) -> None:
+    aws.s3.put_object(Bucket="inbox", Key="a/x.jpg", Body=picture())
+    assert terminal.run("sync", "--fix", "--yes", "--json").json["never_seen"] == []
+    assert ingested(aws) == []
 
 
 def test_an_unknown_payment_is_looked_for_at_its_provider(
