@@ -3,7 +3,8 @@
 Invariant: the mark on the job comes first. With it no order can begin (`Ledger.move_reserving`),
 and whoever works on the job ends it: `generate` before the order, `poll` and `finalize` after it,
 when the provider has ended its work. So a cancelled job ends once, keeps its slot for as long as
-the provider works on it, and its money for as long as it may be billed.
+the provider works on it, and its money for as long as it may be billed. A mark that comes while
+the clip is being stored, which takes seconds, is too late: that clip is delivered.
 """
 
 from __future__ import annotations
@@ -151,7 +152,8 @@ def end_made(ledger: Ledger, job: Job, cost: Decimal | None, now: datetime) -> J
 def end_unmade(ledger: Ledger, job: Job, said: JobFailure, now: datetime) -> Job:
     """The provider has made no clip, or has not said so in time. `said` tells whether it bills."""
     message = f"cancelled by an operator; {job.provider}: {said.message}"
-    failure = replace(said, kind=FailureKind.CANCELLED, message=message, retryable=False)
+    said = replace(said, kind=FailureKind.CANCELLED, message=message, retryable=False)
+    failure = job.failed_with(said)
     free = job.released() if failure.billed is False else {}
     return _end(ledger, job, failure, now, **free)
 
