@@ -71,10 +71,12 @@ class Cancel:
         job = self._mark(job_id)
         if job.state is State.CLAIMED:
             self.slots.wake_up(job)
+            if job.waits_until > utc_iso(self.now()):  # its own execution sleeps until then
+                self._start(job, {"left_behind": True})
         elif job.state in _AT_WORK:
             job = ask_provider(self.ledger, job, self.provider(job.provider))
         elif job.state is State.STALLED:
-            self._resume(job)
+            self._start(job, {})  # it asks the provider once more
         return job
 
     def _mark(self, job_id: str) -> Job:
@@ -95,10 +97,10 @@ class Cancel:
             return job
         return self.ledger.note(job, cancel_requested=utc_iso(self.now()))
 
-    def _resume(self, job: Job) -> None:
-        """Nobody works on a stalled job: an execution asks the provider once more, and ends it."""
+    def _start(self, job: Job, resume: dict[str, bool]) -> None:
+        """Start an execution that ends the job, where no other would end it soon."""
         name = f"{job.execution_name[:60]}-cancel-{self.now():%Y%m%d%H%M}"
-        given = json.dumps({**workflow_input(job), "resume": {}})
+        given = json.dumps({**workflow_input(job), "resume": resume})
         try:
             self.workflow.start_execution(stateMachineArn=self.machine_arn, name=name, input=given)
         except self.workflow.exceptions.ExecutionAlreadyExists:
