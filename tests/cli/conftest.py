@@ -41,6 +41,6 @@ def terminal(
     clock: Clock,
     provider: FakeProvider,
     capsys: pytest.CaptureFixture[str],
-    long_polls: list[int],  # noqa: ARG001 - so that no test waits
+    long_polls: list[int],
 ) -> Terminal:
     return Terminal(aws, clock, provider, capsys)
