@@ -157,7 +157,7 @@ def _page(job: Job, facts: Mapping[str, Any]) -> RenderableType:
 
 
 def _steps_table(steps: list[dict[str, Any]]) -> Table:
-    """Repeated polls in one row."""
+    """When each began, and how many seconds after the first one."""
     shown = table("Steps", "time (UTC)", "step", "after")
     begun = datetime.fromisoformat(steps[0]["at"])
     for step in steps:
