@@ -5,7 +5,8 @@ result is left to the batch only while that is open, which is noted with the mai
 the batch is closed when machines were told of all results, and its mail lists what was left to it.
 
 Items, under BATCH#<name>: the batch with the names of its images, and one for each image that was
-decided on since, with its jobs (none: rejected, or `dry`). `unsettled` = batches until its mail was sent.
+decided on since, with its jobs (none: rejected, or `dry`). `unsettled` = batches until its mail was
+sent.
 """
 
 from __future__ import annotations
