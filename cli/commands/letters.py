@@ -12,6 +12,9 @@ from rich.console import Group
 
 from cli.desk import Desk, desk_of
 from cli.errors import Exit
+from cli.facts import Facts
+from cli.find import moment
+from cli.foreign import foreign_orders
 from cli.views import plain, table
 from dropreel.drops.inbox import Drop, Inbox
 from dropreel.jobs.job import State
@@ -166,6 +169,9 @@ def _letters_view(letters: list[Letter]) -> Any:
 def sync(
     context: typer.Context,
     prefix: Annotated[str, typer.Option(help="Only files below this folder.")] = "",
+    orders: Annotated[
+        str, typer.Option(help="Also show orders since 12h, 3d or a date that no job has.")
+    ] = "",
     *,
     fix: Annotated[
         bool, typer.Option("--fix", help="Look again at drops that were never seen.")
@@ -173,16 +179,23 @@ def sync(
 ) -> None:
     """Compare the inbox with the ledger, and the ledger's unknown payments with the providers.
 
-    Example: dropreel sync --fix
+    Examples: dropreel sync --fix
+              dropreel sync --orders 2d
     """
     desk = desk_of(context)
     unseen, unknown = list(_unseen(desk, prefix)), list(_unknown(desk))
+    foreign = foreign_orders(desk, moment(orders, desk.now)) if orders else []
     if fix and unseen:
         desk.ask(f"Look again at {len(unseen)} drops? Each may become a clip, and be paid.")
         _look_again(desk, unseen)
-    facts = {"never_seen": unseen, "unknown_payments": unknown, "looked_again": fix}
-    desk.show(facts, lambda: _sync_view(unseen, unknown, fixed=fix))
-    if unseen or unknown:
+    facts = {
+        "never_seen": unseen,
+        "unknown_payments": unknown,
+        "foreign_orders": foreign,
+        "looked_again": fix,
+    }
+    desk.show(facts, lambda: _sync_view(unseen, unknown, foreign, fixed=fix))
+    if unseen or unknown or any(one["orders"] != [] for one in foreign):
         raise typer.Exit(Exit.NOT_MADE)
 
 
@@ -242,7 +255,9 @@ def _look_again(desk: Desk, keys: list[str]) -> None:
         sqs.send_message(QueueUrl=url, MessageBody=json.dumps(DropEvent(key).recheck()))
 
 
-def _sync_view(unseen: list[str], unknown: list[dict[str, Any]], *, fixed: bool) -> Group:
+def _sync_view(
+    unseen: list[str], unknown: list[Facts], foreign: list[Facts], *, fixed: bool
+) -> Group:
     lines = [plain(f"never seen: {key}") for key in unseen]
     for one in unknown:
         orders = one["orders"]
@@ -252,6 +267,9 @@ def _sync_view(unseen: list[str], unknown: list[dict[str, Any]], *, fixed: bool)
                 f"payment unknown: {one['job_id'][:8]} {one['image']} at {one['provider']}: {found}"
             )
         )
+    for one in foreign:
+        names = "could not be read" if one["orders"] is None else ", ".join(one["orders"])
+        lines += [plain(f"orders at {one['provider']} that no job has: {names}")] if names else []
     next_step = "They are looked at again now." if fixed else "`dropreel sync --fix` looks again."
     if unseen:
         lines.append(plain(next_step))

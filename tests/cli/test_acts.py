@@ -11,6 +11,7 @@ import pytest
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import Job, State, utc_iso
 from dropreel.providers.base import Failure, NoAnswer, Pending, Phase
+from dropreel.providers.catalog import CATALOG
 from tests.support.aws import Aws, Clock, FakeProvider, make_job
 from tests.support.desk import Terminal
 from tests.support.pictures import picture
@@ -266,6 +267,33 @@ def test_an_unknown_payment_is_looked_for_at_its_provider(
     lost(aws, clock)
     provider.find_answers = [["p-7"]]
     assert "p-7" in terminal.run("sync").out
+
+
+def test_orders_that_no_job_has_are_shown(
+    aws: Aws, clock: Clock, terminal: Terminal, provider: FakeProvider
+) -> None:
+    job = aws.ledger.move(claimed(aws, clock), State.SUBMITTING, asked_at=utc_iso(clock()))
+    aws.ledger.move(job, State.SUBMITTED, provider_job_id="p-1")
+    provider.listed_orders = ["p-1", "by-hand"]
+    said = terminal.run("sync", "--orders", "2d", "--json")
+    listing = [name for name, row in CATALOG.items() if row.lists_orders]
+    assert said.json["foreign_orders"] == [
+        {"provider": name, "orders": ["by-hand"]} for name in listing
+    ]
+    assert (said.code, "no job has: by-hand" in terminal.run("sync", "--orders", "2d").out) == (
+        1,
+        True,
+    )
+    provider.listed_orders = ["p-1"]
+    assert terminal.run("sync", "--orders", "2d").code == 0
+
+
+def test_a_list_of_orders_that_cannot_be_read_is_told(
+    terminal: Terminal, provider: FakeProvider
+) -> None:
+    provider.listed_orders = None
+    said = terminal.run("sync", "--orders", "2d")
+    assert (said.code, "no job has: could not be read" in said.out) == (1, True)
 
 
 def test_where_all_agrees_the_exit_code_is_0(terminal: Terminal) -> None:
