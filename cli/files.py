@@ -17,6 +17,7 @@ from typing import Any
 
 from cli.around import Around, Nothing
 from cli.errors import CommandError
+from cli.facts import prefix_of
 from dropreel.drops.advice import Facts, advise
 from dropreel.drops.fields import json_fields
 from dropreel.drops.folder import BatchFile, defaults_of, look_around, read_batch_file
@@ -74,7 +75,7 @@ class Files(Inbox):
         `folder` is the one of the inbox that all of them would lie in.
         """
         found: dict[str, Path | bytes] = {}
-        prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
+        prefix = prefix_of(folder)
         for path in paths:
             if not path.exists():
                 raise CommandError(f"there is no {path}")

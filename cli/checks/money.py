@@ -60,13 +60,13 @@ def open_jobs(visit: Visit) -> Finding:
     jobs = [job for one in ledger.unsettled(MOST_JOBS) if (job := ledger.get(one))]
     found = Counter(kind for job in jobs if (kind := _kind(job, visit)))
     each = ", ".join(f"{count} {kind}" for kind, count in found.items())
-    words = f"{len(jobs)} jobs have not ended, of these {each}"
+    words = f"jobs that have not ended: {len(jobs)}, of these {each}"
     if found["with an unknown payment"] or found["stuck"]:
         todo = "See them with `dropreel jobs`; docs/operations.md says how each is settled."
         return red(words, todo)
     if found:
         return yellow(words, "The sweep checks them.")
-    return green(f"{len(jobs)} jobs have not ended, all of them on their way")
+    return green(f"jobs that have not ended: {len(jobs)}, all of them on their way")
 
 
 def _kind(job: Job, visit: Visit) -> str:

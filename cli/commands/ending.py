@@ -16,7 +16,7 @@ from rich.text import Text
 
 from cli.desk import Desk, desk_of
 from cli.errors import CommandError, Exit, is_denied
-from cli.facts import spent, summary, usd
+from cli.facts import many, prefix_of, spent, summary, usd
 from cli.find import find_job, newest
 from cli.views import plain
 from dropreel.errors import OperatorError
@@ -219,7 +219,7 @@ def retry(
             results.append({"job_id": job_id, "error": str(error)})
     if runs:
         total = sum((run.estimate_usd or Decimal(0) for run in runs), Decimal(0))
-        desk.ask(f"Start {len(runs)} jobs, for about {usd(total)} in all?")
+        desk.ask(f"Start {many(len(runs), 'job')}, for about {usd(total)} in all?")
     results += [_retried(step, run) for run in runs]
     desk.show({"jobs": results}, lambda: Group(*map(_retry_line, results)))
     if any("error" in result for result in results):
@@ -227,7 +227,7 @@ def retry(
 
 
 def _refused(desk: Desk, kind: FailureKind, folder: str, days: int) -> Iterator[str]:
-    prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
+    prefix = prefix_of(folder)
     for job in newest(desk, desk.now - timedelta(days=days)):
         same = job.failure is not None and job.failure.kind is kind
         if job.state is State.REFUSED and same and job.image_key.startswith(prefix):

@@ -16,7 +16,7 @@ from cli.around import Around
 from cli.commands.money import caps_of
 from cli.desk import Desk, desk_of
 from cli.errors import CommandError, Exit
-from cli.facts import usd
+from cli.facts import many, usd
 from cli.files import Checked, Files, check_all
 from cli.follow import dropped, follow, upload
 from cli.views import plain, table
@@ -109,7 +109,8 @@ def drop(
     upload(desk, files)
     if not watch or not ordered:
         keys = [one.file for one in checked]
-        desk.show({"dropped": keys}, lambda: plain(f"Dropped {', '.join(keys)}."))
+        dry = "" if ordered else " That orders nothing: a mail says what it would cost."
+        desk.show({"dropped": keys}, lambda: plain(f"Dropped {', '.join(keys)}.{dry}"))
         return
     if not follow(desk, dropped(desk, files, [one.file for one in ordered]), timeout):
         raise typer.Exit(Exit.NOT_MADE)
@@ -117,7 +118,7 @@ def drop(
 
 def _question(ordered: Sequence[Checked], *, hidden: bool) -> str:
     clips = sum(len(one.clips) for one in ordered)
-    question = f"Order {clips} clips, for about {usd(_total(ordered))} in all?"
+    question = f"Order {many(clips, 'clip')}, for about {usd(_total(ordered))} in all?"
     return f"{_HIDDEN} {question}" if hidden else question
 
 
@@ -182,7 +183,7 @@ def _lint_view(checked: Sequence[Checked]) -> RenderableType:
             for text in one.advice
         ]
     wrong = sum(bool(one.problems) for one in checked)
-    return Group(*lines, plain(f"{len(checked)} files checked, {wrong} with errors"))
+    return Group(*lines, plain(f"{many(len(checked), 'file')} checked, {wrong} with errors"))
 
 
 def _estimate_view(

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from cli.desk import Desk, desk_of
 from cli.errors import CommandError
-from cli.facts import colour, details, spent, summary, usd, word
+from cli.facts import colour, details, prefix_of, spent, summary, usd, word
 from cli.find import find_job, moment, newest
 from cli.views import card, job_table, table
 from dropreel.jobs.job import Job, State, from_iso
@@ -38,7 +38,7 @@ def jobs(
     Example: dropreel jobs --state refused --state failed --since 2d
     """
     desk = desk_of(context)
-    prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
+    prefix = prefix_of(folder)
     wanted = (
         job
         for job in newest(desk, moment(since, desk.now))

@@ -12,7 +12,7 @@ from rich.console import Group
 
 from cli.desk import Desk, desk_of
 from cli.errors import Exit
-from cli.facts import Facts
+from cli.facts import Facts, many, prefix_of
 from cli.find import moment
 from cli.foreign import foreign_orders
 from cli.views import plain, table
@@ -91,7 +91,7 @@ def replay(
         _back(desk, letters)
         desk.show({"messages": [one.facts() for one in letters]}, lambda: _letters_view(letters))
         return
-    desk.say(f"{len(letters)} messages in the dead-letter queues:")
+    desk.say(f"{many(len(letters), 'message')} in the dead-letter queues:")
     for one in letters:
         desk.say(f"  {plain(one.words).plain}")
     desk.ask("Send them again? A drop that was handled before starts nothing.")
@@ -168,7 +168,7 @@ def _letters_view(letters: list[Letter]) -> Any:
 
 def sync(
     context: typer.Context,
-    prefix: Annotated[str, typer.Option(help="Only files below this folder.")] = "",
+    folder: Annotated[str, typer.Option(help="Only files below this folder.")] = "",
     orders: Annotated[
         str, typer.Option(help="Also show orders since 12h, 3d or a date that no job has.")
     ] = "",
@@ -183,10 +183,10 @@ def sync(
               dropreel sync --orders 2d
     """
     desk = desk_of(context)
-    unseen, unknown = list(_unseen(desk, prefix)), list(_unknown(desk))
+    unseen, unknown = list(_unseen(desk, prefix_of(folder))), list(_unknown(desk))
     foreign = foreign_orders(desk, moment(orders, desk.now)) if orders else []
     if fix and unseen:
-        desk.ask(f"Look again at {len(unseen)} drops? Each may become a clip, and be paid.")
+        desk.ask(f"Look again at {many(len(unseen), 'drop')}? Each may become a clip, and be paid.")
         _look_again(desk, unseen)
     facts = {
         "never_seen": unseen,

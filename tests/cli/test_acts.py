@@ -45,7 +45,7 @@ def test_orders_are_paused_and_go_on_and_who_did_it_is_told(aws: Aws, terminal: 
     said = terminal.run("pause", "--reason", "prices", "--json").json
     assert (said["paused"], said["by"], said["reason"]) == (True, "user/ann", "prices")
     assert "were paused already" in terminal.run("pause").out
-    assert "Orders go on. 0 jobs" in terminal.run("unpause", "--yes").out
+    assert "Orders go on. In line: 0 jobs." in terminal.run("unpause", "--yes").out
     assert terminal.run("unpause").out == "Orders were not paused.\n"
     assert [mail["alert"] for mail in aws.operators.take()] == ["paused", "unpaused"]
 
@@ -55,8 +55,8 @@ def test_what_may_cost_money_is_asked_and_without_a_terminal_refused(terminal: T
     said = terminal.run("unpause")
     assert said.code == 2
     assert said.err == (
-        "dropreel: 0 jobs wait in line; they are ordered, and paid. Let orders go on? Add --yes "
-        "to agree where nobody can be asked.\n"
+        "dropreel: 0 jobs in line will be ordered, and paid. Let orders go on? Add --yes to agree "
+        "where nobody can be asked.\n"
     )
     assert terminal.run("watch", "--json").json["paused_since"]
 
@@ -163,7 +163,7 @@ def test_all_that_a_cap_has_refused_starts_again(
 def test_a_retry_says_what_it_may_cost_and_asks(aws: Aws, clock: Clock, terminal: Terminal) -> None:
     refused(aws, clock)
     said = terminal.run("retry", "photo.jpg")
-    assert (said.code, "Start 1 jobs, for about $" in said.err) == (2, True)
+    assert (said.code, "Start 1 job, for about $" in said.err) == (2, True)
 
 
 def test_what_cannot_be_started_is_told(aws: Aws, clock: Clock, terminal: Terminal) -> None:
@@ -253,6 +253,13 @@ def test_drops_that_were_never_seen_are_found_and_looked_at_again(
     assert (said.code, said.json["never_seen"]) == (1, never)
     terminal.run("sync", "--fix", "--yes")
     assert [one["recheck"]["key"] for one in ingested(aws)] == never
+
+
+def test_sync_looks_at_one_folder(aws: Aws, clock: Clock, terminal: Terminal) -> None:
+    for key in ("sum/x.jpg", "summer/x.jpg"):
+        aws.s3.put_object(Bucket="inbox", Key=key, Body=picture())
+    clock.pass_time(hours=2)
+    assert terminal.run("sync", "--folder", "sum", "--json").json["never_seen"] == ["sum/x.jpg"]
 
 
 def test_a_drop_of_the_last_hour_is_left_to_its_own_event(aws: Aws, terminal: Terminal) -> None:

@@ -261,7 +261,7 @@ def test_an_order_that_was_made_after_days_in_line_is_not_stuck() -> None:
 def test_the_number_of_jobs_is_told_once() -> None:
     site = Site()
     a_job(State.SUBMITTING, State.SUBMITTED, State.STALLED)(site)
-    assert found(site, "jobs").words == "1 jobs have not ended, of these 1 stalled"
+    assert found(site, "jobs").words == "jobs that have not ended: 1, of these 1 stalled"
 
 
 def test_what_was_changed_by_hand_is_not_put_right_by_a_deployment() -> None:

@@ -161,7 +161,7 @@ def test_the_price_is_that_of_the_folder_that_files_are_dropped_into(
     inside = clip_of(terminal, str(shot), "--to", "summer")
     assert inside["settings"] == "10s 540p 16:9"
     asked = terminal.run("drop", str(shot), "--to", "summer").err
-    assert f"Order 1 clips, for about ${inside['estimate_usd']:.2f} in all?" in asked
+    assert f"Order 1 clip, for about ${inside['estimate_usd']:.2f} in all?" in asked
 
 
 def test_a_sidecar_in_the_inbox_counts_unless_it_is_replaced(
@@ -181,7 +181,7 @@ def test_the_images_that_a_file_alone_speaks_for_are_counted(
     text = '{"prompt": "pan"}' if name == "a.json" else "image,prompt\na.jpg,pan\nb.jpg,pan\n"
     (tmp_path / name).write_text(text)
     said = terminal.run("drop", str(tmp_path / name))
-    assert "Order 1 clips, for about $" in said.err
+    assert "Order 1 clip, for about $" in said.err
     assert terminal.run("drop", str(tmp_path / name), "--yes", "--json").json == {
         "dropped": ["a.jpg"]
     }
@@ -314,3 +314,4 @@ def test_a_dry_run_is_dropped_without_a_question_and_not_followed(
     said = terminal.run("drop", str(shot), *words)
     assert (said.code, said.json) == (0, {"dropped": ["a.jpg"]})
     assert aws.s3.head_object(Bucket="inbox", Key="a.jpg")
+    assert "orders nothing" in terminal.run("drop", str(shot), *words[:2]).out
