@@ -275,5 +275,14 @@ SCENARIOS = {
             begins_at=_EVENING,
             providers=("eachlabs",),
         ),
+        Scenario(
+            "cancelled tomorrow",
+            images=2,
+            day_cap_usd="0.90",
+            over_day_cap="wait",
+            begins_at=_EVENING,
+            providers=("oxen",),
+            operator=((120, Operator.cancel_waiting),),
+        ),
     )
 }
