@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from cli.errors import is_denied
 from dropreel.drops.inbox import Drop, Inbox
+from dropreel.drops.pairing import listing_prefix
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -36,7 +37,7 @@ class Nothing(Inbox):
 
 
 class Around(Inbox):
-    """The inbox as far as these credentials may read it; each file is read once.
+    """The inbox as far as these credentials may read it; each file and list is read once.
 
     `hidden`: something was asked for that they may not read, so it counts as not there.
     """
@@ -45,12 +46,17 @@ class Around(Inbox):
         super().__init__(client, bucket)
         self.hidden = False
         self._read: dict[str, tuple[Drop, bytes] | None] = {}
+        self._partners: dict[str, list[str]] = {}
 
     def head(self, key: str) -> Drop | None:
         return self._if_allowed(lambda: super(Around, self).head(key), None)
 
     def partners(self, key: str) -> list[str]:
-        return self._if_allowed(lambda: super(Around, self).partners(key), [])
+        prefix = listing_prefix(key)
+        if prefix not in self._partners:
+            listed: list[str] = self._if_allowed(lambda: super(Around, self).partners(key), [])
+            self._partners[prefix] = listed
+        return self._partners[prefix]
 
     def read(self, key: str, most: int) -> tuple[Drop, bytes] | None:
         if key not in self._read:

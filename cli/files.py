@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,10 +16,8 @@ from typing import Any
 from cli.around import Around, Nothing
 from cli.errors import CommandError
 from cli.facts import prefix_of
-from dropreel.drops.advice import Facts, advise
 from dropreel.drops.fields import json_fields
-from dropreel.drops.folder import BatchFile, defaults_of, look_around, read_batch_file
-from dropreel.drops.image import ImageInfo, inspect_image
+from dropreel.drops.folder import BatchFile, defaults_of, read_batch_file
 from dropreel.drops.inbox import Drop, Inbox
 from dropreel.drops.pairing import (
     BATCHES,
@@ -36,14 +32,7 @@ from dropreel.drops.pairing import (
     listing_prefix,
     sidecars_of,
 )
-from dropreel.drops.references import find_references
-from dropreel.drops.selection import Choice
-from dropreel.drops.sidecar import Sidecar
-from dropreel.drops.takes import choose_all, problems_in, takes_of
-from dropreel.errors import Problem, RejectedError
 from dropreel.jobs.naming import split_ending, stem
-from dropreel.money.pricing import PriceList
-from dropreel.steps.rejections import NO_IMAGE
 
 _NOBODY: Any = None  # no S3 behind these files
 
@@ -82,7 +71,7 @@ class Files(Inbox):
             for base, file in _files(path):
                 _add(found, prefix + file.relative_to(base).as_posix(), file)
         for image in [key for key in found if _makes_a_clip(key)] if fields else ():
-            name, data = _with_fields(image, found, fields)
+            name, data = _with_fields(image, cls(found, around), fields)
             found[name] = data
         return cls(found, around)
 
@@ -165,144 +154,6 @@ class _Reader:
         return self._data[offset : offset + max(0, length)]
 
 
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """One clip that would be ordered."""
-
-    sidecar: Sidecar
-    choice: Choice
-    price: Decimal | None
-
-    @property
-    def settings(self) -> str:
-        return f"{self.sidecar.duration} {self.sidecar.resolution} {self.choice.aspect_ratio}"
-
-    def facts(self) -> dict[str, Any]:
-        return {
-            "provider": self.choice.provider,
-            "settings": self.settings,
-            "estimate_usd": self.price,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What `lint` and `estimate` know of one file. `problems` is empty if it would be ordered."""
-
-    file: str
-    problems: tuple[Problem, ...] = ()
-    clips: tuple[Clip, ...] = ()
-    advice: tuple[str, ...] = ()
-
-    @property
-    def price(self) -> Decimal:
-        return sum((clip.price or Decimal(0) for clip in self.clips), Decimal(0))
-
-    @property
-    def orders(self) -> bool:
-        """Whether dropping it orders its clips: a dry run only tells what they would cost."""
-        return bool(self.clips) and not any(clip.sidecar.dry_run for clip in self.clips)
-
-    def facts(self) -> dict[str, Any]:
-        return {
-            "file": self.file,
-            "ok": not self.problems,
-            "problems": [
-                {"field": one.field, "found": one.found, "allowed": one.allowed, "hint": one.hint}
-                for one in self.problems
-            ],
-            "advice": list(self.advice),
-            "clips": [clip.facts() for clip in self.clips],
-            "estimate_usd": self.price,
-        }
-
-
-def check_all(
-    files: Files, providers: Sequence[str], prices: PriceList, cap: Decimal | None = None
-) -> list[Checked]:
-    """Every image, every sidecar without one, and every batch that cannot be read."""
-    alone = [
-        Checked(key, (NO_IMAGE, *problems_in(json_fields(key, files.bytes_of(key)))))
-        for key in files.lonely
-    ]
-    batches = [Checked(key, found.batch.problems) for key, found in files.batches.items()]
-    images = [_check(files, key, providers, prices, cap) for key in files.images]
-    return [*images, *alone, *(one for one in batches if one.problems)]
-
-
-def _check(
-    files: Files, key: str, providers: Sequence[str], prices: PriceList, cap: Decimal | None
-) -> Checked:
-    """All that is wrong with an image and what is said of it, or who makes its clips."""
-    drop = files.head(key)
-    if drop is None:
-        return Checked(key)
-    found = look_around(files, drop)
-    problems = [*found.missing]
-    try:
-        takes = takes_of(found.pair.said) if not problems else ()
-        for take in takes:
-            find_references(files, key, take)
-    except RejectedError as error:
-        problems += error.problems
-    try:
-        info = inspect_image(files.reader(drop))
-        choices = choose_all(takes, info.width, info.height, providers) if not problems else []
-    except RejectedError as error:
-        problems += error.problems
-    if problems:
-        return Checked(key, tuple(problems))
-    clips = tuple(_clips(takes, choices, prices))
-    return Checked(key, (), clips, tuple(_advice(clips, info, drop.size, providers, cap)))
-
-
-def _clips(
-    takes: Sequence[Sidecar], choices: Sequence[Choice], prices: PriceList
-) -> Iterator[Clip]:
-    for take, choice in zip(takes, choices, strict=True):
-        yield Clip(take, choice, prices.estimate(choice.provider, take.resolution, take.duration))
-
-
-def _advice(
-    clips: Sequence[Clip], info: ImageInfo, size: int, providers: Sequence[str], cap: Decimal | None
-) -> Iterator[str]:
-    told: dict[str, None] = {}
-    for clip in clips:
-        told |= dict.fromkeys(map(str, advise(_facts(clip, info, size, providers))))
-        told |= dict.fromkeys(_money_advice(clip, cap))
-    yield from told
-
-
-def _facts(clip: Clip, info: ImageInfo, size: int, providers: Sequence[str]) -> Facts:
-    asked = clip.sidecar
-    return Facts(
-        width=info.width,
-        height=info.height,
-        size=size,
-        media_type=info.media_type,
-        transparent=False,  # not known from the headers alone
-        prompt=asked.prompt,
-        aspect_ratio=clip.choice.aspect_ratio,
-        resolution=asked.resolution,
-        duration=asked.duration,
-        loop=asked.loop,
-        provider=clip.choice.provider,
-        providers=tuple(providers),
-    )
-
-
-def _money_advice(clip: Clip, cap: Decimal | None) -> Iterator[str]:
-    if clip.choice.unconfirmed:
-        doubtful = ", ".join(clip.choice.unconfirmed)
-        yield f"{clip.choice.provider} may not follow these settings: {doubtful}."
-    if clip.price is None:
-        yield "The price is not known: it is refused unless the stack allows that."
-        return
-    for name, most in (("max_cost_usd", clip.sidecar.max_cost_usd), ("JobCapUsd", cap)):
-        if most is not None and clip.price > most:
-            yield f"${clip.price:.2f} is more than {name} allows, ${most:.2f}: it will be refused."
-
-
 def _files(path: Path) -> Iterator[tuple[Path, Path]]:
     """Files with the folder that their keys begin in."""
     if path.is_dir():
@@ -332,14 +183,19 @@ def _makes_a_clip(key: str) -> bool:
     return is_image(key) and not is_reference(key)
 
 
-def _with_fields(
-    image: str, found: Mapping[str, Path | bytes], fields: Mapping[str, Any]
-) -> tuple[str, bytes]:
-    """The image's sidecar with these fields; a new one where there is none."""
-    own = [key for key in sidecars_of(image, found) if split_ending(key)[1] == SETTINGS_ENDING]
-    name = own[0] if own else f"{stem(image)}{SETTINGS_ENDING}"
-    said = json_fields(name, Files(found).bytes_of(name)) if own else None
+def _with_fields(image: str, files: Files, fields: Mapping[str, Any]) -> tuple[str, bytes]:
+    """The image's sidecar with these fields; a new one where there is none.
+
+    It takes the place of the nearest one in the inbox, which would count more than it.
+    """
+    own = _settings_of(image, files.contents)
+    said = json_fields(own[0], files.bytes_of(own[0])) if own else None
     if said and said.problems:
-        raise CommandError(f"{name} cannot be changed by --set: {said.problems[0]}")
+        raise CommandError(f"{own[0]} cannot be changed by --set: {said.problems[0]}")
     values = {**(said.values if said else {}), **fields}
-    return name, json.dumps(values, indent=2, ensure_ascii=False).encode()
+    nearest = [*_settings_of(image, files.partners(image)), f"{stem(image)}{SETTINGS_ENDING}"][0]
+    return nearest, json.dumps(values, indent=2, ensure_ascii=False).encode()
+
+
+def _settings_of(image: str, keys: Iterable[str]) -> list[str]:
+    return [key for key in sidecars_of(image, keys) if split_ending(key)[1] == SETTINGS_ENDING]

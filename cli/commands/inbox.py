@@ -16,8 +16,9 @@ from cli.around import Around
 from cli.commands.money import caps_of
 from cli.desk import Desk, desk_of
 from cli.errors import CommandError, Exit
+from cli.estimate import Checked, check_all
 from cli.facts import many, usd
-from cli.files import Checked, Files, check_all
+from cli.files import Files
 from cli.follow import dropped, follow, upload
 from cli.views import plain, table
 from dropreel.drops.sidecar import Sidecar

@@ -173,6 +173,17 @@ def test_a_sidecar_in_the_inbox_counts_unless_it_is_replaced(
     assert clip_of(terminal, str(shot))["settings"] == "5s 540p 16:9"
 
 
+def test_a_prompt_counts_more_than_a_nearer_sidecar_in_the_inbox(
+    aws: Aws, terminal: Terminal, shot: Path
+) -> None:
+    lies_there(aws, "a.jpg.json", prompt="old", duration=10)
+    words = (str(shot), "--prompt", "new")
+    assert clip_of(terminal, *words)["settings"] == "5s 540p 16:9"
+    assert terminal.run("drop", *words, "--yes").code == 0
+    body = aws.s3.get_object(Bucket="inbox", Key="a.jpg.json")["Body"].read()
+    assert json.loads(body) == {"prompt": "new"}
+
+
 @pytest.mark.parametrize("name", ["a.json", "batch.csv"])
 def test_the_images_that_a_file_alone_speaks_for_are_counted(
     aws: Aws, terminal: Terminal, tmp_path: Path, name: str
