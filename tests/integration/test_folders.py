@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from dropreel.pages.words import sidecar_again
 from tests.support.uploads import (
     GRACE_S,
     HOUR,
@@ -115,6 +119,36 @@ def test_a_wrong_name_of_defaults_is_told() -> None:
     uploads.run()
     (mail,) = uploads.sns.published
     assert mail.document["problems"][0]["hint"] == "Rename it to batch.csv."
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"takes": 3},
+        {"takes": [{"prompt": "orbit"}, {"duration": "10s"}]},
+        {"loop": True, "take": 5},
+        {"reference_images": ["/look.png"]},
+        {"reference_image_urls": ["https://example.com/look.png"]},
+        {"dry_run": True},
+    ],
+)
+def test_the_text_of_a_page_orders_its_one_clip_whatever_the_defaults_say(
+    said: dict[str, Any],
+) -> None:
+    uploads = Uploads()
+    uploads.upload(0, "look.png", PHOTO)
+    uploads.upload(1, "a/photo.jpg", PHOTO, 1)
+    uploads.upload(1, "a/photo.json", fields(prompt="push-in"), 1)
+    uploads.upload(2 * HOUR, "defaults.json", fields(**said), 1)
+    uploads.at(3 * HOUR, lambda: drop_again(uploads))
+    assert prompts(uploads) == ["push-in", "push-in"]
+    first, again = (job.settings for job in uploads.jobs)
+    assert again == replace(first, resolution="1080p")
+
+
+def drop_again(uploads: Uploads) -> None:
+    text = sidecar_again(uploads.jobs[0], uploads.jobs)
+    uploads.upload(3 * HOUR, "a/photo.json", text.encode(), 1)
 
 
 # --- texts, metadata -----------------------------------------------------------------------------

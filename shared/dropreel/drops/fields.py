@@ -18,6 +18,7 @@ MAX_SIDECAR_BYTES = 64 * 1024
 EXAMPLE = '{"prompt": "slow push-in, soft light"}'
 _OBJECT = f"a JSON object such as {EXAMPLE}"
 _SCHEMA = "$schema"  # what editors check the file by
+_NUMBERS = frozenset({"take", "takes"})  # one clip by its number, or several
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,17 @@ class Merged:
 
     @classmethod
     def of(cls, farthest_first: Iterable[Fields]) -> Self:
-        """The nearest file wins, field by field."""
+        """The nearest file wins, field by field. `take` and `takes` are one field in this."""
         values: dict[str, Any] = {}
         origins: dict[str, str] = {}
         problems: list[Problem] = []
         for one in farthest_first:
+            if not _NUMBERS.isdisjoint(one.values):
+                values = {name: value for name, value in values.items() if name not in _NUMBERS}
             values |= one.values
             origins |= dict.fromkeys(one.values, one.origin)
             problems += one.problems
+        origins = {name: origin for name, origin in origins.items() if name in values}
         return cls(values, origins, tuple(problems))
 
     @classmethod
