@@ -122,7 +122,8 @@ def _row_of(
 
 def _as_file(batch: BatchFile, row: Row) -> Drop:
     """A row is as old as its file, and another one only if its fields have changed."""
-    return Drop(batch.file.key, row.version, batch.file.size, batch.file.dropped_at)
+    file = batch.file
+    return Drop(file.key, row.version, file.size, file.dropped_at, is_row=True)
 
 
 def _read(inbox: Inbox, sidecar: Drop) -> Fields:
