@@ -51,3 +51,17 @@ def test_a_reference_that_is_no_image_in_the_inbox_is_told(place: str) -> None:
     assert prompts(uploads) == []
     (mail,) = uploads.sns.published
     assert mail.document["problems"][0]["field"] == "reference_images"
+
+
+def test_takes_that_only_name_the_same_picture_otherwise_are_told_and_not_ordered() -> None:
+    uploads = Uploads(PROVIDERS="eachlabs")
+    places = ("references/look.jpg", "references/copy.jpg")
+    for place in places:
+        uploads.upload(0, f"a/{place}", BODIES[2])
+    takes = [{}, *({"reference_images": [place]} for place in places)]
+    uploads.upload(5, "a/photo.jpg", PHOTO, 1)
+    uploads.upload(6, "a/photo.json", fields(prompt="push-in", takes=takes), 1)
+    assert prompts(uploads) == []
+    (mail,) = uploads.sns.published
+    assert mail.document["subject"] == "photo.jpg: please correct this file"
+    assert "same: take 2 and take 3 of the list, which would be one clip." in mail.text

@@ -64,6 +64,7 @@ class Reading:
 
     def _grouped(self, pair: Pair, jobs: Sequence[Job]) -> list[Job]:
         names = [job.job_id for job in jobs]
+        _refuse_twins(names)
         group = group_id(self.inbox.bucket, pair.image.key, pair.dropped_at, names)
         return [replace(job, group=group) for job in jobs]
 
@@ -139,6 +140,17 @@ class _Image:
     info: ImageInfo
     sha256: str
     seen_at: str
+
+
+def _refuse_twins(names: Sequence[str]) -> None:
+    """Takes of different words may be one job: two names of references with the same bytes."""
+    for number, name in enumerate(names, 1):
+        first = names.index(name) + 1
+        if first < number:
+            found = f"take {first} and take {number} of the list, which would be one clip"
+            change = f'Change one of them, or put "take": {number} into the second one.'
+            text = f"Two takes are the same: {found}. {change}"
+            raise RejectedError([Problem("takes", found, "takes that differ", text=text)])
 
 
 def _clip_settings(
