@@ -122,6 +122,20 @@ def test_a_new_image_beside_a_wrong_row_is_mailed_about() -> None:
     assert [mail.outcome for mail in uploads.sns.published] == ["rejected", "rejected"]
 
 
+def test_a_sidecar_that_comes_later_beside_a_wrong_row_is_mailed_about() -> None:
+    uploads = Uploads()
+    uploads.upload(0, "a/one.jpg", PHOTO, 1)
+    uploads.upload(0, "a/batch.csv", b"image,prompt,duration\none.jpg,row,7\n", 1)
+    uploads.upload(GRACE_S + HOUR, "a/one.json", fields(prompt="own", duration=5), 1)
+    assert prompts(uploads) == []
+    about_batch, about_image = uploads.sns.published
+    assert about_batch.document["file"] == "a/batch.csv"
+    assert about_image.document["file"] == "a/one.jpg"
+    assert [one["field"] for one in about_image.document["problems"]] == [
+        "batch.csv, row 2, duration"
+    ]
+
+
 @pytest.mark.parametrize(
     ("table", "found"),
     [

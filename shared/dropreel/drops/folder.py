@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from dropreel.drops.batch import MAX_BATCH_BYTES, Batch, Row, read_batch
 from dropreel.drops.fields import MAX_SIDECAR_BYTES, Fields, Merged, json_fields, text_fields
@@ -18,6 +19,7 @@ from dropreel.drops.pairing import (
     BATCHES,
     DEFAULTS,
     PROMPT_ENDING,
+    file_of,
     sidecars_of,
 )
 from dropreel.drops.settling import Pair
@@ -57,6 +59,12 @@ class Found:
     row: Row | None = None
 
     @property
+    def dropped_at(self) -> datetime:
+        """When the image or a file beside it was dropped last."""
+        beside = (file.dropped_at for file in self.pair.sidecars if not file.is_row)
+        return max((self.pair.image.dropped_at, *beside))
+
+    @property
     def missing(self) -> tuple[Problem, ...]:
         """What the image has to wait for; empty if it has all that a clip needs."""
         wrong = tuple(problem for one in self.defaults for problem in one.problems)
@@ -76,7 +84,7 @@ def look_around(inbox: Inbox, image: Drop) -> Found:
     said = [
         *defaults,
         metadata_fields(image.key, image.metadata),
-        *([row.said] if row else []),
+        *([_said(row)] if row else []),
         *(_read(inbox, file) for file in reversed(beside)),
     ]
     pair = Pair(image, (*beside, *rows), Merged.of(said), batch.name if batch and row else "")
@@ -118,6 +126,13 @@ def _row_of(
         if row:
             return found, row
     return None, None
+
+
+def _said(row: Row) -> Fields:
+    """What a row says, or only what is wrong with it and where."""
+    place = file_of(row.said.origin)
+    wrong = tuple(replace(one, field=f"{place}, {one.field}") for one in row.problems)
+    return Fields(row.said.origin, problems=wrong) if wrong else row.said
 
 
 def _as_file(batch: BatchFile, row: Row) -> Drop:

@@ -56,7 +56,7 @@ class Folders:
         """Whether the mail about a batch has told what is wrong with this image's row."""
         if not (found.batch and found.row and found.row.problems):
             return False
-        return found.pair.image.dropped_at <= found.batch.file.dropped_at + self.grace
+        return found.dropped_at <= found.batch.file.dropped_at + self.grace
 
     def _defaults(self, key: str) -> None:
         """Say at once what is wrong with them; else look at the images that still wait."""
