@@ -94,5 +94,6 @@ class Folders:
     def _misnamed(self, key: str, right: str) -> None:
         file = self.inbox.head(key)
         if file:
-            problem = Problem("name", file_of(key), right, f"Rename it to {right}.")
+            text = f"Capitals count: this file is read only if it is called {right}."
+            problem = Problem("name", file_of(key), right, f"Rename it to {right}.", text=text)
             self.rejections.reject(key, utc_iso(file.dropped_at), [problem])
