@@ -29,7 +29,10 @@ OPERATOR_FENCES = (
         "only an order that an operator has named is corrected",
         (),
         "a paid clip that nobody fetches",
-        (f"{_RESUME}test_an_order_that_the_provider_has_confirmed_is_not_replaced",),
+        (
+            f"{_RESUME}test_an_order_that_the_provider_has_confirmed_is_not_replaced",
+            f"{_RESUME}test_who_has_asked_about_the_wrong_order_cannot_end_the_job_after_its_correction",
+        ),
     ),
     Fence(
         "no order begins in a pause",

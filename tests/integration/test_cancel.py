@@ -150,7 +150,7 @@ def test_a_clip_that_is_made_all_the_same_is_recorded_with_its_price_and_not_del
     assert desk.committed() == {Decimal("0.19")}
 
 
-def test_a_clip_that_is_being_stored_is_not_delivered(desk: Desk) -> None:
+def test_a_clip_that_is_ready_and_not_fetched_yet_is_not_delivered(desk: Desk) -> None:
     job = desk.ordered()
     desk.provider.status_answers = [Ready("https://cdn/clip.mp4", cost_usd=Decimal("0.19"))]
     poll(desk.container.step(Poll), job.job_id)
@@ -158,6 +158,23 @@ def test_a_clip_that_is_being_stored_is_not_delivered(desk: Desk) -> None:
     ended = desk.container.step(Finalize).handle(FinalizeEvent(job.job_id, run=1)).payload()
     assert ended["state"] == "cancelled"
     assert desk.aws.ledger.require(job.job_id).cost_usd == Decimal("0.19")
+
+
+def test_a_clip_that_was_ready_once_is_paid_for_whatever_its_provider_says_afterwards(
+    desk: Desk,
+) -> None:
+    job = desk.ordered()
+    desk.provider.status_answers = [Ready("https://cdn/clip.mp4")]
+    poll(desk.container.step(Poll), job.job_id)
+    ready = desk.aws.ledger.require(job.job_id)
+    stalled = desk.aws.ledger.move(ready, State.STALLED)
+    desk.cancel.handle(job.job_id)
+    free = Failure(FailureKind.TRANSIENT, "no worker", retryable=True, billed=False)
+    desk.provider.status_answers = [Failed(free)]
+    resumed = poll(desk.container.step(Poll), stalled.job_id, resume={})
+    assert resumed == {"outcome": "ended", "state": "cancelled"}
+    assert not desk.aws.ledger.require(job.job_id).may_start_again
+    assert desk.committed() == {Decimal("0.15")}
 
 
 @pytest.mark.parametrize(("status", "outcome"), [(404, "ended"), (499, "ended"), (502, "wait")])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dropreel.drops.fields import Merged
 from dropreel.drops.inbox import Drop
 from dropreel.drops.settling import Pair
 from dropreel.errors import ContentionError
@@ -28,10 +29,11 @@ NEWER = replace(JOB, job_id="f" * 24)
 OTHER_TAKE = replace(NEWER, settings=replace(JOB.settings, take=2))
 
 
-def pair(version: int) -> Pair:
+def pair(version: int, **said: Any) -> Pair:
     at = NOW + timedelta(seconds=version)
     image = Drop(JOB.source.key, f'"image {version}"', 10, at)
-    return Pair(image, (Drop("campaign/photo.json", f'"sidecar {version}"', 10, at),))
+    sidecar = Drop("campaign/photo.json", f'"sidecar {version}"', 10, at)
+    return Pair(image, (sidecar,), Merged(said))
 
 
 @pytest.fixture
@@ -45,8 +47,8 @@ def generation(aws: Aws, provider: FakeProvider, clock: Clock) -> Generate:
     return make_generation(aws, provider, clock)
 
 
-def note(newest: NewestDrops, version: int, *jobs: Job) -> None:
-    assert newest.note(newest.of(JOB.source), pair(version), jobs)
+def note(newest: NewestDrops, version: int, *jobs: Job, **said: Any) -> None:
+    assert newest.note(newest.of(JOB.source), pair(version, **said), jobs)
 
 
 def test_a_decision_is_found_again_under_the_images_key(newest: NewestDrops) -> None:
@@ -89,7 +91,7 @@ def test_a_rejected_pair_that_becomes_a_job_after_all_is_the_newest(newest: Newe
 
 def test_a_newer_job_of_the_same_take_replaces_the_older_one(newest: NewestDrops) -> None:
     note(newest, 1, JOB)
-    note(newest, 2, OTHER_TAKE)
+    note(newest, 2, OTHER_TAKE, take=2)
     assert not newest.of(JOB.source).replaces(JOB)
     note(newest, 3, NEWER)
     assert newest.of(JOB.source).replaces(JOB)
@@ -99,12 +101,13 @@ def test_a_newer_job_of_the_same_take_replaces_the_older_one(newest: NewestDrops
 def test_clips_of_one_drop_with_several_settings_do_not_replace_one_another(
     newest: NewestDrops,
 ) -> None:
-    note(newest, 1, JOB, NEWER, OTHER_TAKE)
-    for job in (JOB, NEWER, OTHER_TAKE):
+    other_take = replace(OTHER_TAKE, job_id="e" * 24)
+    note(newest, 1, JOB, NEWER, other_take)
+    for job in (JOB, NEWER, other_take):
         assert not newest.of(JOB.source).replaces(job)
     note(newest, 2, NEWER)
     assert newest.of(JOB.source).replaces(JOB)
-    assert not newest.of(JOB.source).replaces(OTHER_TAKE)
+    assert newest.of(JOB.source).replaces(other_take)
 
 
 def test_newer_files_settle_until_the_next_decision(newest: NewestDrops) -> None:

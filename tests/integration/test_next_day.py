@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -14,10 +15,13 @@ from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.pause import Pause
 from dropreel.mail.once import LEASE_S, SendOnce
 from dropreel.providers.base import Accepted
+from dropreel.steps.cancel import Cancel
 from dropreel.steps.generate import Generate
+from dropreel.steps.poll import Poll
 from dropreel.steps.watch import waited_enough
 from tests.support.aws import NOW, Aws, Clock, FakeProvider, make_job
-from tests.support.calls import failure_of, generate
+from tests.support.calls import failure_of, generate, poll
+from tests.support.container import FakeContainer
 from tests.support.generating import CAPS, RULES, make_generation
 
 TO_MIDNIGHT = 14.5 * 3600  # seconds
@@ -93,6 +97,31 @@ def test_a_job_waits_for_one_midnight_and_no_longer_than_its_hours(
     spent(aws, "2026-11-21", "24.90")
     assert generate(generation, job.job_id)["outcome"] == "ended"
     assert aws.ledger.require(job.job_id).state is State.REFUSED
+
+
+def test_a_job_that_waits_for_the_next_day_is_cancelled_at_once(
+    aws: Aws, provider: FakeProvider, clock: Clock, job: Job
+) -> None:
+    generation = step(aws, provider, clock)
+    generate(generation, job.job_id)
+    container = FakeContainer(aws, clock, provider)
+    container.step(Cancel).handle(job.job_id)
+    (execution,) = aws.executions()
+    given = json.loads(
+        aws.workflow.describe_execution(executionArn=execution["executionArn"])["input"]
+    )
+    ended = poll(
+        container.step(Poll),
+        job.job_id,
+        resume=given["resume"],
+        execution_id="e-2",
+        may_order=False,
+    )
+    assert ended == {"outcome": "ended", "state": "cancelled"}
+    assert aws.ledger.require(job.job_id).may_start_again
+    clock.pass_time(seconds=TO_MIDNIGHT)
+    assert generate(generation, job.job_id) == {"outcome": "ended", "state": "cancelled"}
+    assert provider.requests == []
 
 
 def test_a_job_that_has_waited_has_two_days_in_all() -> None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from dropreel.errors import LedgerConflictError
 from dropreel.jobs.failure import FailureKind
 from dropreel.jobs.job import Reservation, State
 from dropreel.money.budget import Caps
@@ -126,6 +127,20 @@ def test_a_correction_replaces_a_wrong_order_that_an_operator_has_named(
     held = aws.ledger.require(job.job_id)
     assert (held.provider_job_id, held.order_named, held.execution) == ("right", "right", "e-3")
     assert held.attempts[-1].provider_job_id == "right"
+
+
+def test_who_has_asked_about_the_wrong_order_cannot_end_the_job_after_its_correction(
+    aws: Aws, polling: Poll, provider: FakeProvider
+) -> None:
+    job = lost(aws)
+    provider.status_answers = [RUNNING] * 4
+    poll(polling, job.job_id, resume={"provider_job_id": "wrong"}, execution_id="e-2")
+    asked_about_the_wrong_one = aws.ledger.require(job.job_id)
+    poll(polling, job.job_id, resume={"provider_job_id": "right"}, execution_id="e-3")
+    with pytest.raises(LedgerConflictError):
+        aws.ledger.move(
+            asked_about_the_wrong_one, State.FAILED, **asked_about_the_wrong_one.released()
+        )
 
 
 def test_an_order_that_the_provider_has_confirmed_is_not_replaced(aws: Aws, polling: Poll) -> None:

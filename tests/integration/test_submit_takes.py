@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from dropreel.jobs.job import Job, State
 from dropreel.ledger.groups import Groups
 from dropreel.ledger.table import Update
@@ -13,6 +15,7 @@ from tests.support.aws import Aws, Clock
 from tests.support.groups import end
 from tests.support.pictures import picture
 from tests.support.submitting import IMAGE, SIDECAR, put, sidecar
+from tests.support.uploads import PHOTO, Uploads, fields, prompts
 
 
 def drop(aws: Aws, submit: Submit, **fields: Any) -> list[Job]:
@@ -92,6 +95,35 @@ def test_takes_that_were_all_made_before_are_told_in_one_mail(aws: Aws, submit: 
     (problem,) = mail["problems"]
     assert problem["field"] == "takes"
     assert problem["found"].startswith("3 clips that were all made before")
+
+
+@pytest.mark.parametrize(
+    ("newer", "ordered"),
+    [
+        ({"prompt": "orbit"}, ["orbit"]),
+        ({"prompt": "push-in"}, ["push-in"]),
+        ({"prompt": "orbit", "takes": 2}, ["orbit"] * 2),
+        ({"prompt": "orbit", "take": 2}, ["orbit", *["push-in"] * 2]),
+        ({"prompt": "orbit", "take": 4}, ["orbit", *["push-in"] * 3]),
+    ],
+)
+def test_takes_that_wait_give_way_together_unless_the_newer_drop_names_its_take(
+    newer: dict[str, Any], ordered: list[str]
+) -> None:
+    uploads = Uploads(line_s=300)
+    uploads.upload(0, "a/photo.jpg", PHOTO, 1)
+    uploads.upload(1, "a/photo.json", fields(prompt="push-in", takes=3), 1)
+    uploads.upload(100, "a/photo.json", fields(**newer), 1)
+    assert sorted(prompts(uploads)) == ordered
+
+
+def test_takes_give_way_to_a_later_drop_after_one_that_added_a_take() -> None:
+    uploads = Uploads(line_s=300)
+    uploads.upload(0, "a/photo.jpg", PHOTO, 1)
+    uploads.upload(1, "a/photo.json", fields(prompt="push-in", takes=3), 1)
+    uploads.upload(100, "a/photo.json", fields(prompt="orbit", take=4), 1)
+    uploads.upload(200, "a/photo.json", fields(prompt="pan left"), 1)
+    assert sorted(prompts(uploads)) == ["orbit", "pan left"]
 
 
 def test_one_mail_names_what_is_wrong_with_each_entry_and_nothing_starts(

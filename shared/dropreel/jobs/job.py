@@ -198,6 +198,11 @@ class Job:
             return {}
         return {"reservation": self.reservation.of(0 * self.reservation.amount_usd)}
 
+    def failed_with(self, failure: JobFailure) -> JobFailure:
+        """`failure`, whose word that nothing is billed does not count once a clip was ready."""
+        made = self.ready_at and failure.billed is False
+        return replace(failure, billed=None) if made else failure
+
     def kept(self) -> dict[str, Any]:
         """Facts of a job that made nothing and is to be ordered again.
 

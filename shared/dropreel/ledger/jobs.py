@@ -287,7 +287,7 @@ def _as_read(job: Job) -> ConditionBase:
     condition: ConditionBase = Attr("state").eq(job.state)
     money = Attr("reservation").eq(job.reservation)
     condition &= money if job.reservation else Attr("reservation").not_exists() | money
-    for name in ("run", "asked_at", "provider", "max_cost_usd"):
+    for name in ("run", "asked_at", "provider", "provider_job_id", "max_cost_usd"):
         condition &= Attr(name).eq(getattr(job, name))
     order = Attr("order_ref").eq(job.order_ref)
     # Items of older versions have none.

@@ -3,23 +3,26 @@
 Invariants: (1) decisions on an image follow one another as its files did, because whoever decides
 has looked into the inbox after it read the decision before, and writes only if that one still
 stands; (2) of two jobs with the same image's key and take, only the one that was noted last is
-ordered, because `generate` asks here before it orders, and orders on condition of it.
+ordered, because `generate` asks here before it orders, and orders on condition of it; (3) takes
+that were asked for together give way together, unless the newer drop names a `take` of its own.
 
 Item: NEWEST#<hash of bucket and key>. `image` and `sidecar` are the files as they were dropped,
 `said` what they and the defaults said when they were decided on: an event that comes again decides
 on the same, whatever has become of the defaults. `job_<take>` is the newest job of a take; several,
-with blanks between them, if one drop asked for clips with several settings. Until `settling_until`
-(unix seconds) another drop is settling, and nothing of this image is ordered.
+with blanks between them, if one drop asked for clips with several settings, or if the take gave way
+to others. `together` are the takes that the newest drop without a `take` of its own asked for.
+Until `settling_until` (unix seconds) another drop is settling, and nothing of this image is
+ordered.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
@@ -45,6 +48,10 @@ class NewestDrop:
     def said_of(self, pair: Pair) -> str:
         """What `pair` said when it was decided on before (`Merged.text`); empty if it was not."""
         return str(self.item.get("said", "")) if self.versions == pair.versions else ""
+
+    @property
+    def together(self) -> frozenset[str]:
+        return frozenset(self.item.get("together", ()))
 
     @property
     def settling_until(self) -> float:
@@ -76,13 +83,19 @@ class NewestDrops:
     def of(self, source: Source) -> NewestDrop:
         return self.read(source.bucket, source.key)
 
-    def note(self, before: NewestDrop, pair: Pair, jobs: Sequence[Job]) -> bool:
-        """Note that `pair` became `jobs`, or none. False if another pair came before this one."""
+    def note(
+        self, before: NewestDrop, pair: Pair, jobs: Sequence[Job], *, rejected: bool = False
+    ) -> bool:
+        """Note that `pair` became `jobs`, or none. False if another pair came before this one.
+
+        What was `rejected` may be put right by other files: what it said is not kept.
+        """
         if before.has(pair, jobs):
             return True
         image, sidecar = pair.versions
-        said = pair.said.text if jobs else ""  # what was rejected may be put right
-        sets = {"image": image, "sidecar": sidecar, "said": said, **_by_take(jobs)}
+        said = "" if rejected else pair.said.text
+        takes = _by_take(before, jobs, adds="take" in pair.said.values)
+        sets = {"image": image, "sidecar": sidecar, "said": said, **takes}
         update = Update(
             before.key, sets=sets, removes=["settling_until"], condition=_still(before.versions)
         )
@@ -116,10 +129,17 @@ def _still(versions: Versions) -> ConditionBase:
     return Attr("image").eq(image) & Attr("sidecar").eq(sidecar)
 
 
-def _by_take(jobs: Sequence[Job]) -> dict[str, str]:
-    return {
-        _take(job): " ".join(one.job_id for one in jobs if _take(one) == _take(job)) for job in jobs
-    }
+def _by_take(before: NewestDrop, jobs: Sequence[Job], *, adds: bool) -> dict[str, Any]:
+    """The newest jobs of each take. A drop that `adds` to the clips before leaves them alone."""
+    takes = {_take(job): _ids(one for one in jobs if _take(one) == _take(job)) for job in jobs}
+    if adds or not jobs:
+        return takes
+    gone = before.together - takes.keys()
+    return {**takes, **dict.fromkeys(gone, _ids(jobs)), "together": sorted(takes)}
+
+
+def _ids(jobs: Iterable[Job]) -> str:
+    return " ".join(job.job_id for job in jobs)
 
 
 def _take(job: Job) -> str:

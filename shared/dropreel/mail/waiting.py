@@ -20,7 +20,7 @@ from dropreel.mail.publisher import Mailer
 
 _NEXT = (
     "Nothing. dropreel orders by itself when the new day begins. Dropping the files again changes "
-    "nothing. If it is urgent, ask your operator for a higher limit."
+    "nothing. If it is urgent, ask your operator, who can raise the limit and order it today."
 )
 
 

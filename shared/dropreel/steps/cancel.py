@@ -3,7 +3,8 @@
 Invariant: the mark on the job comes first. With it no order can begin (`Ledger.move_reserving`),
 and whoever works on the job ends it: `generate` before the order, `poll` and `finalize` after it,
 when the provider has ended its work. So a cancelled job ends once, keeps its slot for as long as
-the provider works on it, and its money for as long as it may be billed.
+the provider works on it, and its money for as long as it may be billed. A mark that comes while
+the clip is being stored, which takes seconds, is too late: that clip is delivered.
 """
 
 from __future__ import annotations
@@ -70,10 +71,12 @@ class Cancel:
         job = self._mark(job_id)
         if job.state is State.CLAIMED:
             self.slots.wake_up(job)
+            if job.waits_until > utc_iso(self.now()):  # its own execution sleeps until then
+                self._start(job, {"left_behind": True})
         elif job.state in _AT_WORK:
             job = ask_provider(self.ledger, job, self.provider(job.provider))
         elif job.state is State.STALLED:
-            self._resume(job)
+            self._start(job, {})  # it asks the provider once more
         return job
 
     def _mark(self, job_id: str) -> Job:
@@ -94,10 +97,10 @@ class Cancel:
             return job
         return self.ledger.note(job, cancel_requested=utc_iso(self.now()))
 
-    def _resume(self, job: Job) -> None:
-        """Nobody works on a stalled job: an execution asks the provider once more, and ends it."""
+    def _start(self, job: Job, resume: dict[str, bool]) -> None:
+        """Start an execution that ends the job, where no other would end it soon."""
         name = f"{job.execution_name[:60]}-cancel-{self.now():%Y%m%d%H%M}"
-        given = json.dumps({**workflow_input(job), "resume": {}})
+        given = json.dumps({**workflow_input(job), "resume": resume})
         try:
             self.workflow.start_execution(stateMachineArn=self.machine_arn, name=name, input=given)
         except self.workflow.exceptions.ExecutionAlreadyExists:
@@ -151,7 +154,8 @@ def end_made(ledger: Ledger, job: Job, cost: Decimal | None, now: datetime) -> J
 def end_unmade(ledger: Ledger, job: Job, said: JobFailure, now: datetime) -> Job:
     """The provider has made no clip, or has not said so in time. `said` tells whether it bills."""
     message = f"cancelled by an operator; {job.provider}: {said.message}"
-    failure = replace(said, kind=FailureKind.CANCELLED, message=message, retryable=False)
+    said = replace(said, kind=FailureKind.CANCELLED, message=message, retryable=False)
+    failure = job.failed_with(said)
     free = job.released() if failure.billed is False else {}
     return _end(ledger, job, failure, now, **free)
 

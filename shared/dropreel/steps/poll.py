@@ -196,12 +196,8 @@ class Poll:
                 return self._wait(job, "no answer", watch, retry_after)
 
     def _failed(self, job: Job, failure: JobFailure, may_order: bool) -> GenerateAgain | Ended:
-        """Over, or, when it may pass and costs nothing, to be ordered again.
-
-        An order whose clip was ready once is paid for, whatever its provider says afterwards.
-        """
-        if job.ready_at:
-            failure = replace(failure, billed=None)
+        """Over, or, when it may pass and costs nothing, to be ordered again."""
+        failure = job.failed_with(failure)
         unpaid = failure.billed is False
         again = may_order and unpaid and failure.retryable and job.orders < self.max_orders
         cancelled = failure.kind is FailureKind.CANCELLED

@@ -231,7 +231,7 @@ class Submit:
         try:
             jobs, references = self.reading.jobs_of(pair)
         except RejectedError as error:
-            if self._is_newest(pair, newest, []):
+            if self._is_newest(pair, newest, [], rejected=True):
                 self.batch_mails.note(pair.batch, pair.image.key, [])
                 self.rejections.reject(pair.image.key, pair.dropped_at, error.problems)
             return
@@ -243,9 +243,11 @@ class Submit:
             self.batch_mails.note(pair.batch, pair.image.key, jobs)
             self._start(pair.image, jobs, references)
 
-    def _is_newest(self, pair: Pair, newest: NewestDrop, jobs: Sequence[Job]) -> bool:
+    def _is_newest(
+        self, pair: Pair, newest: NewestDrop, jobs: Sequence[Job], *, rejected: bool = False
+    ) -> bool:
         """Note the decision on this pair, or look again: other files of it came meanwhile."""
-        noted = self.newest.note(newest, pair, jobs)
+        noted = self.newest.note(newest, pair, jobs, rejected=rejected)
         if not noted:
             self.queue.send(DropEvent(pair.image.key).recheck(), 1)
         return noted
