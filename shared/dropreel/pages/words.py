@@ -16,8 +16,6 @@ from dropreel.mail.message import money, reason_of
 
 T = TypeVar("T")
 
-# Reasons that say what to change; those of other kinds are for operators.
-_REASON_HELPS = frozenset({FailureKind.BAD_INPUT, FailureKind.MODERATED, FailureKind.OVER_CAP})
 _BEST = "1080p"
 _MOST_TAKES = 999
 _SIGNS = ".,;:!?\"'()"  # not part of a word beside them
@@ -89,8 +87,7 @@ def without_clip(job: Job) -> list[str]:
     if job.state not in ENDS:
         return [_under_way(job)]
     row = job.failure.row if job.failure else ROWS[FailureKind.ACCIDENT]
-    helps = job.failure is not None and job.failure.kind in _REASON_HELPS
-    reason = reason_of(job) if helps else ""
+    reason = reason_of(job) if row.reason_helps else ""
     what = row.what.format(provider=job.provider)
     return [what, *([f"Reason: {reason}"] if reason else []), money(job)]
 
