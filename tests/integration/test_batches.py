@@ -9,8 +9,6 @@ import pytest
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import ClipInfo, State, utc_iso
 from dropreel.ledger.batches import Batches
-from dropreel.mail.message import Links
-from dropreel.mail.results import clip_not_delivered
 from tests.support.uploads import (
     GRACE_S,
     HOUR,
@@ -165,17 +163,12 @@ def test_a_batch_that_cannot_be_used_is_mailed_once_and_starts_nothing(
 
 
 def end_all(uploads: Uploads) -> None:
-    """Every order fails a minute later, unbilled; people are mailed as `finalize` does it."""
+    """Every order fails, unbilled, and people are told."""
     for job in {job.job_id: job for job in uploads.jobs}.values():
         if job.state is State.SUBMITTED:
             failure = JobFailure(FailureKind.MODERATED, "no", billed=False)
             uploads.ledger.move(job, State.FAILED, failure=failure)
-            ended = uploads.ledger.require(job.job_id)
-            uploads.results.send(clip_not_delivered(ended, LINKS))
-            uploads.told(ended.mail_id)
-
-
-LINKS = Links("us-east-1", "clips")
+            uploads.finalize(uploads.ledger.require(job.job_id))
 
 
 def to_mailboxes(uploads: Uploads) -> list[str]:
@@ -197,6 +190,28 @@ def test_when_all_rows_of_a_batch_have_ended_one_mail_tells_of_all() -> None:
     assert "- four.jpg" in mail.text
     machines = [mail.document["job_id"] for mail in uploads.sns.published if not mail.to_mailboxes]
     assert len(machines) == 2
+
+
+def test_rows_with_several_takes_are_told_in_the_mail_about_the_batch() -> None:
+    uploads = Uploads()
+    drop_batch(uploads, b"image,prompt,takes\none.jpg,a,2\ntwo.jpg,b,\n")
+    uploads.at(300, lambda: end_all(uploads))
+    uploads.run()
+    (mail,) = [mail for mail in uploads.sns.published if mail.outcome == "digest"]
+    assert mail.document["subject"] == "batch.csv: 0 clips ready, 3 without a clip"
+    assert mail.text.count("- one.jpg: failed.") == 2
+
+
+def test_rows_that_are_dry_runs_are_not_said_to_be_unusable() -> None:
+    uploads = Uploads()
+    drop_batch(uploads, b"image,prompt,dry_run\none.jpg,a,true\ntwo.jpg,b,\nthree.jpg,c,\n")
+    uploads.at(300, lambda: end_all(uploads))
+    uploads.run()
+    assert to_mailboxes(uploads)[0] == "one.jpg: dry run, about $0.15"
+    mail = uploads.sns.published[-1]
+    assert mail.document["subject"] == "batch.csv: 0 clips ready, 2 without a clip"
+    assert "1 dry run: a mail of its own says what it would cost." in mail.text
+    assert "could not be used" not in mail.text
 
 
 def test_what_ends_after_the_mail_about_its_batch_has_a_mail_of_its_own() -> None:

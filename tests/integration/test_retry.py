@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from decimal import Decimal
@@ -59,6 +60,37 @@ def test_without_copy_and_image_the_files_have_to_be_dropped_again(aws: Aws, ret
     job = refused(aws)
     aws.s3.delete_object(Bucket="inbox", Key=job.source.key)
     with pytest.raises(OperatorError, match="is gone: drop"):
+        retry.handle(job.job_id)
+    assert aws.ledger.require(job.job_id) == job
+
+
+def with_a_reference(aws: Aws) -> Job:
+    look = picture(40, 40, "PNG")
+    aws.s3.put_object(Bucket="inbox", Key="campaign/look.png", Body=look)
+    pinned = f"sources/{hashlib.sha256(look).hexdigest()}.png"
+    settings = replace(make_job().settings, reference_image_urls=(pinned,))
+    given = {"references": {pinned: "/campaign/look.png"}, "advice": ("a tip",)}
+    return refused(aws, settings=settings, **given)
+
+
+def test_references_go_along_and_are_copied_anew_where_the_copy_has_expired(
+    aws: Aws, retry: Retry
+) -> None:
+    job = with_a_reference(aws)
+    again = retry.handle(job.job_id)
+    assert (again.references, again.advice) == (job.references, job.advice)
+    assert set(aws.stored("sources/")) == {job.source.pinned_key, *job.references}
+
+
+@pytest.mark.parametrize("another", [None, picture(44, 44, "PNG")])
+def test_a_reference_that_is_gone_or_another_image_now_is_not_replaced_in_silence(
+    aws: Aws, retry: Retry, another: bytes | None
+) -> None:
+    job = with_a_reference(aws)
+    aws.s3.delete_object(Bucket="inbox", Key="campaign/look.png")
+    if another:
+        aws.s3.put_object(Bucket="inbox", Key="campaign/look.png", Body=another)
+    with pytest.raises(OperatorError, match=r"the reference image of job .* is gone: drop"):
         retry.handle(job.job_id)
     assert aws.ledger.require(job.job_id) == job
 

@@ -17,13 +17,13 @@ from dropreel.jobs.job import Job, utc_iso
 from dropreel.ledger.batches import Batches
 from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.table import Table
-from dropreel.mail.publisher import Mailer
 from dropreel.observability import metrics
 from dropreel.providers.base import Accepted
 from dropreel.steps.batches import ForgottenBatches
+from dropreel.steps.finalize import Finalize
 from dropreel.steps.generate import Generate
 from dropreel.steps.ingest import IngestQueue
-from dropreel.steps.outcomes import GenerateEvent
+from dropreel.steps.outcomes import FinalizeEvent, GenerateEvent
 from dropreel.steps.submit import Submit
 from local.faults.dynamo import Dynamo
 from local.faults.s3 import S3
@@ -90,7 +90,6 @@ class Uploads:
         self.orders: list[Order] = []
         self._seconds = 0.0
         self._lost = ""
-        self._results: Mailer | None = None
         self._messages = 0
         self._dies_at = 0
         self._due: list[tuple[float, int, Callable[[], None]]] = []
@@ -187,6 +186,9 @@ class Uploads:
         """As `finalize` notes that it has sent a mail."""
         self._container.send_once.end(mail_id, utc_iso(self.moment()))
 
+    def finalize(self, job: Job) -> None:
+        self._container.step(Finalize).handle(FinalizeEvent(job.job_id, run=job.run))
+
     # --- what came of it ------------------------------------------------------------------------
 
     @property
@@ -194,14 +196,10 @@ class Uploads:
         started = [json.loads(one.input)["job_id"] for one in self.steps.executions]
         return [self.ledger.require(job_id) for job_id in started]
 
-    @property
-    def results(self) -> Mailer:
-        return self._results or self._container.results
-
     def use_batches(self, kind: type[Batches]) -> None:
         """Results are mailed with this kind of ledger of batches from now on."""
         batches = kind(self._container.table)
-        self._results = replace(self._container.results, batches=batches)
+        self._container.results = replace(self._container.results, batches=batches)
 
     @property
     def mails(self) -> list[str]:

@@ -12,6 +12,10 @@ from dropreel.jobs.job import Job
 AGAIN = "again"  # in `told`: another drop has started the job once more
 
 
+def group_mail_id(group_id: str) -> str:
+    return f"group-{group_id}"
+
+
 class Decision(StrEnum):
     """Whether the group is ordered: written once, before its first order."""
 
@@ -54,7 +58,7 @@ class Group:
 
     @property
     def mail_id(self) -> str:
-        return f"group-{self.group_id}"
+        return group_mail_id(self.group_id)
 
     def covers(self, job: Job) -> bool:
         """Whether the group's mail names the job in the state that it is in."""

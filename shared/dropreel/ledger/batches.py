@@ -5,7 +5,8 @@ result is left to the batch only while that is open, which is noted with the mai
 the batch is closed when machines were told of all results, and its mail lists what was left to it.
 
 Items, under BATCH#<name>: the batch with the names of its images, and one for each image that was
-decided on since, with its jobs (none: rejected). `unsettled` = batches until its mail was sent.
+decided on since, with its jobs (none: rejected, or `dry`). `unsettled` = batches until its mail was
+sent.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ _OPEN = "batches"
 class OpenBatch:
     """One version of a batch file. `images` are names in its folder; `wrong` rows do not go on.
 
-    `decided` holds the ids of each image's jobs. `checked_at`: when it was last looked at.
+    `decided` holds the ids of each image's jobs; `dry_runs` are those images of which nothing was
+    to be ordered.
     """
 
     name: str
@@ -38,6 +40,7 @@ class OpenBatch:
     images: tuple[str, ...]
     wrong: int = 0
     decided: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    dry_runs: frozenset[str] = frozenset()
     is_told: bool = False
 
 
@@ -61,10 +64,12 @@ class Batches:
         }
         self._table.put(_key(batch.name), item, Attr("pk").not_exists())
 
-    def note(self, name: str, image: str, job_ids: Sequence[str], now: datetime) -> None:
+    def note(
+        self, name: str, image: str, job_ids: Sequence[str], now: datetime, *, dry: bool = False
+    ) -> None:
         """Note what an image of the batch has become: these jobs, or none."""
         jobs = {f"{_JOB}{job_id}": True for job_id in job_ids}  # besides those of earlier decisions
-        sets = {**jobs, "expires_at": expires_at(now, MAIL_DAYS)}
+        sets = {**jobs, "dry": dry, "expires_at": expires_at(now, MAIL_DAYS)}
         self._table.update(Update(f"{_key(name)} {image}", sets=sets))
 
     def read(self, name: str) -> OpenBatch | None:
@@ -79,6 +84,9 @@ class Batches:
             images=batch["images"],
             wrong=batch["wrong"],
             decided={image: _jobs(item) for image, item in items.items()},
+            dry_runs=frozenset(
+                image for image, item in items.items() if item.get("dry") and not _jobs(item)
+            ),
             is_told=UNSETTLED_INDEX not in batch,
         )
 

@@ -27,6 +27,7 @@ _WORDS = {
     "stalled": "not finished yet",
     "unknown": "unknown, your operator has to check whether it was ordered",
     "rejected": "rejected, please correct the files, nothing paid",
+    "dry_run": "dry run, nothing ordered",
 }
 
 
@@ -44,17 +45,19 @@ def batch_digest(
     *,
     waiting: Sequence[str],
     made_before: int,
+    dry_runs: int,
     rejected: int,
     links: Links,
 ) -> Mail:
     """One mail about the batch `key`, all of whose rows have come to an end.
 
-    `waiting` are the keys of images that have not come, `made_before` and `rejected` numbers of
-    rows of which nothing new comes.
+    `waiting` are the keys of images that have not come, `made_before`, `dry_runs` and `rejected`
+    numbers of rows of which nothing new comes.
     """
     name = file_name(key)
     more = [
         *([f"{made_before:,} unchanged: nothing new was ordered for them."] if made_before else []),
+        *([_dry_runs(dry_runs)] if dry_runs else []),
         *([f"{rejected:,} could not be used: a mail of their own says why."] if rejected else []),
         *_listed(
             "Rows that wait for their images; drop these, and they start:",
@@ -86,7 +89,7 @@ def _composed(
         f"Cost: {_cost(made)}{_of_groups(groups)}{_perhaps(others)}",
         *_listed(
             "Without a clip:",
-            [f"- {names[entry.file]}: {entry.outcome}. {entry.text}" for entry in others],
+            [f"- {names[entry.file]}: {_word(entry)}. {entry.text}" for entry in others],
             _MOST_FAILED,
         ),
         *_listed(
@@ -108,6 +111,16 @@ def _composed(
         "cost_is_real": all(entry.real for entry in (*made, *groups)),
     }
     return compose(subject, [part for part in parts if part], document, {"outcome": "digest"})
+
+
+def _dry_runs(number: int) -> str:
+    if number == 1:
+        return "1 dry run: a mail of its own says what it would cost."
+    return f"{number:,} dry runs: mails of their own say what they would cost."
+
+
+def _word(entry: DigestEntry) -> str:
+    return entry.outcome.replace("_", " ")
 
 
 def _sorted(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from dropreel.jobs.group import group_mail_id
 from dropreel.jobs.job import Job, utc_iso
 from dropreel.mail.message import (
     DigestEntry,
@@ -35,7 +36,8 @@ class WaitingMails:
     def send(self, job: Job, clips: int, reason: str, until: datetime) -> bool:
         """Send the mail, once for a run of a job or for its group. False if somebody else is at
         it: only when it comes back with True was the mail sent."""
-        mail_id = f"{f'group-{job.group}' if job.group else f'{job.job_id}-{job.run}'}-waits"
+        one = group_mail_id(job.group) if job.group else f"{job.job_id}-{job.run}"
+        mail_id = f"{one}-waits"
         turn = self.send_once.begin(mail_id, self.now().timestamp())
         if turn is Turn.OURS:
             self.results.send(clips_wait(job, mail_id, clips, reason, until))

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from dropreel.drops.inbox import Inbox
 from dropreel.drops.pairing import file_of
+from dropreel.jobs.group import group_mail_id
 from dropreel.jobs.job import ENDS, Job, State, from_iso, utc_iso
 from dropreel.jobs.naming import folder_of
 from dropreel.ledger.batches import Batches, OpenBatch
@@ -52,11 +53,11 @@ class BatchMails:
         self.batches.open(batch, self.now())
         self.queue.send(BatchEvent(batch.name).message(), SOON_S)
 
-    def note(self, name: str, image_key: str, jobs: Sequence[Job]) -> None:
-        """An image of the batch was decided on."""
+    def note(self, name: str, image_key: str, jobs: Sequence[Job], *, dry: bool = False) -> None:
+        """An image of the batch was decided on. Without jobs it was rejected, or a `dry` run."""
         if name:
             job_ids = [job.job_id for job in jobs]
-            self.batches.note(name, file_of(image_key), job_ids, self.now())
+            self.batches.note(name, file_of(image_key), job_ids, self.now(), dry=dry)
 
     def tells(self, name: str) -> bool:
         """Whether the mail about this batch is still to come."""
@@ -96,8 +97,7 @@ class BatchMails:
         """
         if job.batch != batch.name:
             return True
-        told = bool(job.group) or self.send_once.was_sent(job.mail_id)
-        return job.state in ENDS and told
+        return job.state in ENDS and self.send_once.was_sent(job.mail_id)
 
     def _tell(self, batch: OpenBatch) -> None:
         self.batches.close(batch.name, self.now())
@@ -122,7 +122,8 @@ class BatchMails:
             [entry for job in own if (entry := self._entry(job))],
             waiting=[folder_of(batch.key) + image for image in waiting],
             made_before=started - sum(map(bool, jobs)),
-            rejected=batch.wrong + len(batch.decided) - started,
+            dry_runs=len(batch.dry_runs),
+            rejected=batch.wrong + len(batch.decided) - started - len(batch.dry_runs),
             links=replace(self.links, page=page, page_days=self.pages.days),
         )
         self.results.send(mail)
@@ -135,7 +136,8 @@ class BatchMails:
 
     def _entry(self, job: Job) -> DigestEntry | None:
         """How the job ended, as a digest lists it; nothing where mailboxes were told before."""
-        if not self.batches.was_left(job.mail_id, job.batch):
+        mails = [job.mail_id, *([group_mail_id(job.group)] if job.group else [])]
+        if not any(self.batches.was_left(mail_id, job.batch) for mail_id in mails):
             return None
         if job.state is State.DELIVERED and job.clip:
             return clip_delivered(job, job.clip, self.links).entry

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import Field, Json
 
 from dropreel.clips.bucket import ClipsBucket
+from dropreel.drops.image import inspect_image
 from dropreel.drops.inbox import Inbox
+from dropreel.drops.references import Reference
 from dropreel.drops.selection import unconfirmed
 from dropreel.errors import OperatorError
 from dropreel.jobs.job import Job, State, utc_iso, workflow_input
@@ -128,18 +130,33 @@ class Retry:
             labels=ended.labels,
             origins=ended.origins,
             batch=ended.batch,
+            references=ended.references,
+            advice=ended.advice,
         )
 
     def _pin_anew(self, job: Job) -> None:
-        """The copy of the image expires after some days; the image may still lie in the inbox."""
-        if self.clips.has(job.source.pinned_key):
-            return
-        image = self.inbox.head(job.source.key)
-        if image is None or image.etag != job.source.etag:
-            raise OperatorError(
-                f"the image of job {job.job_id} is gone: drop {job.source.key} again"
-            )
-        self.clips.pin(self.inbox.bucket, image, job.source.pinned_key, job.source.media_type)
+        """Copies of images expire after some days; the images may still lie in the inbox."""
+        if not self.clips.has(job.source.pinned_key):
+            image = self.inbox.head(job.source.key)
+            if image is None or image.etag != job.source.etag:
+                raise _gone("image", job, job.source.key)
+            self.clips.pin(self.inbox.bucket, image, job.source.pinned_key, job.source.media_type)
+        for pinned_key, place in job.references.items():
+            if not self.clips.has(pinned_key):
+                self._pin_reference(job, pinned_key, place.removeprefix("/"))
+
+    def _pin_reference(self, job: Job, pinned_key: str, key: str) -> None:
+        drop = self.inbox.head(key)
+        if drop is None:
+            raise _gone("reference image", job, key)
+        info = inspect_image(self.inbox.reader(drop))
+        if Reference(drop, info, self.inbox.sha256(drop)).pinned_key != pinned_key:
+            raise _gone("reference image", job, key)
+        self.clips.pin(self.inbox.bucket, drop, pinned_key, info.media_type)
+
+
+def _gone(what: str, job: Job, key: str) -> OperatorError:
+    return OperatorError(f"the {what} of job {job.job_id} is gone: drop {key} again")
 
 
 def _first_provider(job: Job) -> str:

@@ -237,7 +237,7 @@ class Submit:
             return
         if self.reading.is_dry(pair):
             if self._is_newest(pair, newest, []):
-                self.batch_mails.note(pair.batch, pair.image.key, [])
+                self.batch_mails.note(pair.batch, pair.image.key, [], dry=True)
                 self.dry_runs.tell(jobs)
         elif self._is_newest(pair, newest, jobs):
             self.batch_mails.note(pair.batch, pair.image.key, jobs)
