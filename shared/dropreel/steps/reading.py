@@ -47,7 +47,7 @@ class Reading:
         problems: list[Problem] = []
         try:
             takes = takes_of(pair.said)
-            references = [find_references(self.inbox, pair.image.key, one) for one in takes]
+            references = find_references(self.inbox, pair.image.key, takes)
         except RejectedError as error:
             problems += error.problems
         try:
@@ -60,7 +60,7 @@ class Reading:
         image = _Image(pair, info, self.inbox.sha256(pair.image), utc_iso(self.now()))
         jobs = [self._job(image, *one) for one in zip(takes, choices, references, strict=True)]
         several = jobs if len(jobs) == 1 else self._grouped(pair, jobs)
-        return several, [one for each in references for one in each]
+        return several, list({one.pinned_key: one for each in references for one in each}.values())
 
     def _grouped(self, pair: Pair, jobs: Sequence[Job]) -> list[Job]:
         names = [job.job_id for job in jobs]
