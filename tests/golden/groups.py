@@ -57,7 +57,8 @@ def group_mails() -> Iterator[tuple[str, Mail]]:
     orbit = job(3, State.DELIVERED, prompt="slow orbit to the left", provider="eachlabs")
     ready = [job(1, State.DELIVERED), job(2, State.DELIVERED), orbit]
     yield "group all ready", mail(ready)
-    yield "group in the console", mail(ready[:2], LINKS)
+    labelled = [replace(one, labels=("campaign=spring",)) for one in ready[:2]]
+    yield "group in the console", mail(labelled, LINKS)
     late = [job(2, State.STALLED, provider="fal"), job(3, State.UNKNOWN, provider="oxen")]
     failed = job(4, State.FAILED, MODERATED, resolution="1080p")
     perhaps = job(5, State.FAILED, replace(MODERATED, billed=None), provider="oxen")
