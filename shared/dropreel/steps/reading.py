@@ -66,7 +66,7 @@ class Reading:
         names = [job.job_id for job in jobs]
         _refuse_twins(names)
         group = group_id(self.inbox.bucket, pair.image.key, pair.dropped_at, names)
-        return [replace(job, group=group) for job in jobs]
+        return [replace(job, group=group, group_take=n) for n, job in enumerate(jobs, 1)]
 
     def _job(
         self, image: _Image, sidecar: Sidecar, choice: Choice, references: Sequence[Reference]
