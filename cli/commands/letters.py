@@ -198,7 +198,6 @@ def _missed_drops(desk: Desk) -> MissedDrops:
         inbox=Inbox(container.client("s3"), outputs["InboxBucketName"]),
         table=container.table,
         newest=NewestDrops(container.table),
-        send_once=container.send_once,
         queue=container.client("sqs"),
         queue_url=outputs["IngestQueueUrl"],
         now=container.now,

@@ -275,5 +275,15 @@ SCENARIOS = {
             begins_at=_EVENING,
             providers=("eachlabs",),
         ),
+        # The one that waits.
+        Scenario(
+            "cancelled tomorrow",
+            images=2,
+            day_cap_usd="0.90",
+            over_day_cap="wait",
+            begins_at=_EVENING,
+            providers=("oxen",),
+            operator=((60, lambda operator: operator.cancel(1)),),
+        ),
     )
 }

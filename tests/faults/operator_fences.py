@@ -67,7 +67,6 @@ OPERATOR_FENCES = (
             "steps/retry.py:Retry.plan",
             "steps/retry.py:Retry.handle",
             "steps/retry.py:Retry._obstacle",
-            "steps/retry.py:Retry._pin_anew",
         ),
         "a second order of a clip that may be paid",
         (

@@ -55,6 +55,9 @@ ELSEWHERE = {
     "test_self_test.py::test_a_self_test_is_noted_and_starts_nothing": (
         Call("submit", "dynamodb:UpdateItem", TABLE, (("dynamodb:UpdateItem", "SELFTEST#"),)),
     ),
+    "test_missed_drops.py::test_files_of_which_nothing_could_be_made_are_told_of_and_not_sent": (
+        Call("submit", "dynamodb:UpdateItem", TABLE, (("dynamodb:UpdateItem", "MISSED#"),)),
+    ),
     "test_provider_checkup.py::test_what_is_as_ever_is_told_to_nobody": (
         Call("sweep", "dynamodb:UpdateItem", TABLE, (("dynamodb:UpdateItem", "CHECKUP#"),)),
     ),

@@ -9,23 +9,19 @@ from datetime import timedelta
 
 import pytest
 
-from dropreel.drops.folder import NO_SIDECAR
 from dropreel.drops.inbox import Inbox
 from dropreel.drops.settling import Pair
-from dropreel.jobs.job import utc_iso
-from dropreel.jobs.naming import rejection_id
 from dropreel.ledger.newest import NewestDrops
 from dropreel.ledger.table import Table
-from dropreel.mail.once import SendOnce
 from dropreel.observability import metrics
 from dropreel.steps import missed_drops
 from dropreel.steps.missed_drops import MissedDrops
 from dropreel.steps.outcomes import DropEvent
-from dropreel.steps.rejections import NO_IMAGE
 from local.faults.dynamo import Dynamo
 from local.faults.s3 import S3
 from local.faults.services import Sqs
 from tests.support.aws import Clock
+from tests.support.uploads import HOUR, PHOTO, Uploads, fields
 
 IMAGE, SIDECAR = "campaign/photo.jpg", "campaign/photo.json"
 
@@ -47,13 +43,11 @@ class Stage:
         self.s3 = S3(self.clock)
         self.table = Table(Dynamo(now=lambda: self.clock().timestamp()), "ledger")  # type: ignore[arg-type]
         self.newest = NewestDrops(self.table)
-        self.send_once = SendOnce(self.table)
         self.inbox = Inbox(self.s3, "inbox")  # type: ignore[arg-type]
         self.missed = MissedDrops(
             inbox=self.inbox,
             table=self.table,
             newest=self.newest,
-            send_once=self.send_once,
             queue=Sqs(lambda body, _: self.sent.append(body)),  # type: ignore[arg-type]
             queue_url="https://queue/ingest",
             now=self.clock,
@@ -117,16 +111,29 @@ def test_a_sidecar_beside_the_one_that_counts_is_not_sent(stage: Stage) -> None:
     assert stage.compare() == []
 
 
-@pytest.mark.parametrize(("key", "problem"), [(IMAGE, NO_SIDECAR), (SIDECAR, NO_IMAGE)])
-def test_a_file_that_was_rejected_alone_is_not_sent(
-    stage: Stage, key: str, problem: object
+WITHOUT_A_JOB: dict[str, dict[str, bytes]] = {
+    "an image alone": {"a/photo.jpg": PHOTO},
+    "a sidecar alone": {"a/photo.json": fields(prompt="push-in")},
+    "names that nearly agree": {"a/photo.jpg": PHOTO, "a/photos.json": fields(prompt="push-in")},
+    "an image that waits for defaults": {"a/defaults.json": b"{", "a/photo.jpg": PHOTO},
+    "a wrong row": {"a/batch.csv": b"image,prompt,duration\nphoto.jpg,a,7s", "a/photo.jpg": PHOTO},
+}
+
+
+@pytest.mark.parametrize("files", WITHOUT_A_JOB.values(), ids=WITHOUT_A_JOB)
+def test_files_of_which_nothing_could_be_made_are_told_of_and_not_sent(
+    files: dict[str, bytes],
 ) -> None:
-    stage.drop(key)
-    head = stage.inbox.head(key)
-    assert head
-    mail_id = rejection_id("inbox", key, utc_iso(head.dropped_at), [str(problem)])
-    stage.send_once.end(mail_id, "2026-11-20T09:30:00.000Z")
-    assert stage.compare() == []
+    uploads = Uploads()
+    uploads.compare_inbox()
+    for number, (key, content) in enumerate(files.items()):
+        uploads.upload(number, key, content, 1)
+    uploads.upload(5, "b/unseen.jpg", PHOTO)
+    sent: list[str] = []
+    uploads.at(3 * HOUR, lambda: sent.extend(uploads.compare_inbox()))
+    uploads.run()
+    assert sent == ["b/unseen.jpg"]
+    assert uploads.mails != []
 
 
 def test_what_has_just_been_dropped_may_still_be_under_way(stage: Stage) -> None:

@@ -99,6 +99,22 @@ def test_a_job_waits_for_one_midnight_and_no_longer_than_its_hours(
     assert aws.ledger.require(job.job_id).state is State.REFUSED
 
 
+def test_a_job_that_is_cancelled_while_it_is_put_off_does_not_wait_for_the_next_day(
+    aws: Aws, provider: FakeProvider, clock: Clock, job: Job
+) -> None:
+    generation = step(aws, provider, clock)
+
+    class CancelsMeanwhile(Ledger):
+        def move(self, job: Job, to: State, **facts: Any) -> Job:
+            FakeContainer(aws, clock, provider).step(Cancel).handle(job.job_id)
+            return super().move(job, to, **facts)
+
+    allowance = replace(generation.allowance, ledger=CancelsMeanwhile(aws.table))
+    waits = generate(replace(generation, allowance=allowance), job.job_id)
+    assert waits == {"outcome": "wait", "wait_seconds": 1, "state": "claimed"}
+    assert generate(generation, job.job_id) == {"outcome": "ended", "state": "cancelled"}
+
+
 def test_a_job_that_waits_for_the_next_day_is_cancelled_at_once(
     aws: Aws, provider: FakeProvider, clock: Clock, job: Job
 ) -> None:

@@ -14,9 +14,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from dropreel.container import Container
+from dropreel.drops.inbox import Inbox
 from dropreel.jobs.job import Job, utc_iso
 from dropreel.ledger.batches import Batches
 from dropreel.ledger.jobs import Ledger
+from dropreel.ledger.newest import NewestDrops
 from dropreel.ledger.table import Table
 from dropreel.observability import metrics
 from dropreel.providers.base import Accepted
@@ -24,7 +26,8 @@ from dropreel.steps.batches import ForgottenBatches
 from dropreel.steps.finalize import Finalize
 from dropreel.steps.generate import Generate
 from dropreel.steps.ingest import IngestQueue
-from dropreel.steps.outcomes import FinalizeEvent, GenerateEvent
+from dropreel.steps.missed_drops import MissedDrops
+from dropreel.steps.outcomes import DropEvent, FinalizeEvent, GenerateEvent
 from dropreel.steps.submit import Submit
 from local.faults.dynamo import Dynamo
 from local.faults.s3 import S3
@@ -190,6 +193,20 @@ class Uploads:
         """As the sweep does it."""
         queue = IngestQueue(self._clients["sqs"], "queue")
         ForgottenBatches(self._container.batches, queue, self.moment).check()
+
+    def compare_inbox(self) -> list[str]:
+        """As the sweep does it. Returns the keys of files whose event is said to be missed."""
+        sent: list[str] = []
+        queue = Sqs(lambda body, _: sent.append(DropEvent.of(json.loads(body)).key))
+        MissedDrops(
+            inbox=Inbox(self._clients["s3"], "inbox"),
+            table=self._container.table,
+            newest=NewestDrops(self._container.table),
+            queue=queue,  # type: ignore[arg-type]
+            queue_url="https://queue/ingest",
+            now=self.moment,
+        ).check()
+        return sent
 
     def ledger_items(self, prefix: str, attribute: str) -> list[str]:
         """Keys of the items that begin so and have this attribute."""

@@ -8,7 +8,7 @@ from tests.template.stack import Document
 LINE = {"WAITING", "SLOTS"}
 WRITTEN = {
     "SubmitFunction": {
-        *("JOB", "GROUP", "BATCH", "NEWEST", "NOTICE", "MAILS", "WAITING", "SELFTEST"),
+        *("JOB", "GROUP", "BATCH", "NEWEST", "NOTICE", "MAILS", "WAITING", "SELFTEST", "MISSED"),
     },
     "SlotFunction": {"PARKED", *LINE},
     "GenerateFunction": {

@@ -130,8 +130,9 @@ class Allowance:
             logger.exception("nobody was mailed that the job waits")
             mailed = False
         if mailed:
-            self.ledger.move(job, State.CLAIMED, waits_until=utc_iso(later.until))
-            return later.until
+            waits = self.ledger.move(job, State.CLAIMED, waits_until=utc_iso(later.until))
+            # Who cancels marks the job first, and then looks whether it waits.
+            return self.now() + timedelta(seconds=1) if waits.cancel_requested else later.until
         return self.now() + timedelta(seconds=max(LEASE_S + 1, busy_wait(None, tries)))
 
     def _next_day(self, job: Job, error: CapReachedError) -> datetime | None:

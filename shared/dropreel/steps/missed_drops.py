@@ -6,20 +6,17 @@ and one of a known drop never starts a job again (`Ledger.claim`). It is bounded
 inbox in each sweep, new files only, and each version of a file is sent once.
 
 Items: INBOX#<bucket>, how far the comparison is: `after` the last key that was compared, the next
-one not before `due_at` (unix seconds), files from `since` on. MISSED#<hash>, a version of a file
-that was sent.
+one not before `due_at` (unix seconds), files from `since` on. `known_drops` holds what was sent.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from dropreel.drops.folder import NO_SIDECAR
 from dropreel.drops.inbox import Drop, Inbox
 from dropreel.drops.pairing import (
     PROMPT_ENDING,
@@ -32,13 +29,11 @@ from dropreel.drops.pairing import (
 )
 from dropreel.drops.settling import files_of, version
 from dropreel.jobs.job import utc_iso
-from dropreel.jobs.naming import rejection_id, split_ending
-from dropreel.ledger.lifetimes import MISSED_DAYS, expires_at
+from dropreel.jobs.naming import split_ending
+from dropreel.ledger.known_drops import is_known, note_known
 from dropreel.ledger.newest import NewestDrops
 from dropreel.ledger.table import Item, Table, Update
-from dropreel.mail.once import SendOnce
 from dropreel.observability import MetricUnit, logger, metrics
-from dropreel.steps.rejections import NO_IMAGE
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -58,7 +53,6 @@ class MissedDrops:
     inbox: Inbox
     table: Table
     newest: NewestDrops
-    send_once: SendOnce
     queue: SQSClient
     queue_url: str
     now: Callable[[], datetime]
@@ -93,7 +87,7 @@ class MissedDrops:
     def _send_if_missed(self, drop: Drop, keys: Sequence[str], since: str) -> bool:
         age = self.now() - drop.dropped_at
         is_new = YOUNGEST <= age <= OLDEST and utc_iso(drop.dropped_at) >= since
-        if not is_new or self.was_seen(drop, keys) or self.table.get(_sent_key(drop)):
+        if not is_new or self.was_seen(drop, keys):
             return False
         logger.warning("no event has told of this drop: handling it now", image_key=drop.key)
         detail = {"bucket": {"name": self.inbox.bucket}, "object": {"key": drop.key}}
@@ -101,8 +95,7 @@ class MissedDrops:
         self.queue.send_message(
             QueueUrl=self.queue_url, MessageBody=json.dumps(message), DelaySeconds=0
         )
-        sets = {"key": drop.key, "expires_at": expires_at(self.now(), MISSED_DAYS)}
-        self.table.update(Update(_sent_key(drop), sets=sets))
+        note_known(self.table, version(drop), self.now())
         metrics.add_metric("DropMissed", MetricUnit.Count, 1)
         return True
 
@@ -112,32 +105,26 @@ class MissedDrops:
             return True
         if is_image(drop.key):
             decided = self.newest.read(self.inbox.bucket, drop.key).versions
-            return decided[0] == version(drop) or self._was_rejected(drop)
-        return not is_sidecar(drop.key) or self._was_sidecar_seen(drop, keys)
+            return decided[0] == version(drop) or self._is_known(drop)
+        if not is_sidecar(drop.key):
+            return True
+        return self._is_known(drop) or self._was_sidecar_seen(drop, keys)
 
     def _was_sidecar_seen(self, sidecar: Drop, keys: Sequence[str]) -> bool:
         images = images_of(sidecar.key, keys)
         if not images:  # they may be on another page
             images = images_of(sidecar.key, self.inbox.partners(sidecar.key))
         if not images:
-            is_text = split_ending(sidecar.key)[1] == PROMPT_ENDING  # of which nobody is mailed
-            return is_text or self._was_rejected(sidecar)
+            return split_ending(sidecar.key)[1] == PROMPT_ENDING  # of which nobody is mailed
         return all(
             version(sidecar) in files_of(self.newest.read(self.inbox.bucket, image).versions)
             or sidecar.key not in sidecars_of(image, self.inbox.partners(image))
             for image in images
         )
 
-    def _was_rejected(self, alone: Drop) -> bool:
-        problem = NO_SIDECAR if is_image(alone.key) else NO_IMAGE
-        dropped_at = utc_iso(alone.dropped_at)
-        mail_id = rejection_id(self.inbox.bucket, alone.key, dropped_at, [str(problem)])
-        return self.send_once.was_sent(mail_id)
+    def _is_known(self, drop: Drop) -> bool:
+        return is_known(self.table, version(drop))
 
     @property
     def _key(self) -> str:
         return f"INBOX#{self.inbox.bucket}"
-
-
-def _sent_key(drop: Drop) -> str:
-    return f"MISSED#{hashlib.sha256(version(drop).encode()).hexdigest()[:32]}"

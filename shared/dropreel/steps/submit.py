@@ -29,12 +29,13 @@ from dropreel.drops.pairing import (
     is_sidecar,
 )
 from dropreel.drops.references import Reference
-from dropreel.drops.settling import Pair, Settling
+from dropreel.drops.settling import Pair, Settling, version
 from dropreel.errors import Problem, RejectedError
 from dropreel.jobs.job import Job, State, utc_iso, workflow_input
 from dropreel.jobs.naming import split_ending
 from dropreel.ledger.groups import Groups
 from dropreel.ledger.jobs import SETTLED, Ledger
+from dropreel.ledger.known_drops import note_known
 from dropreel.ledger.newest import NewestDrop, NewestDrops
 from dropreel.ledger.self_test import is_self_test, note_self_test
 from dropreel.ledger.slots import change_priority
@@ -184,6 +185,7 @@ class Submit:
             self._look_at(event, replace(found.pair, said=Merged.restored(decided)), newest)
         elif self.folders.tells(found):
             logger.info("its row cannot be used, which the mail about the batch says")
+            note_known(self.table, version(image), self.now())
         elif found.missing:
             self._alone(event, image, found.missing)
         else:
@@ -214,6 +216,7 @@ class Submit:
             logger.info("alone so far: waiting for the other file")
         elif event.since == dropped_at:
             self.rejections.reject_alone(event.key, dropped_at, missing)
+            note_known(self.table, version(drop), self.now())
 
     def _look_at(self, event: DropEvent, pair: Pair, newest: NewestDrop) -> None:
         """Start the pair if it has settled; else look again later, at what lies there then."""

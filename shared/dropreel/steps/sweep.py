@@ -112,7 +112,6 @@ class Sweep:
             inbox=Inbox(container.client("s3"), settings.inbox_bucket),
             table=container.table,
             newest=NewestDrops(container.table),
-            send_once=container.send_once,
             queue=container.client("sqs"),
             queue_url=settings.ingest_queue_url,
             now=container.now,
