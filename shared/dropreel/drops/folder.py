@@ -35,8 +35,8 @@ NO_SIDECAR = Problem(
     "none beside this image",
     'a text file with the image\'s name and the ending .json, such as {"prompt": "slow push-in"}',
     "Drop it into the same folder.",
-    text="What should happen in it? Say it in a text file with the image's name and the ending "
-    '.json, such as {"prompt": "slow push-in"}.',
+    text="What should happen in it? Write it into a plain text file with the image's name and the "
+    "ending .txt, such as: slow push-in, soft light.",
 )
 
 
@@ -130,8 +130,7 @@ def _row_of(
 
 def _said(row: Row) -> Fields:
     """What a row says, or only what is wrong with it and where."""
-    place = file_of(row.said.origin)
-    wrong = tuple(replace(one, field=f"{place}, {one.field}") for one in row.problems)
+    wrong = tuple(one.within(f"{file_of(row.said.origin)},") for one in row.problems)
     return Fields(row.said.origin, problems=wrong) if wrong else row.said
 
 

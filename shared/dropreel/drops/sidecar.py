@@ -132,7 +132,8 @@ def _loop_problems(values: Mapping[str, Any]) -> list[Problem]:
     loop, duration = (str(values.get(name)).strip().lower() for name in ("loop", "duration"))
     if loop != "true" or duration not in ("10s", "10", "10.0"):
         return []
-    return [Problem("loop", "true with duration 10s", "loop only with duration 5s")]
+    text = 'Only clips of 5s can be loops. Set "duration" to "5s", or leave out "loop".'
+    return [Problem("loop", "true with duration 10s", "loop only with duration 5s", text=text)]
 
 
 def _problems(errors: Iterable[ErrorDetails], said: Merged, *, unread: bool) -> list[Problem]:

@@ -72,7 +72,7 @@ def group_ended(group: Group, jobs: Sequence[Job], links: Links) -> Mail:
     labels = list(dict.fromkeys(label for job in jobs for label in job.labels))
     labelled = {"labels": labels} if labels else {}
     attributes = {"outcome": "group", "folder": folder_attribute(group.image_key), **labelled}
-    said = f"{_ready(own)}. {_next_step(own)}"
+    said = f"{_ready(own)}. {_next_step(own, elsewhere='The records of its takes say more.')}"
     entry = DigestEntry(group.mail_id, group.image_key, "group", said, _sum(own), _is_real(own))
     document = {**_document(group, own, links), **labelled}
     parts, subject = _parts(group, takes, links), f"{name}: {_ready(own)}"
@@ -197,12 +197,12 @@ def _cost(own: Sequence[_Take]) -> str:
     return f"{paid}; {more} for the others." if made else f"{more}."
 
 
-def _next_step(own: Sequence[_Take]) -> str:
-    """That of all takes without a clip, if they have the same one; else each line holds its own."""
+def _next_step(own: Sequence[_Take], elsewhere: str = "See the line of each take.") -> str:
+    """That of all takes without a clip, if they have the same one; else where each has its own."""
     steps = _steps(own)
     if not steps:
         return "Nothing; the clips are stored."
-    step = steps.pop() if len(steps) == 1 else "See the line of each take."
+    step = steps.pop() if len(steps) == 1 else elsewhere
     return f"{step} {_STORED}" if any(take.made for take in own) else step
 
 

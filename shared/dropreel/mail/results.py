@@ -163,7 +163,8 @@ def already_ordered(
         first = "This clip may have been ordered already. You get a mail as soon as it is known."
     else:
         subject = "this clip was ordered before"
-        first = f"It was {held.state.value} then, and may have been paid."
+        ended = "It was cancelled" if held.state is State.CANCELLED else "It failed"
+        first = f"{ended} then, and may have been paid."
     parts = [
         f"{name}: {subject}.",
         first,
@@ -274,7 +275,8 @@ def _brief(problem: Problem) -> str:
     if problem.text:
         return one_line(problem.text).rstrip(".")
     found = {"nothing": "missing", UNKNOWN_FIELD: "no field that dropreel knows"}
-    return one_line(f"{problem.field} is {found.get(problem.found, problem.found)}")
+    name = "The image" if problem.field == "image" else problem.field
+    return one_line(f"{name} is {found.get(problem.found, problem.found)}")
 
 
 def _maker(job: Job) -> str:
