@@ -66,6 +66,12 @@ class Operator:
         if len(self._jobs()) > number:
             self._run("cancel", {"job_id": self._jobs()[number]})
 
+    def cancel_waiting(self) -> None:
+        """Every job that waits for the next day."""
+        for key, item in self.dynamo.items("JOB#").items():
+            if plain(item).get("waits_until"):
+                self._run("cancel", {"job_id": key.removeprefix("JOB#")})
+
     def pause(self) -> None:
         if not self.paused_at:
             self._run("pause", {}, self._paused)

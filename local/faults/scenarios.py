@@ -275,7 +275,6 @@ SCENARIOS = {
             begins_at=_EVENING,
             providers=("eachlabs",),
         ),
-        # The one that waits.
         Scenario(
             "cancelled tomorrow",
             images=2,
@@ -283,7 +282,7 @@ SCENARIOS = {
             over_day_cap="wait",
             begins_at=_EVENING,
             providers=("oxen",),
-            operator=((60, lambda operator: operator.cancel(1)),),
+            operator=((120, Operator.cancel_waiting),),
         ),
     )
 }
