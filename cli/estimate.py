@@ -97,8 +97,7 @@ def _check(
     problems = [*found.missing]
     try:
         takes = takes_of(found.pair.said) if not problems else ()
-        for take in takes:
-            find_references(files, key, take)
+        find_references(files, key, takes)
     except RejectedError as error:
         problems += error.problems
     try:

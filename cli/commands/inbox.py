@@ -74,9 +74,10 @@ def estimate(
     files = Files.of(paths, _fields(prompt, fields), to, _around(desk))
     checked = _checked(desk, files)
     total, caps = _total(checked), caps_of(desk)
-    facts = {**_report(checked), "total_usd": total, "caps": caps}
+    hidden = files.around.hidden
+    facts = {**_report(checked), "total_usd": total, "caps": caps, "without_inbox": hidden}
     desk.show(facts, lambda: _estimate_view(checked, total, caps))
-    if files.around.hidden:
+    if hidden:
         desk.say(_HIDDEN)
     _end_if_wrong(checked)
 

@@ -27,7 +27,7 @@ DropreelError
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 UNKNOWN_FIELD = "an unknown field"  # found, in a Problem
@@ -53,6 +53,11 @@ class Problem:
     hint: str = ""
     corrected: str = ""
     text: str = ""
+
+    def within(self, place: str) -> Problem:
+        """The same as one of a part of a file, such as `row 3,`."""
+        text = f"{place.rstrip(',:')}: {self.text}" if self.text else ""
+        return replace(self, field=f"{place} {self.field}", text=text)
 
     def __str__(self) -> str:
         text = f"{self.field}: found {self.found}; allowed: {self.allowed}"

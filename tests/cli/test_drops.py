@@ -211,6 +211,7 @@ def test_who_may_not_read_the_inbox_is_told_that_it_was_not_counted(
     with hooked(aws, "before-call.s3.GetObject", denied):
         said = terminal.run("drop", str(shot))
         assert "without the defaults, sidecars and images that lie there. Order 1" in said.err
+        assert terminal.run("estimate", str(shot), "--json").json["without_inbox"]
         assert terminal.run("drop", str(shot), "--yes").code == 0
 
 

@@ -57,11 +57,17 @@ def group_mails() -> Iterator[tuple[str, Mail]]:
     orbit = job(3, State.DELIVERED, prompt="slow orbit to the left", provider="eachlabs")
     ready = [job(1, State.DELIVERED), job(2, State.DELIVERED), orbit]
     yield "group all ready", mail(ready)
-    yield "group in the console", mail(ready[:2], LINKS)
+    labelled = [replace(one, labels=("campaign=spring",)) for one in ready[:2]]
+    yield "group in the console", mail(labelled, LINKS)
     late = [job(2, State.STALLED, provider="fal"), job(3, State.UNKNOWN, provider="oxen")]
     failed = job(4, State.FAILED, MODERATED, resolution="1080p")
     perhaps = job(5, State.FAILED, replace(MODERATED, billed=None), provider="oxen")
     yield "group of all sorts", mail([ready[0], *late, failed, perhaps])
+    yield "group of three with one refused", mail([*ready[:2], job(3, State.FAILED, MODERATED)])
+    broken = JobFailure(FailureKind.TRANSIENT, "Internal server error")
+    yield "group perhaps paid", mail([job(number, State.FAILED, broken) for number in (1, 2)])
+    lost = JobFailure(FailureKind.ACCIDENT, "States.Timeout")
+    yield "group delayed", mail([job(number, State.STALLED, lost) for number in (1, 2)])
     yield "group after an earlier drop", mail([job(1, State.CLAIMED), *ready[1:2]])
     refused = [job(number, State.REFUSED, OVER) for number in (1, 2, 3)]
     yield "group over a cap", mail(refused, failure=OVER)

@@ -45,6 +45,12 @@ SIDECARS: dict[str, bytes] = {
 BATCH = b"image,prompt,duration\na.jpg,push-in,5s\nb.jpg,,5s\nc.jpg,orbit,7s\n"
 
 
+LINES = b"""{"image": "a.jpg", "prompt": "push-in"}
+{"image": "b.jpg", "prompt": "orbit",}
+{"image": "c.jpg" "prompt": "orbit"}
+"""
+
+
 IMAGES: dict[str, bytes] = {
     "empty image": b"",
     "text as image": b"just some text",
@@ -62,9 +68,9 @@ def problems_of(check: Callable[[], object]) -> RejectedError:
 
 
 def rejections() -> Iterator[tuple[str, str, RejectedError]]:
-    image = "campaign/photo.jpg"
+    image, beside = "campaign/photo.jpg", "campaign/photo.json"
     for name, data in SIDECARS.items():
-        yield f"rejected sidecar {name}", image, problems_of(partial(parse_sidecar, data))
+        yield f"rejected sidecar {name}", image, problems_of(partial(parse_sidecar, data, beside))
     for name, data in IMAGES.items():
         error = problems_of(partial(inspect_image, File(data)))
         yield f"rejected {name}", image, error
@@ -78,8 +84,15 @@ def rejections() -> Iterator[tuple[str, str, RejectedError]]:
     yield "rejected sidecar alone", "campaign/photo.json", RejectedError([NO_IMAGE])
     near = near_miss("campaign/Photo.JPG", "campaign/photo.json")
     yield "rejected names that nearly agree", "campaign/Photo.JPG", RejectedError([near])
-    error = RejectedError(json_fields("", b'{"prompt": "push-in"', role="defaults.json").problems)
+    error = RejectedError(
+        json_fields(
+            "campaign/defaults.json", b'{"prompt": "push-in"', role="defaults.json"
+        ).problems
+    )
     yield "rejected defaults", "campaign/defaults.json", error
     rows = read_batch("campaign/batch.csv", BATCH, []).rows
     error = RejectedError([problem for row in rows for problem in row.numbered])
     yield "rejected rows of a batch", "campaign/batch.csv", error
+    rows = read_batch("campaign/batch.jsonl", LINES, []).rows
+    error = RejectedError([problem for row in rows for problem in row.numbered])
+    yield "rejected lines of a batch", "campaign/batch.jsonl", error

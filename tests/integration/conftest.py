@@ -6,7 +6,7 @@ import io
 import json
 import os
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 import boto3
 import httpx
@@ -15,6 +15,9 @@ from botocore.loaders import Loader
 from moto import mock_aws
 
 from dropreel.container import Container, Session, using
+from dropreel.ledger.groups import Groups
+from dropreel.ledger.jobs import Ledger
+from dropreel.ledger.table import Table
 from dropreel.observability import logger, metrics
 from dropreel.providers.catalog import CATALOG
 from dropreel.steps.submit import Submit
@@ -42,6 +45,27 @@ def clock() -> Clock:
 @pytest.fixture
 def provider() -> FakeProvider:
     return FakeProvider()
+
+
+@pytest.fixture
+def dynamo() -> Dynamo:
+    """For a ledger alone, without the rest of AWS."""
+    return Dynamo()
+
+
+@pytest.fixture
+def table(dynamo: Any) -> Table:
+    return Table(dynamo, "ledger", sleep=lambda _: None)
+
+
+@pytest.fixture
+def groups(table: Table) -> Groups:
+    return Groups(table)
+
+
+@pytest.fixture
+def ledger(table: Table) -> Ledger:
+    return Ledger(table)
 
 
 @pytest.fixture(scope="session")

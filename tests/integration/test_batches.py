@@ -13,6 +13,7 @@ from tests.support.uploads import (
     GRACE_S,
     HOUR,
     PHOTO,
+    SETTLE_S,
     Uploads,
     by_image,
     fields,
@@ -80,6 +81,27 @@ def test_one_changed_row_of_a_batch_makes_one_new_clip() -> None:
     assert prompts(uploads) == ["a", "b", "c", "new"]
 
 
+def test_changed_defaults_change_no_row_that_comes_again_as_it_was() -> None:
+    uploads = Uploads()
+    table = b"image,prompt\none.jpg,a\ntwo.jpg,b\nthree.jpg,c\n"
+    drop_batch(uploads, table)
+    uploads.at(300, lambda: deliver_all(uploads))
+    uploads.upload(HOUR, "a/defaults.json", fields(resolution="720p"), 1)
+    uploads.upload(2 * HOUR, "a/batch.csv", table.replace(b",b", b",new"), 1)
+    assert prompts(uploads) == ["a", "b", "c", "new"]
+    assert [job.settings.resolution for job in uploads.jobs] == [*["540p"] * 3, "720p"]
+
+
+def test_a_row_that_comes_again_as_it_was_does_not_settle() -> None:
+    uploads = Uploads()
+    table = b"image,prompt\none.jpg,a\n"
+    drop_batch(uploads, table)
+    uploads.at(300, lambda: end_all(uploads))
+    uploads.upload(2 * HOUR, "a/batch.csv", table, 1)
+    _, again = (order.at for order in uploads.run())
+    assert again < 2 * HOUR + SETTLE_S
+
+
 def test_a_row_and_a_sidecar_are_read_together_and_the_sidecar_wins() -> None:
     uploads = Uploads()
     drop_batch(uploads, b"image,prompt,duration\none.jpg,row,10\n")
@@ -96,6 +118,20 @@ def test_a_new_image_beside_a_wrong_row_is_mailed_about() -> None:
     uploads.upload(GRACE_S + HOUR, "a/one.jpg", PHOTO, 1)
     assert prompts(uploads) == []
     assert [mail.outcome for mail in uploads.sns.published] == ["rejected", "rejected"]
+
+
+def test_a_sidecar_that_comes_later_beside_a_wrong_row_is_mailed_about() -> None:
+    uploads = Uploads()
+    uploads.upload(0, "a/one.jpg", PHOTO, 1)
+    uploads.upload(0, "a/batch.csv", b"image,prompt,duration\none.jpg,row,7\n", 1)
+    uploads.upload(GRACE_S + HOUR, "a/one.json", fields(prompt="own", duration=5), 1)
+    assert prompts(uploads) == []
+    about_batch, about_image = uploads.sns.published
+    assert about_batch.document["file"] == "a/batch.csv"
+    assert about_image.document["file"] == "a/one.jpg"
+    assert [one["field"] for one in about_image.document["problems"]] == [
+        "batch.csv, row 2, duration"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from dropreel.pages.words import sidecar_again
 from tests.support.uploads import (
     GRACE_S,
     HOUR,
@@ -109,12 +113,47 @@ def test_defaults_without_a_prompt_only_change_what_sidecars_leave_open() -> Non
     assert str(job.max_cost_usd) == "0.01"
 
 
-def test_a_wrong_name_of_defaults_is_told() -> None:
+@pytest.mark.parametrize(
+    ("name", "right"), [("Batch.CSV", "batch.csv"), ("Defaults.JSON", "defaults.json")]
+)
+def test_a_file_for_a_folder_whose_name_has_capitals_is_told_its_right_name(
+    name: str, right: str
+) -> None:
     uploads = Uploads()
-    uploads.upload(0, "a/Batch.CSV", b"image,prompt\n", 1)
+    uploads.upload(0, f"a/{name}", fields(prompt="push-in"), 1)
     uploads.run()
     (mail,) = uploads.sns.published
-    assert mail.document["problems"][0]["hint"] == "Rename it to batch.csv."
+    assert mail.document["problems"][0]["hint"] == f"Rename it to {right}."
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"takes": 3},
+        {"takes": [{"prompt": "orbit"}, {"duration": "10s"}]},
+        {"loop": True, "take": 5},
+        {"reference_images": ["/look.png"]},
+        {"reference_image_urls": ["https://example.com/look.png"]},
+        {"dry_run": True},
+    ],
+)
+def test_the_text_of_a_page_orders_its_one_clip_whatever_the_defaults_say(
+    said: dict[str, Any],
+) -> None:
+    uploads = Uploads()
+    uploads.upload(0, "look.png", PHOTO)
+    uploads.upload(1, "a/photo.jpg", PHOTO, 1)
+    uploads.upload(1, "a/photo.json", fields(prompt="push-in"), 1)
+    uploads.upload(2 * HOUR, "defaults.json", fields(**said), 1)
+    uploads.at(3 * HOUR, lambda: drop_again(uploads))
+    assert prompts(uploads) == ["push-in", "push-in"]
+    first, again = (job.settings for job in uploads.jobs)
+    assert again == replace(first, resolution="1080p")
+
+
+def drop_again(uploads: Uploads) -> None:
+    text = sidecar_again(uploads.jobs[0], uploads.jobs)
+    uploads.upload(3 * HOUR, "a/photo.json", text.encode(), 1)
 
 
 # --- texts, metadata -----------------------------------------------------------------------------
@@ -173,6 +212,20 @@ def test_metadata_of_an_unknown_name_is_refused_by_its_name() -> None:
     (mail,) = uploads.sns.published
     (problem,) = mail.document["problems"]
     assert (problem["field"], problem["hint"]) == ('"durration"', "Did you mean duration?")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("mtime", "md5chksum", "s3cmd-attrs", "file-owner", "file-permissions", "user-agent"),
+        *("sha256", "s3b-last-modified", "x-amz-key-v2", "mode", "uid"),
+        *("author", "project", "rotation", "uploader"),
+    ],
+)
+def test_names_that_programs_and_people_add_for_themselves_are_left_alone(name: str) -> None:
+    uploads = Uploads()
+    uploads.upload(0, "a/photo.jpg", PHOTO, 1, metadata={"prompt": "push-in", name: "x"})
+    assert prompts(uploads) == ["push-in"]
 
 
 # --- what is no drop -----------------------------------------------------------------------------

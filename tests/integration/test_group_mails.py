@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,6 @@ from dropreel.ledger.table import Table
 from dropreel.mail.group import GroupMails
 from dropreel.mail.message import Links, Mail
 from dropreel.mail.once import LEASE_S, SendOnce
-from local.faults.dynamo import Dynamo
 from tests.support.aws import Clock
 from tests.support.groups import GROUP, claimed, deliver, end, takes
 
@@ -36,22 +34,6 @@ class Outbox:
     def outcomes(self) -> list[list[str]]:
         """Those of the takes, mail by mail."""
         return [[take["outcome"] for take in mail.document["takes"]] for mail in self.sent]
-
-
-@pytest.fixture
-def table() -> Table:
-    dynamo: Any = Dynamo()
-    return Table(dynamo, "ledger", sleep=lambda _: None)
-
-
-@pytest.fixture
-def groups(table: Table) -> Groups:
-    return Groups(table)
-
-
-@pytest.fixture
-def ledger(table: Table) -> Ledger:
-    return Ledger(table)
 
 
 @pytest.fixture

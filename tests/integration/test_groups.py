@@ -29,26 +29,6 @@ CAPS = Caps(job=Decimal(5), day=Decimal("1.90"), month=Decimal(100))
 TODAY = utc_iso(NOW)[:10]
 
 
-@pytest.fixture
-def dynamo() -> Dynamo:
-    return Dynamo()
-
-
-@pytest.fixture
-def table(dynamo: Any) -> Table:
-    return Table(dynamo, "ledger", sleep=lambda _: None)
-
-
-@pytest.fixture
-def groups(table: Table) -> Groups:
-    return Groups(table)
-
-
-@pytest.fixture
-def ledger(table: Table) -> Ledger:
-    return Ledger(table)
-
-
 # --- the claim ---------------------------------------------------------------------------------
 
 

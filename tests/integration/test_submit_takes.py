@@ -55,6 +55,15 @@ def test_one_drop_of_several_takes_starts_a_job_for_each_as_one_group(
     assert len(aws.stored("sources/")) == 3
 
 
+def test_clips_that_differ_in_their_prompts_are_saved_under_different_names(
+    aws: Aws, submit: Submit
+) -> None:
+    jobs = drop(aws, submit, takes=[{"prompt": "push-in"}, {"prompt": "orbit"}, {}])
+    names = {job.settings.prompt: job.clip_name for job in jobs}
+    assert names["orbit"].endswith("-take2.mp4")
+    assert len(set(names.values())) == 3
+
+
 def test_the_same_events_again_start_nothing(aws: Aws, submit: Submit, clock: Clock) -> None:
     jobs = drop(aws, submit, takes=3)
     clock.pass_time(minutes=10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -79,7 +80,20 @@ class Order:
 
 
 class Inboxes(S3):
-    """With the one call that the fault matrix answers elsewhere."""
+    """With the one call that the fault matrix answers elsewhere. Counts whole reads and copies."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        super().__init__(now)
+        self.read: Counter[str] = Counter()
+        self.copied: Counter[str] = Counter()
+
+    def get_object(self, **request: Any) -> dict[str, Any]:
+        self.read[request["Key"]] += "Range" not in request
+        return super().get_object(**request)
+
+    def copy_object(self, **request: Any) -> dict[str, Any]:
+        self.copied[request["Key"]] += 1
+        return super().copy_object(**request)
 
     def get_paginator(self, name: str) -> SimpleNamespace:
         return SimpleNamespace(paginate=lambda **request: [getattr(self, name)(**request)])

@@ -195,4 +195,4 @@ def test_a_job_of_another_provider_is_another_clip() -> None:
     job = shown_job(1, settings={"resolution": "1080p"})
     other = replace(job, provider="fal")
 
-    assert "take" not in json.loads(sidecar_again(job, [other]))
+    assert json.loads(sidecar_again(job, [other]))["take"] == 1

@@ -135,3 +135,15 @@ def test_of_several_files_the_nearest_wins_field_by_field() -> None:
     assert merged.values == {"prompt": "near", "duration": "5s"}
     assert merged.origins == {"prompt": "a/photo.json", "duration": "defaults.json"}
     assert Merged.restored(merged.text) == merged
+
+
+@pytest.mark.parametrize(
+    ("far", "near", "left"),
+    [({"takes": 3}, {"take": 2}, {"take": 2}), ({"take": 2}, {"takes": 3}, {"takes": 3})],
+)
+def test_the_nearest_says_whether_it_is_one_take_or_several(
+    far: dict[str, Any], near: dict[str, Any], left: dict[str, Any]
+) -> None:
+    merged = Merged.of([Fields("defaults.json", far), Fields("a/photo.json", near)])
+    assert merged.values == left
+    assert merged.origins == dict.fromkeys(left, "a/photo.json")

@@ -18,7 +18,7 @@ from dropreel.clips.mp4 import ClipChecker
 from dropreel.clips.upload import upload_clip
 from dropreel.errors import DownloadError
 from dropreel.jobs.job import ClipInfo, Job
-from dropreel.jobs.naming import clip_name, content_disposition
+from dropreel.jobs.naming import content_disposition
 from dropreel.providers.base import Ready
 
 TimeLeft = Callable[[], float]  # seconds until this run is killed
@@ -53,7 +53,7 @@ class Transfer:
                 job.clip_key,
                 clip,
                 _metadata(job),
-                disposition=content_disposition("inline", _name(job)),
+                disposition=content_disposition("inline", job.clip_name),
             )
         return clip.info
 
@@ -78,10 +78,6 @@ class Transfer:
             trusted_origins=self.trusted_origins,
             max_bytes=self.max_bytes,
         )
-
-
-def _name(job: Job) -> str:
-    return clip_name(job.source.key, job.settings.take)
 
 
 def _metadata(job: Job) -> dict[str, str]:

@@ -121,19 +121,22 @@ def _transparent(facts: Facts) -> tuple[str, str] | None:
 
 
 def _only_objects(facts: Facts) -> tuple[str, str] | None:
-    prompt = facts.prompt
-    if not motion.is_english(prompt) or motion.moves(prompt) or motion.MOOD.search(prompt):
+    if not _names_no_motion(facts.prompt) or motion.MOOD.search(facts.prompt):
         return None
     reason = "The prompt names things, but neither motion nor mood. The model sees the things."
     return reason, 'Say what moves and how it feels, such as "slow push-in, curtains swaying".'
 
 
 def _no_motion(facts: Facts) -> tuple[str, str] | None:
-    prompt = facts.prompt
-    if not motion.is_english(prompt) or motion.moves(prompt) or not motion.MOOD.search(prompt):
+    if not _names_no_motion(facts.prompt) or not motion.MOOD.search(facts.prompt):
         return None
     reason = "The prompt names no motion and no camera move, so the clip may hardly move."
     return reason, 'Add one, such as "slow dolly forward" or "orbiting camera".'
+
+
+def _names_no_motion(prompt: str) -> bool:
+    """As far as is known: of prompts in other languages nothing is."""
+    return motion.is_english(prompt) and not motion.moves(prompt)
 
 
 def _opposite_moves(facts: Facts) -> tuple[str, str] | None:

@@ -43,7 +43,8 @@ _TOO_MANY = Problem(
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row. `number` is the one that a spreadsheet shows; `image` is the image's key."""
+    """One row. `number` is the one that a spreadsheet shows; `image` is the image's key, empty if
+    the row names none."""
 
     number: int
     image: str
@@ -56,7 +57,7 @@ class Row:
     @property
     def numbered(self) -> tuple[Problem, ...]:
         """Its problems, each with the row's number."""
-        return tuple(replace(one, field=f"row {self.number}, {one.field}") for one in self.problems)
+        return tuple(one.within(f"row {self.number},") for one in self.problems)
 
     @property
     def version(self) -> str:
@@ -99,7 +100,7 @@ def _checked(row: Row, times: int, defaults: Sequence[Fields]) -> Row:
             takes_of(Merged.of([*defaults, row.said]))
         except RejectedError as error:
             problems = error.problems
-    if times > 1:
+    if row.image and times > 1:
         problems += (Problem(_IMAGE, f"{row.image} in {times} rows", "one row for each image"),)
     return replace(row, said=replace(row.said, problems=problems))
 
@@ -154,14 +155,12 @@ def _json_rows(key: str, text: str) -> Iterator[Row]:
 
 
 def _row(key: str, number: int, said: Fields, problems: Sequence[Problem]) -> Row:
-    name = said.values.get(_IMAGE)
+    given = said.values.get(_IMAGE)
+    name = given.strip() if isinstance(given, str) else ""
+    is_name = "/" not in name and is_image(name)
     found = [*said.problems, *problems]
-    if not said.problems and not (isinstance(name, str) and _is_name(name.strip())):
-        found.append(Problem(_IMAGE, shown(name) if name else "nothing", _NAME))
+    if not said.problems and not is_name:
+        found.append(Problem(_IMAGE, shown(given) if given else "nothing", _NAME))
     values = {field: value for field, value in said.values.items() if field != _IMAGE}
-    image = folder_of(key) + str(name).strip()
+    image = folder_of(key) + name if is_name else ""
     return Row(number, image, Fields(said.origin, values, tuple(found)))
-
-
-def _is_name(name: str) -> bool:
-    return "/" not in name and is_image(name)

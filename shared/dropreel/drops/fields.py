@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from dropreel.drops.mending import mended
+from dropreel.drops.pairing import file_of
 from dropreel.errors import Problem, UnreadableError
 
 MAX_SIDECAR_BYTES = 64 * 1024
 EXAMPLE = '{"prompt": "slow push-in, soft light"}'
+_ROW = "row"  # the role of one
+_EXAMPLE_ROW = '{"image": "photo.jpg", "prompt": "slow push-in, soft light"}'
 _OBJECT = f"a JSON object such as {EXAMPLE}"
 _SCHEMA = "$schema"  # what editors check the file by
+_NUMBERS = frozenset({"take", "takes"})  # one clip by its number, or several
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +43,17 @@ class Merged:
 
     @classmethod
     def of(cls, farthest_first: Iterable[Fields]) -> Self:
-        """The nearest file wins, field by field."""
+        """The nearest file wins, field by field. `take` and `takes` are one field in this."""
         values: dict[str, Any] = {}
         origins: dict[str, str] = {}
         problems: list[Problem] = []
         for one in farthest_first:
+            if not _NUMBERS.isdisjoint(one.values):
+                values = {name: value for name, value in values.items() if name not in _NUMBERS}
             values |= one.values
             origins |= dict.fromkeys(one.values, one.origin)
             problems += one.problems
+        origins = {name: origin for name, origin in origins.items() if name in values}
         return cls(values, origins, tuple(problems))
 
     @classmethod
@@ -72,7 +79,7 @@ def json_fields(origin: str, data: bytes, role: str = "sidecar") -> Fields:
         problem = error.problem(role)
     except ValueError:  # Python reads no number of more than 4,300 digits
         problem = Problem(role, "a number with too many digits", _OBJECT)
-    return Fields(origin, problems=(problem,))
+    return Fields(origin, problems=(_in_words(origin, role, problem),))
 
 
 def text_fields(origin: str, data: bytes) -> Fields:
@@ -80,7 +87,9 @@ def text_fields(origin: str, data: bytes) -> Fields:
     try:
         return Fields(origin, {"prompt": _text(data).strip()})
     except UnreadableError as error:
-        return Fields(origin, problems=(error.problem("prompt"),))
+        text = f"{file_of(origin)} cannot be read ({error})."
+        hint = "It should hold the prompt, as plain text."
+        return Fields(origin, problems=(replace(error.problem("prompt"), hint=hint, text=text),))
 
 
 def named(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -136,14 +145,22 @@ def _object(text: str) -> dict[str, Any]:
     return named(pair for pair in loaded.items() if not (schema and pair[0] == _SCHEMA))
 
 
-_LIKE = 'It should look like this: {"prompt": "slow push-in, soft light"}'
+def _in_words(origin: str, role: str, problem: Problem) -> Problem:
+    """The problem with a sentence that names the file, and what would be right."""
+    name, example, right = file_of(origin), EXAMPLE, problem.corrected
+    if role == _ROW:  # its number is said elsewhere, and it has to be one line
+        name, example = "it", _EXAMPLE_ROW
+        right = json.dumps(json.loads(right), ensure_ascii=False) if right else ""
+    text = problem.text or f"cannot be read ({problem.found})."
+    hint = "" if right else f"It should look like this: {example}"
+    return replace(problem, hint=hint, corrected=right, text=f"{name} {text}")
 
 
 def _broken(role: str, text: str, error: json.JSONDecodeError) -> Problem:
     where = f"broken JSON at line {error.lineno}, column {error.colno} ({error.msg})"
-    right = mended(text) or ""
-    words = f"The file has a slip near line {error.lineno}, so it cannot be read."
-    return Problem(role, where, _OBJECT, "" if right else _LIKE, right, words)
+    near = f"line {error.lineno}" if "\n" in text.strip() else f"character {error.colno}"
+    words = f"has a slip near {near}, so it cannot be read."
+    return Problem(role, where, _OBJECT, corrected=mended(text) or "", text=words)
 
 
 def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from dropreel.drops.batch import MAX_BATCH_BYTES, Batch, Row, read_batch
 from dropreel.drops.fields import MAX_SIDECAR_BYTES, Fields, Merged, json_fields, text_fields
@@ -18,6 +19,7 @@ from dropreel.drops.pairing import (
     BATCHES,
     DEFAULTS,
     PROMPT_ENDING,
+    file_of,
     sidecars_of,
 )
 from dropreel.drops.settling import Pair
@@ -33,8 +35,8 @@ NO_SIDECAR = Problem(
     "none beside this image",
     'a text file with the image\'s name and the ending .json, such as {"prompt": "slow push-in"}',
     "Drop it into the same folder.",
-    text="What should happen in it? Say it in a text file with the image's name and the ending "
-    '.json, such as {"prompt": "slow push-in"}.',
+    text="What should happen in it? Write it into a plain text file with the image's name and the "
+    "ending .txt, such as: slow push-in, soft light.",
 )
 
 
@@ -57,6 +59,12 @@ class Found:
     row: Row | None = None
 
     @property
+    def dropped_at(self) -> datetime:
+        """When the image or a file beside it was dropped last."""
+        beside = (file.dropped_at for file in self.pair.sidecars if not file.is_row)
+        return max((self.pair.image.dropped_at, *beside))
+
+    @property
     def missing(self) -> tuple[Problem, ...]:
         """What the image has to wait for; empty if it has all that a clip needs."""
         wrong = tuple(problem for one in self.defaults for problem in one.problems)
@@ -76,7 +84,7 @@ def look_around(inbox: Inbox, image: Drop) -> Found:
     said = [
         *defaults,
         metadata_fields(image.key, image.metadata),
-        *([row.said] if row else []),
+        *([_said(row)] if row else []),
         *(_read(inbox, file) for file in reversed(beside)),
     ]
     pair = Pair(image, (*beside, *rows), Merged.of(said), batch.name if batch and row else "")
@@ -120,9 +128,16 @@ def _row_of(
     return None, None
 
 
+def _said(row: Row) -> Fields:
+    """What a row says, or only what is wrong with it and where."""
+    wrong = tuple(one.within(f"{file_of(row.said.origin)},") for one in row.problems)
+    return Fields(row.said.origin, problems=wrong) if wrong else row.said
+
+
 def _as_file(batch: BatchFile, row: Row) -> Drop:
     """A row is as old as its file, and another one only if its fields have changed."""
-    return Drop(batch.file.key, row.version, batch.file.size, batch.file.dropped_at)
+    file = batch.file
+    return Drop(file.key, row.version, file.size, file.dropped_at, is_row=True)
 
 
 def _read(inbox: Inbox, sidecar: Drop) -> Fields:

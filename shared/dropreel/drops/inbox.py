@@ -23,13 +23,17 @@ _GONE = ("404", "NoSuchKey", "NotFound")
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """One object as it lies in the inbox now. `metadata` is the user's, without its prefix."""
+    """One object as it lies in the inbox now. `metadata` is the user's, without its prefix.
+
+    A row of a batch is one, too: its `etag` names its fields, the rest is of its file.
+    """
 
     key: str
     etag: str
     size: int
     dropped_at: datetime
     metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
+    is_row: bool = False
 
 
 class Inbox:

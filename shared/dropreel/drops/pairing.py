@@ -38,7 +38,8 @@ def is_image(key: str) -> bool:
 
 
 def is_sidecar(key: str) -> bool:
-    return split_ending(key)[1] in SIDECAR_ENDINGS and file_of(key) != DEFAULTS
+    is_defaults = file_of(key) == DEFAULTS or meant_name(key)
+    return split_ending(key)[1] in SIDECAR_ENDINGS and not is_defaults
 
 
 def is_left_over(key: str) -> bool:

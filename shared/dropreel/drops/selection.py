@@ -33,7 +33,9 @@ def choose(sidecar: Sidecar, width: int, height: int, providers: Sequence[str]) 
     wanted = [sidecar.provider] if sidecar.provider != "auto" else list(providers)
     if not set(wanted) <= set(providers):
         allowed = ", ".join((*providers, "auto"))
-        raise RejectedError([Problem("provider", sidecar.provider, f"{allowed} (in this stack)")])
+        text = f"{sidecar.provider} is not set up here. The provider can be: {allowed}."
+        found = Problem("provider", sidecar.provider, f"{allowed} (in this stack)", text=text)
+        raise RejectedError([found])
     complaints = {name: _problems(name, sidecar, providers) for name in wanted}
     for name in wanted:
         if not complaints[name]:
@@ -50,14 +52,21 @@ def _problems(name: str, sidecar: Sidecar, providers: Sequence[str]) -> list[Pro
         "duration": (sidecar.duration, able.durations),
     }
     problems = [
-        Problem(field, value, f"{', '.join(allowed)} (at {name})", _others(field, value, providers))
+        Problem(
+            field,
+            value,
+            f"{', '.join(allowed)} (at {name})",
+            _others(field, value, providers),
+            text=f"{name} does not make {field} {value}, but {', '.join(allowed)}.",
+        )
         for field, (value, allowed) in asked.items()
         if value not in allowed
     ]
     for field in ("reference_image_urls", "reference_images"):
         if getattr(sidecar, field) and not able.references:
             hint = _others(field, "", providers)
-            problems.append(Problem(field, "images", f"none (at {name})", hint))
+            text = f"{name} takes no reference images."
+            problems.append(Problem(field, "images", f"none (at {name})", hint, text=text))
     return problems
 
 

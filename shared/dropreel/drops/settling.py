@@ -65,8 +65,12 @@ class Settling:
 
 
 def version(file: Drop) -> str:
-    """Names these bytes of this upload."""
-    return f"{file.key} {file.etag} {utc_iso(file.dropped_at)}"
+    """Names these bytes of this upload; of a row its fields, in whatever upload of the batch.
+
+    So a row that has not changed is no new drop when its batch is dropped again.
+    """
+    upload = "" if file.is_row else f" {utc_iso(file.dropped_at)}"
+    return f"{file.key} {file.etag}{upload}"
 
 
 def files_of(versions: Versions) -> set[str]:

@@ -94,6 +94,7 @@ _ALLOWED = {
     "dry_run": "true or false",
     "labels": f"up to {MAX_LABELS} short texts, or names with short texts",
 }
+_TYPO = 0.8  # `duraton` is that much like `duration`, `rotation` (0.75) is not
 _LISTS = ("prompt", "reference_image_urls", "reference_images", "labels")
 
 
@@ -121,11 +122,18 @@ def unknown_names(names: Iterable[str]) -> list[Problem]:
     return [_unknown(name) for name in names if name not in _ALLOWED]
 
 
+def misspelt_names(names: Iterable[str]) -> list[Problem]:
+    """Of names that need not be meant for dropreel: those that are nearly a field's."""
+    near = (name for name in names if difflib.get_close_matches(name, _ALLOWED, 1, _TYPO))
+    return unknown_names(near)
+
+
 def _loop_problems(values: Mapping[str, Any]) -> list[Problem]:
     loop, duration = (str(values.get(name)).strip().lower() for name in ("loop", "duration"))
     if loop != "true" or duration not in ("10s", "10", "10.0"):
         return []
-    return [Problem("loop", "true with duration 10s", "loop only with duration 5s")]
+    text = 'Only clips of 5s can be loops. Set "duration" to "5s", or leave out "loop".'
+    return [Problem("loop", "true with duration 10s", "loop only with duration 5s", text=text)]
 
 
 def _problems(errors: Iterable[ErrorDetails], said: Merged, *, unread: bool) -> list[Problem]:

@@ -67,7 +67,7 @@ def choose_all(
 
 def of_take(number: int, problem: Problem) -> Problem:
     """The problem as one of the `number`th take (from 1)."""
-    return replace(problem, field=f"take {number} of the list: {problem.field}")
+    return problem.within(f"take {number} of the list:")
 
 
 def _entries(given: Any) -> Sequence[Mapping[str, Any]]:

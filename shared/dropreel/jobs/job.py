@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from dropreel.jobs.failure import JobFailure
-from dropreel.jobs.naming import clip_key, execution_name, output_folder
+from dropreel.jobs.naming import clip_key, clip_name, execution_name, output_folder
 
 BUSY = "busy"
 
@@ -127,8 +127,9 @@ class Job:
     to another one. `reservation` is what the job holds of the budget; amount 0 when it cannot cost
     anything any more. `execution` is the one that has taken charge of the job last. `priority`
     orders those who wait for the same provider. `remark` says how a delivered clip differs from
-    its order. `group` is the one that claimed this run, empty for a job of its own. `waits_until`
-    is the beginning of the day for which the job waits, or has waited, because of the day's cap.
+    its order. `group` is the one that claimed this run, empty for a job of its own, and
+    `group_take` the number of the take in its list (from 1). `waits_until` is the beginning of the
+    day for which the job waits, or has waited, because of the day's cap.
     `labels` are the dropper's own words; `origins` tells by field from which file its value came;
     `batch` names the version of a batch file in which the job has its row. `references` tells by
     pinned key which image of the inbox (`/` and its key) guides the look. `advice`: what could
@@ -175,6 +176,7 @@ class Job:
     batch: str = ""
     references: Mapping[str, str] = field(default_factory=dict)
     advice: tuple[str, ...] = ()
+    group_take: int = 0
 
     def ordering(self, asked_at: str) -> tuple[Attempt, ...]:
         """The attempts with a new one; a try at a busy provider is replaced, not kept."""
@@ -236,6 +238,11 @@ class Job:
     @property
     def clip_key(self) -> str:
         return clip_key(self.source.key, self.job_id)
+
+    @property
+    def clip_name(self) -> str:
+        """What its clip is called when it is saved; no two takes of a group are called the same."""
+        return clip_name(self.source.key, self.settings.take, self.group_take)
 
     @property
     def quarantine_key(self) -> str:

@@ -23,12 +23,16 @@ def clip_key(image_key: str, job: str) -> str:
     return f"{output_folder(image_key)}/{job}.mp4"
 
 
-def clip_name(image_key: str, take: int) -> str:
-    """What a downloaded clip is called: `lighthouse-take2.mp4`, of at most 200 bytes."""
+def clip_name(image_key: str, take: int, group_take: int = 0) -> str:
+    """What a downloaded clip is called: `lighthouse-take2.mp4`, of at most 200 bytes.
+
+    `group_take` is its number among the takes of one sidecar, which may all be take 1 of different
+    settings; 0 if it was asked for alone.
+    """
     name = stem(image_key).rpartition("/")[2]
     shown = "".join(char if char.isprintable() else "_" for char in name)
     cut = shown.encode(errors="replace")[:_MAX_NAME_BYTES].decode(errors="ignore").strip()
-    number = f"-take{take}" if take > 1 else ""
+    number = f"-take{group_take or take}" if group_take or take > 1 else ""
     return f"{cut or 'clip'}{number}.mp4"
 
 

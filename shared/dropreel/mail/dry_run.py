@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from dropreel.jobs.job import Job, utc_iso
-from dropreel.jobs.naming import dry_run_id
+from dropreel.jobs.naming import dry_run_id, stem
 from dropreel.mail.message import (
     DigestEntry,
     Mail,
@@ -24,6 +24,10 @@ from dropreel.mail.message import (
 from dropreel.mail.once import SendOnce, Turn
 from dropreel.mail.publisher import Mailer
 from dropreel.observability import logger
+
+_TO_ORDER = (
+    'To order it, put "dry_run": false into the sidecar ({sidecar}) and drop the sidecar again.'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ def would_order(jobs: Sequence[Job], mail_id: str) -> Mail:
         f"This was a dry run: {what} of {name} would cost {about_usd(total)}. Nothing was ordered.",
         "\n".join(_line(number, job) for number, job in enumerate(jobs, 1)),
         *_advice(jobs),
-        'What to do: To order it, take "dry_run" out of the sidecar and drop the sidecar again.',
+        f"What to do: {_TO_ORDER.format(sidecar=f'{one_line(stem(name))}.json')}",
         f"Image: {one_line(key)}",
     ]
     document = {

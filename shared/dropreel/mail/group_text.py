@@ -23,6 +23,7 @@ from dropreel.mail.message import (
     settings_of,
     shortened,
 )
+from dropreel.mail.results import next_step
 
 _MOST_PROMPT = 80
 _MOST_REASON = 200
@@ -34,6 +35,10 @@ _LATER: Mapping[str, str] = {
     ),
     AGAIN: "no clip. It was dropped again since, and that drop has a mail of its own.",
 }
+_STORED = (
+    "The clips that are ready are stored. They are ordered (and paid) again only if their image, "
+    "prompt or settings change."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ def group_ended(group: Group, jobs: Sequence[Job], links: Links) -> Mail:
     labels = list(dict.fromkeys(label for job in jobs for label in job.labels))
     labelled = {"labels": labels} if labels else {}
     attributes = {"outcome": "group", "folder": folder_attribute(group.image_key), **labelled}
-    said = f"{_ready(own)}. {_next_step(own)}"
+    said = f"{_ready(own)}. {_next_step(own, elsewhere='The records of its takes say more.')}"
     entry = DigestEntry(group.mail_id, group.image_key, "group", said, _sum(own), _is_real(own))
     document = {**_document(group, own, links), **labelled}
     parts, subject = _parts(group, takes, links), f"{name}: {_ready(own)}"
@@ -133,12 +138,13 @@ def _lines(takes: Sequence[_Take], *, told: bool) -> list[str]:
     `told`: why none was ordered stands above.
     """
     facts = [_settings(take.job) for take in takes]
+    differ = len(_steps([take for take in takes if take.state])) > 1
     telling = [name for name in facts[0] if len({fact[name] for fact in facts}) > 1]
     if len({tuple(fact[name] for name in telling[:-1]) for fact in facts}) == len(facts):
         telling = telling[:-1]  # without the number of the take, which comes last
     return [
         f"{number}. {', '.join(fact[name] for name in telling)}: "
-        f"{'not ordered.' if told and take.state == State.REFUSED else _came_to(take)}"
+        f"{'not ordered.' if told and take.state == State.REFUSED else _came_to(take, differ)}"
         for number, (take, fact) in enumerate(zip(takes, facts, strict=True), 1)
     ]
 
@@ -158,7 +164,7 @@ def _settings(job: Job) -> dict[str, str]:
     }
 
 
-def _came_to(take: _Take) -> str:
+def _came_to(take: _Take, says_step: bool) -> str:
     job = take.job
     if not take.state:
         return "ordered by an earlier drop, which has its own mail."
@@ -169,10 +175,11 @@ def _came_to(take: _Take) -> str:
         return f"ready after {round(seconds):,} seconds, {_price(job)}."
     if job.failure is None:
         return "no clip."
-    reason = shortened(reason_of(job), _MOST_REASON)
-    what = job.failure.row.what.format(provider=job.provider)
-    paid = f" It may be charged ({about_usd(take.usd)})." if take.usd else " Nothing was paid."
-    return f"no clip. {what}{f' Reason: {reason}.' if reason else ''}{paid}"
+    row = job.failure.row
+    reason = shortened(reason_of(job), _MOST_REASON) if row.reason_helps else ""
+    why = f"{row.what.format(provider=job.provider)}{f' Reason: {reason}.' if reason else ''}"
+    paid = f"It may be charged ({about_usd(take.usd)})." if take.usd else "Nothing was paid."
+    return f"no clip. {why} {paid}{f' {_step(take)}' if says_step else ''}"
 
 
 def _price(job: Job) -> str:
@@ -186,19 +193,30 @@ def _cost(own: Sequence[_Take]) -> str:
     paid = f"{about}${_sum(made):.2f} together" if made else "nothing was paid"
     if not perhaps:
         return f"{paid}."
-    more = f"up to ${perhaps:.2f} may be charged for the others"
-    return f"{paid}; {more}." if made else f"{more}."
+    more = f"up to ${perhaps:.2f} may be charged"
+    return f"{paid}; {more} for the others." if made else f"{more}."
 
 
-def _next_step(own: Sequence[_Take]) -> str:
-    """That of the failure if all takes have the same one."""
-    failures = [None if take.made else take.job.failure for take in own]
-    if all(take.made for take in own):
+def _next_step(own: Sequence[_Take], elsewhere: str = "See the line of each take.") -> str:
+    """That of all takes without a clip, if they have the same one; else where each has its own."""
+    steps = _steps(own)
+    if not steps:
         return "Nothing; the clips are stored."
-    first = failures[0]
-    if first and all(one and one.kind is first.kind for one in failures):
-        return first.row.next.format(again="drop the sidecar again", provider=own[0].job.provider)
-    return "See the line of each take. The clips that are ready are stored."
+    step = steps.pop() if len(steps) == 1 else elsewhere
+    return f"{step} {_STORED}" if any(take.made for take in own) else step
+
+
+def _steps(own: Sequence[_Take]) -> set[str]:
+    return {_step(take) for take in own if not take.made}
+
+
+def _step(take: _Take) -> str:
+    """For a take without a clip. Its job may have gone on since."""
+    if take.state == AGAIN:
+        return "Nothing. The newer drop has a mail of its own."
+    if take.state in _LATER:
+        return "Please wait, and do not drop the files again."
+    return next_step(take.job, of_group=True)
 
 
 def _facts(take: _Take, links: Links) -> dict[str, Any]:

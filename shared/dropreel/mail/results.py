@@ -106,7 +106,7 @@ def clip_delivered(job: Job, clip: ClipInfo, links: Links) -> Mail:
 def clip_not_delivered(job: Job, links: Links) -> Mail:
     """The job has ended without a clip."""
     name = file_name(job.source.key)
-    step = _next_step(job)
+    step = next_step(job)
     what, spent = _row(job).what.format(provider=job.provider), money(job)
     reason = reason_of(job) if _row(job).reason_helps else ""
     kept = {
@@ -163,7 +163,8 @@ def already_ordered(
         first = "This clip may have been ordered already. You get a mail as soon as it is known."
     else:
         subject = "this clip was ordered before"
-        first = f"It was {held.state.value} then, and may have been paid."
+        ended = "It was cancelled" if held.state is State.CANCELLED else "It failed"
+        first = f"{ended} then, and may have been paid."
     parts = [
         f"{name}: {subject}.",
         first,
@@ -233,16 +234,21 @@ def _row(job: Job) -> FailureRow:
     return job.failure.row if job.failure else ROWS[FailureKind.ACCIDENT]
 
 
-def _next_step(job: Job) -> str:
+def next_step(job: Job, *, of_group: bool = False) -> str:
+    """What its owner may do about a job without a clip; `of_group`: about all takes of a sidecar.
+
+    Never to order again what may have been paid or may still come, without a word about it.
+    """
     row = _row(job)
     words = (row.next_if_ordered if job.state is State.STALLED else "") or row.next
-    again = "drop the files again"
-    if job.state in (State.FAILED, State.CANCELLED) and not job.may_start_again:
-        again = (
-            f'set "take": {job.settings.take + 1} in the sidecar and drop the sidecar again '
-            "(you may pay twice)"
-        )
-    return words.format(provider=job.provider, again=again)
+    return words.format(provider=job.provider, again=_again(job, of_group=of_group))
+
+
+def _again(job: Job, *, of_group: bool) -> str:
+    if job.state not in (State.FAILED, State.CANCELLED) or job.may_start_again:
+        return "drop the sidecar again" if of_group else "drop the files again"
+    another = "ask for more takes" if of_group else f'set "take": {job.settings.take + 1}'
+    return f"{another} in the sidecar and drop the sidecar again (you may pay twice)"
 
 
 def _all_missing(problems: Sequence[Problem]) -> bool:
@@ -269,7 +275,8 @@ def _brief(problem: Problem) -> str:
     if problem.text:
         return one_line(problem.text).rstrip(".")
     found = {"nothing": "missing", UNKNOWN_FIELD: "no field that dropreel knows"}
-    return one_line(f"{problem.field} is {found.get(problem.found, problem.found)}")
+    name = "The image" if problem.field == "image" else problem.field
+    return one_line(f"{name} is {found.get(problem.found, problem.found)}")
 
 
 def _maker(job: Job) -> str:

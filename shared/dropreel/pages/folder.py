@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from dropreel.jobs.job import Job, State
-from dropreel.jobs.naming import clip_name, folder_of
+from dropreel.jobs.naming import folder_of
 from dropreel.mail.message import file_name, one_line
 from dropreel.pages.layout import document, footer
 from dropreel.pages.markup import Markup, tag
@@ -89,8 +89,7 @@ def _clip(job: Job, media: Media) -> Markup:
 
 
 def _download(job: Job, media: Media) -> Markup:
-    name = clip_name(job.source.key, job.settings.take)
-    link = tag("a", "Download", href=media.download(job), title=name)
+    link = tag("a", "Download", href=media.download(job), title=job.clip_name)
     return tag("p", link, f" · {job.provider} · {cost_of(job)}")
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from dropreel.clips.bucket import ClipsBucket, thumbnail_key
 from dropreel.jobs.job import Job
-from dropreel.jobs.naming import clip_name, content_disposition
+from dropreel.jobs.naming import content_disposition
 
 _SECONDS = 3600  # as long as somebody may look at one page; the next visit gets new addresses
 
@@ -23,8 +23,7 @@ class Media:
 
     def download(self, job: Job) -> str:
         """The same file, which the browser saves under the image's name."""
-        name = clip_name(job.source.key, job.settings.take)
-        disposition = content_disposition("attachment", name)
+        disposition = content_disposition("attachment", job.clip_name)
         return self.clips.page_url(job.clip_key, _SECONDS, disposition)
 
     def still(self, job: Job) -> str:

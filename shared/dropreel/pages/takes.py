@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dropreel.jobs.job import ENDS, Job, State
-from dropreel.jobs.naming import clip_name
 from dropreel.mail.message import file_name
 from dropreel.pages.layout import document, footer
 from dropreel.pages.markup import Markup, joined, tag
@@ -60,7 +59,7 @@ def _take(job: Job, jobs: Sequence[Job], compared: Comparison, media: Media) -> 
 
 
 def _clip(job: Job, media: Media) -> list[Markup]:
-    name = clip_name(job.source.key, job.settings.take)
+    name = job.clip_name
     video = tag(
         "video",
         src=media.clip(job),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Self, TypeVar
@@ -16,8 +16,6 @@ from dropreel.mail.message import money, reason_of
 
 T = TypeVar("T")
 
-# Reasons that say what to change; those of other kinds are for operators.
-_REASON_HELPS = frozenset({FailureKind.BAD_INPUT, FailureKind.MODERATED, FailureKind.OVER_CAP})
 _BEST = "1080p"
 _MOST_TAKES = 999
 _SIGNS = ".,;:!?\"'()"  # not part of a word beside them
@@ -89,8 +87,7 @@ def without_clip(job: Job) -> list[str]:
     if job.state not in ENDS:
         return [_under_way(job)]
     row = job.failure.row if job.failure else ROWS[FailureKind.ACCIDENT]
-    helps = job.failure is not None and job.failure.kind in _REASON_HELPS
-    reason = reason_of(job) if helps else ""
+    reason = reason_of(job) if row.reason_helps else ""
     what = row.what.format(provider=job.provider)
     return [what, *([f"Reason: {reason}"] if reason else []), money(job)]
 
@@ -107,8 +104,9 @@ def _under_way(job: Job) -> str:
 def sidecar_again(job: Job, jobs: Sequence[Job]) -> str:
     """The text of a sidecar that orders the same clip in 1080p, or once more if it is.
 
-    Its take is one that none of `jobs` with the same settings has. Addresses of reference images
-    come without what stands behind their `?`, which may be a secret.
+    It holds every field that changes the clip or the number of clips, so that no other file of the
+    folder does. Its take is one that none of `jobs` with the same settings has. Addresses of
+    reference images come without what stands behind their `?`, which may be a secret.
     """
     wanted = replace(job.settings, resolution=_BEST)
     taken = {other.settings.take for other in jobs if _is_made(other, job.provider, wanted)}
@@ -119,23 +117,28 @@ def sidecar_again(job: Job, jobs: Sequence[Job]) -> str:
         "aspect_ratio": wanted.aspect_ratio,
         "resolution": wanted.resolution,
         "duration": wanted.duration,
+        "loop": wanted.loop,
+        **_references(job),
+        "take": next(free, 1),
+        "dry_run": False,
     }
-    places = wanted.reference_image_urls
-    references = [job.references.get(place, place.partition("?")[0]) for place in places]
-    named = "reference_images" if job.references else "reference_image_urls"
-    chosen = {"loop": wanted.loop, named: references, "take": next(free, 1)}
-    return _json({**fields, **_but_defaults(chosen)})
+    return _json(fields)
+
+
+def _references(job: Job) -> dict[str, list[str]]:
+    """Both fields, as the images of the two are used together."""
+    urls = job.settings.reference_image_urls
+    places = [job.references.get(url, url.partition("?")[0]) for url in urls]
+    return {
+        "reference_images": places if job.references else [],
+        "reference_image_urls": [] if job.references else places,
+    }
 
 
 def _is_made(job: Job, provider: str, wanted: ClipSettings) -> bool:
     """Whether the same order, but for its take, would not start this job again."""
     same = replace(job.settings, take=wanted.take) == wanted
     return same and job.provider == provider and not job.may_start_again
-
-
-def _but_defaults(fields: Mapping[str, Any]) -> dict[str, Any]:
-    defaults: Collection[Any] = (False, [])
-    return {n: v for n, v in fields.items() if v not in defaults and (n != "take" or v > 1)}
 
 
 def _json(fields: Mapping[str, Any]) -> str:

@@ -56,7 +56,7 @@ class Folders:
         """Whether the mail about a batch has told what is wrong with this image's row."""
         if not (found.batch and found.row and found.row.problems):
             return False
-        return found.pair.image.dropped_at <= found.batch.file.dropped_at + self.grace
+        return found.dropped_at <= found.batch.file.dropped_at + self.grace
 
     def _defaults(self, key: str) -> None:
         """Say at once what is wrong with them; else look at the images that still wait."""
@@ -94,5 +94,6 @@ class Folders:
     def _misnamed(self, key: str, right: str) -> None:
         file = self.inbox.head(key)
         if file:
-            problem = Problem("name", file_of(key), right, f"Rename it to {right}.")
+            text = f"Capitals count: this file is read only if it is called {right}."
+            problem = Problem("name", file_of(key), right, f"Rename it to {right}.", text=text)
             self.rejections.reject(key, utc_iso(file.dropped_at), [problem])

@@ -47,7 +47,7 @@ class Reading:
         problems: list[Problem] = []
         try:
             takes = takes_of(pair.said)
-            references = [find_references(self.inbox, pair.image.key, one) for one in takes]
+            references = find_references(self.inbox, pair.image.key, takes)
         except RejectedError as error:
             problems += error.problems
         try:
@@ -60,12 +60,13 @@ class Reading:
         image = _Image(pair, info, self.inbox.sha256(pair.image), utc_iso(self.now()))
         jobs = [self._job(image, *one) for one in zip(takes, choices, references, strict=True)]
         several = jobs if len(jobs) == 1 else self._grouped(pair, jobs)
-        return several, [one for each in references for one in each]
+        return several, list({one.pinned_key: one for each in references for one in each}.values())
 
     def _grouped(self, pair: Pair, jobs: Sequence[Job]) -> list[Job]:
         names = [job.job_id for job in jobs]
+        _refuse_twins(names)
         group = group_id(self.inbox.bucket, pair.image.key, pair.dropped_at, names)
-        return [replace(job, group=group) for job in jobs]
+        return [replace(job, group=group, group_take=n) for n, job in enumerate(jobs, 1)]
 
     def _job(
         self, image: _Image, sidecar: Sidecar, choice: Choice, references: Sequence[Reference]
@@ -139,6 +140,17 @@ class _Image:
     info: ImageInfo
     sha256: str
     seen_at: str
+
+
+def _refuse_twins(names: Sequence[str]) -> None:
+    """Takes of different words may be one job: two names of references with the same bytes."""
+    for number, name in enumerate(names, 1):
+        first = names.index(name) + 1
+        if first < number:
+            found = f"take {first} and take {number} of the list, which would be one clip"
+            change = f'Change one of them, or put "take": {number} into the second one.'
+            text = f"Two takes are the same: {found}. {change}"
+            raise RejectedError([Problem("takes", found, "takes that differ", text=text)])
 
 
 def _clip_settings(
