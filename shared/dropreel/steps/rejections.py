@@ -12,7 +12,9 @@ from dropreel.drops.pairing import file_of, is_image, near_misses
 from dropreel.drops.sidecar import MAX_TAKES
 from dropreel.errors import Problem
 from dropreel.jobs.job import Job, State, utc_iso
-from dropreel.jobs.naming import output_folder, rejection_id, split_ending, stem
+from dropreel.jobs.naming import rejection_id, rejection_record, split_ending, stem
+from dropreel.ledger.rejected import note_rejected
+from dropreel.ledger.table import Table
 from dropreel.mail.message import Links, Mail
 from dropreel.mail.once import SendOnce, Turn
 from dropreel.mail.publisher import Mailer
@@ -44,6 +46,7 @@ Writer = Callable[[str, Sequence[Problem], str, Links], Mail]
 class Rejections:
     """Records and mails what is wrong with a drop, once for each upload."""
 
+    table: Table
     inbox: Inbox
     clips: ClipsBucket
     results: Mailer
@@ -62,7 +65,7 @@ class Rejections:
         """Tell what is wrong with the file at `key`, uploaded at `dropped_at`."""
         texts = [str(problem) for problem in problems]
         mail_id = rejection_id(self.inbox.bucket, key, dropped_at, texts)
-        record_key = f"{output_folder(key)}/{mail_id}.json"
+        record_key = rejection_record(key, mail_id)
         turn = self.send_once.begin(mail_id, self.now().timestamp())
         if turn is not Turn.OURS:
             logger.info("this rejection was mailed before")
@@ -70,6 +73,8 @@ class Rejections:
         mail = write(key, problems, record_key, self.links)
         record = {**mail.document, "dropped_at": dropped_at, "rejected_at": utc_iso(self.now())}
         self.clips.put_record(record_key, record)
+        reason = mail.entry.text if mail.entry else texts[0]
+        note_rejected(self.table, mail_id, key, reason, self.now())
         self.results.send(mail)
         self.send_once.end(mail_id, utc_iso(self.now()))
         metrics.add_metric("DropRejected", MetricUnit.Count, 1)
