@@ -9,7 +9,14 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from botocore.exceptions import ClientError
+
 from dropreel.errors import DropreelError
+
+# HEAD of S3 has no code but the status.
+_DENIED = frozenset(
+    {"403", "Forbidden", "AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+)
 
 
 class Exit(IntEnum):
@@ -36,3 +43,8 @@ class NoStackError(CommandError):
 
 class NotFoundError(CommandError):
     """No such job, or more than one that this name fits."""
+
+
+def is_denied(error: ClientError) -> bool:
+    """Whether AWS answers so because these credentials lack a right."""
+    return error.response["Error"].get("Code") in _DENIED

@@ -51,6 +51,16 @@ def usd(amount: Decimal | None, *, real: bool = True) -> str:
     return f"${amount:.2f}" if real or not amount else f"about ${amount:.2f}"
 
 
+def many(count: int, noun: str) -> str:
+    """`1 clip`, `2 clips`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def prefix_of(folder: str) -> str:
+    """What the keys in a folder of the inbox begin with; empty for the top."""
+    return f"{folder.strip('/')}/" if folder.strip("/") else ""
+
+
 def summary(job: JobSummary | Job) -> Facts:
     """One row of a list."""
     image = job.source.key if isinstance(job, Job) else job.image_key

@@ -57,13 +57,18 @@ def _of_file(known: list[JobSummary], words: str) -> list[JobSummary]:
 
 def newest(desk: Desk, since: datetime) -> Iterator[JobSummary]:
     """The jobs that were created since then, newest first."""
-    month = desk.now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    while month >= since.replace(day=1, hour=0, minute=0, second=0, microsecond=0):
+    month = month_of(desk.now)
+    while month >= month_of(since):
         for job in desk.container.ledger.newest(f"{month:%Y-%m}"):
             if datetime.fromisoformat(job.created_at) < since:
                 return
             yield job
-        month = (month - timedelta(days=1)).replace(day=1)
+        month = month_of(month - timedelta(days=1))
+
+
+def month_of(moment: datetime) -> datetime:
+    """Its first moment."""
+    return moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 def moment(words: str, now: datetime) -> datetime:

@@ -18,7 +18,6 @@ from cli.desk import Desk
 from cli.facts import Facts, colour, spent, summary, usd, word
 from cli.files import Files
 from cli.views import job_table, plain
-from dropreel.drops.pairing import is_image
 from dropreel.jobs.job import ENDS, Job, State, from_iso
 from dropreel.jobs.naming import output_folder
 from dropreel.ledger.newest import NewestDrops
@@ -31,10 +30,14 @@ _TAKE = "job_"
 
 @dataclass(slots=True)
 class Dropped:
-    """One image in the inbox, since when, and what has become of it."""
+    """One image in the inbox, since when, and what has become of it.
+
+    `awaits_rejection`: its jobs had ended before, which a rejection will probably say.
+    """
 
     key: str
     at: datetime
+    awaits_rejection: bool = False
     jobs: list[Job] = field(default_factory=list)
     rejection: str = ""
 
@@ -51,15 +54,24 @@ class Dropped:
         return {"image": self.key, "jobs": jobs, "rejected": self.rejection or None}
 
 
-def upload(desk: Desk, files: Files, folder: str) -> list[Dropped]:
-    """Put all files into the inbox, the images last. Returns the images that clips are made of."""
-    prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
-    for key in sorted(files.contents, key=is_image):
-        _put(desk, f"{prefix}{key}", files.contents[key])
+def upload(desk: Desk, files: Files) -> None:
+    """Put all files into the inbox."""
+    for key in files.in_order:
+        _put(desk, key, files.contents[key])
+
+
+def dropped(desk: Desk, files: Files, images: Sequence[str]) -> list[Dropped]:
+    """These images, each since its file or what speaks for it was uploaded."""
     s3, bucket = desk.stack.client("s3"), desk.stack.outputs["InboxBucketName"]
-    keys = [f"{prefix}{key}" for key in files.images]
-    times = [s3.head_object(Bucket=bucket, Key=key)["LastModified"] for key in keys]
-    return [Dropped(key, at) for key, at in zip(keys, times, strict=True)]
+
+    def at(key: str) -> datetime:
+        found: datetime = s3.head_object(Bucket=bucket, Key=key)["LastModified"]
+        return found
+
+    since = {
+        image: [image] if image in files.contents else files.speakers(image) for image in images
+    }
+    return [Dropped(image, min(map(at, keys))) for image, keys in since.items()]
 
 
 def _put(desk: Desk, key: str, content: Path | bytes) -> None:
@@ -91,16 +103,30 @@ def look(desk: Desk, drop: Dropped) -> None:
     """What the ledger, or the record of a rejection, says of a drop now."""
     if drop.over:
         return
-    ledger, bucket = desk.container.ledger, desk.stack.outputs["InboxBucketName"]
-    if not drop.jobs:
-        newest = NewestDrops(desk.container.table).read(bucket, drop.key)
-        noted = [value for name, value in newest.item.items() if name.startswith(_TAKE)]
-        named = dict.fromkeys(job_id for value in noted for job_id in str(value).split())
-        found = [job for job in map(ledger.get, named) if job]
-        drop.jobs = [job for job in found if from_iso(job.dropped_at) >= drop.at]
-        drop.rejection = "" if drop.jobs else _rejection(desk, drop)
+    if drop.jobs:
+        drop.jobs = [desk.container.ledger.require(job.job_id) for job in drop.jobs]
         return
-    drop.jobs = [ledger.require(job.job_id) for job in drop.jobs]
+    drop.rejection = _rejection(desk, drop)
+    found = [] if drop.rejection else _jobs_of(desk, drop)
+    ended_before = bool(found) and all(_ended_before(job, drop) for job in found)
+    if ended_before and not drop.awaits_rejection:
+        drop.awaits_rejection = True
+        return
+    drop.jobs = found
+
+
+def _jobs_of(desk: Desk, drop: Dropped) -> list[Job]:
+    """What this drop became: new jobs, or those of the same files that there were already."""
+    bucket = desk.stack.outputs["InboxBucketName"]
+    newest = NewestDrops(desk.container.table).read(bucket, drop.key)
+    noted = [value for name, value in newest.item.items() if name.startswith(_TAKE)]
+    named = dict.fromkeys(job_id for value in noted for job_id in str(value).split())
+    found = [job for job in map(desk.container.ledger.get, named) if job]
+    return [job for job in found if from_iso(max(job.dropped_at, job.newest_drop_at)) >= drop.at]
+
+
+def _ended_before(job: Job, drop: Dropped) -> bool:
+    return job.state in ENDS and from_iso(job.dropped_at) < drop.at
 
 
 def _rejection(desk: Desk, drop: Dropped) -> str:

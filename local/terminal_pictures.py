@@ -23,7 +23,7 @@ from cli.commands.doctor import examined, shown, total
 from cli.desk import Desk
 from cli.files import Files
 from cli.find import moment, newest
-from cli.follow import Dropped, Lines, look, upload
+from cli.follow import Dropped, Lines, dropped, look, upload
 from cli.stack import Target
 from cli.views import job_table
 from local.embedded_aws import ROOT
@@ -60,7 +60,9 @@ def _drop(desk: Desk, folder: Path) -> list[Dropped]:
     for name, fields in _PROMPTS.items():
         (folder / f"{name}.jpg").write_bytes(SAMPLE.read_bytes())
         (folder / f"{name}.json").write_text(json.dumps(fields))
-    return upload(desk, Files.of([folder], {}), FOLDER)
+    files = Files.of([folder], {}, FOLDER)
+    upload(desk, files)
+    return dropped(desk, files, files.images)
 
 
 def _frames(desk: Desk, drops: list[Dropped], lines: Lines) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from cli.checks.visit import Visit, green, red, yellow
@@ -16,6 +16,7 @@ from dropreel.providers.checkup import Finding
 
 PRICES_DAYS = 90
 MOST_JOBS = 500
+LONGEST_IN_LINE = timedelta(days=2)  # TimeoutSeconds of "Wait for a slot"
 
 
 def prices(visit: Visit) -> Finding:
@@ -59,15 +60,13 @@ def open_jobs(visit: Visit) -> Finding:
     jobs = [job for one in ledger.unsettled(MOST_JOBS) if (job := ledger.get(one))]
     found = Counter(kind for job in jobs if (kind := _kind(job, visit)))
     each = ", ".join(f"{count} {kind}" for kind, count in found.items())
-    words = f"{len(jobs)} jobs have not ended, of these {each}"
+    words = f"jobs that have not ended: {len(jobs)}, of these {each}"
     if found["with an unknown payment"] or found["stuck"]:
         todo = "See them with `dropreel jobs`; docs/operations.md says how each is settled."
         return red(words, todo)
     if found:
-        return yellow(
-            f"{len(jobs)} jobs have not ended, of these {words}", "The sweep checks them."
-        )
-    return green(f"{len(jobs)} jobs have not ended, all of them on their way")
+        return yellow(words, "The sweep checks them.")
+    return green(f"jobs that have not ended: {len(jobs)}, all of them on their way")
 
 
 def _kind(job: Job, visit: Visit) -> str:
@@ -75,7 +74,16 @@ def _kind(job: Job, visit: Visit) -> str:
         return "with an unknown payment"
     if job.state is State.STALLED:
         return "stalled"
-    due = job.deadline_at or job.created_at
+    return "stuck" if visit.now() > _longest(job, visit) else ""
+
+
+def _longest(job: Job, visit: Visit) -> datetime:
+    """How long it may take to its next state: unpaid jobs wait, also for the end of a pause."""
     unpaid = timedelta(hours=int(visit.stack.environment.get("UNPAID_WAIT_HOURS") or 24))
-    late = visit.now() - from_iso(due)
-    return "stuck" if late > visit.container.deadline + unpaid else ""
+    if job.state is not State.CLAIMED:
+        due = job.deadline_at or job.asked_at or job.created_at
+        return from_iso(due) + visit.container.deadline + unpaid
+    begun = from_iso(max(job.created_at, job.asked_at, job.waits_until))
+    pauses = Pauses(visit.container.table).read()
+    paused_s = pauses.held_up_s(begun.timestamp(), visit.now().timestamp())
+    return begun + LONGEST_IN_LINE + unpaid + timedelta(seconds=paused_s)

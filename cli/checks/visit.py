@@ -10,13 +10,12 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cli.errors import is_denied
 from dropreel.container import Container
 from dropreel.errors import DropreelError
 from dropreel.observability import logger
 from dropreel.providers.base import Provider
 from dropreel.providers.checkup import Finding, Level
-
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
 
 class Stack(Protocol):
@@ -118,9 +117,9 @@ def unchecked(why: str) -> Finding:
 
 
 def _refused(error: ClientError) -> Finding:
-    code, call = error.response["Error"].get("Code", ""), error.operation_name
-    if code not in _DENIED:
-        return unchecked(f"{call}: {error.response['Error'].get('Message') or code}")
+    told, call = error.response["Error"], error.operation_name
+    if not is_denied(error):
+        return unchecked(f"{call}: {told.get('Message') or told.get('Code', '')}")
     words = f"could not be checked: these credentials may not call {call}"
     return Finding(Level.YELLOW, words, f"Allow {call} to whoever runs this command.", told=False)
 

@@ -13,7 +13,10 @@ from dropreel.providers.checkup import Finding
 SWEEP_EVERY = timedelta(minutes=30)
 SELF_TEST_S = 60
 _PAUSE_S = 2
-_DEPLOY = "Somebody has changed this by hand. Deploy again to put it right: make deploy"
+_BY_HAND = (
+    "Somebody has changed this by hand, and a deployment does not put it right. Change it back: "
+    'docs/operations.md, section "Events that are not passed on", finds what was changed.'
+)
 _DEAD = {
     "IngestDeadLetterQueueUrl": "drops that could not be processed",
     "EventsDeadLetterQueueUrl": "events that could not be delivered",
@@ -32,7 +35,7 @@ def way_of_a_drop(visit: Visit) -> Finding:
         if not connected
     ]
     if broken:
-        return red("; ".join(broken), _DEPLOY)
+        return red("; ".join(broken), _BY_HAND)
     return green("the inbox's events lead to submit")
 
 
@@ -73,7 +76,7 @@ def functions(visit: Visit) -> Finding:
 def ends_are_told(visit: Visit) -> Finding:
     if _rule_is_on(visit, "UnfinishedRule"):
         return green("executions that break off are told")
-    return red("the rule for executions that break off is off", _DEPLOY)
+    return red("the rule for executions that break off is off", _BY_HAND)
 
 
 def sweep(visit: Visit) -> Finding:
@@ -81,9 +84,9 @@ def sweep(visit: Visit) -> Finding:
     for own in schedules.values():
         name = own.rpartition("|")[2].rpartition("/")[2]
         if visit.client("scheduler").get_schedule(Name=name)["State"] != "ENABLED":
-            return red("the schedule of the sweep is off", _DEPLOY)
+            return red("the schedule of the sweep is off", _BY_HAND)
     if not schedules:
-        return red("the sweep has no schedule", _DEPLOY)
+        return red("the sweep has no schedule", _BY_HAND)
     since = visit.now() - 2 * SWEEP_EVERY - timedelta(minutes=5)
     last = _last_sweep(visit, since.timestamp())
     if last is not None:

@@ -10,15 +10,16 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
+from botocore.exceptions import ClientError
 from rich.console import Group
 from rich.text import Text
 
 from cli.desk import Desk, desk_of
-from cli.errors import CommandError, Exit
-from cli.facts import spent, summary, usd
+from cli.errors import CommandError, Exit, is_denied
+from cli.facts import many, prefix_of, spent, summary, usd
 from cli.find import find_job, newest
 from cli.views import plain
-from dropreel.errors import KeyUnreadableError, OperatorError
+from dropreel.errors import OperatorError
 from dropreel.jobs.failure import FailureKind
 from dropreel.jobs.job import ENDS, Job, State, workflow_input
 from dropreel.providers.base import CancelOutcome
@@ -144,12 +145,23 @@ def _word(desk: Desk, job: Job, order: str, *, nothing_made: bool) -> dict[str, 
     if job.state is State.UNKNOWN and not (order or nothing_made):
         raise CommandError(f"check at {job.provider} first: then say --order ID, or --nothing-made")
     if order:
-        try:
+        if _may_read_keys(desk):
             require_order(desk.container.provider(job.provider), order)
-        except KeyUnreadableError:
+        else:
             desk.say("Your credentials cannot read the provider's key: the stack checks the ID.")
         return {"provider_job_id": order}
     return {"nothing_made": True} if nothing_made else {}
+
+
+def _may_read_keys(desk: Desk) -> bool:
+    secret = desk.stack.outputs["ProviderKeysSecretArn"]
+    try:
+        desk.stack.client("secretsmanager").get_secret_value(SecretId=secret)
+    except ClientError as error:
+        if not is_denied(error):
+            raise
+        return False
+    return True
 
 
 def _start(desk: Desk, job: Job, word: dict[str, Any]) -> str:
@@ -207,7 +219,7 @@ def retry(
             results.append({"job_id": job_id, "error": str(error)})
     if runs:
         total = sum((run.estimate_usd or Decimal(0) for run in runs), Decimal(0))
-        desk.ask(f"Start {len(runs)} jobs, for about {usd(total)} in all?")
+        desk.ask(f"Start {many(len(runs), 'job')}, for about {usd(total)} in all?")
     results += [_retried(step, run) for run in runs]
     desk.show({"jobs": results}, lambda: Group(*map(_retry_line, results)))
     if any("error" in result for result in results):
@@ -215,7 +227,7 @@ def retry(
 
 
 def _refused(desk: Desk, kind: FailureKind, folder: str, days: int) -> Iterator[str]:
-    prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
+    prefix = prefix_of(folder)
     for job in newest(desk, desk.now - timedelta(days=days)):
         same = job.failure is not None and job.failure.kind is kind
         if job.state is State.REFUSED and same and job.image_key.startswith(prefix):

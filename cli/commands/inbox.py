@@ -12,12 +12,13 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from cli.around import Around
 from cli.commands.money import caps_of
 from cli.desk import Desk, desk_of
 from cli.errors import CommandError, Exit
-from cli.facts import usd
+from cli.facts import many, usd
 from cli.files import Checked, Files, check_all
-from cli.follow import follow, upload
+from cli.follow import dropped, follow, upload
 from cli.views import plain, table
 from dropreel.drops.sidecar import Sidecar
 from dropreel.money.policy import CapSettings
@@ -30,7 +31,12 @@ _PROMPT = Annotated[str, typer.Option(help="The prompt, in place of the sidecar'
 _SET = Annotated[
     list[str] | None, typer.Option("--set", help="A field of the sidecar: resolution=720p.")
 ]
+_TO = Annotated[str, typer.Option(help="Folder of the inbox to drop into.")]
 _ALL = ",".join(CATALOG)
+_HIDDEN = (
+    "Your credentials cannot read the inbox: this is without the defaults, sidecars and images "
+    "that lie there."
+)
 _PROVIDERS = Annotated[str, typer.Option(help="Providers in order of preference, with commas.")]
 
 
@@ -57,16 +63,20 @@ def estimate(
     paths: _PATHS,
     prompt: _PROMPT = "",
     fields: _SET = None,
+    to: _TO = "",
 ) -> None:
     """Show price and advice for each image, and the total against the caps. Orders nothing.
 
     Example: dropreel estimate shots/ --set resolution=1080p
     """
     desk = desk_of(context)
-    checked = _checked(desk, Files.of(paths, _fields(prompt, fields)))
+    files = Files.of(paths, _fields(prompt, fields), to, _around(desk))
+    checked = _checked(desk, files)
     total, caps = _total(checked), caps_of(desk)
     facts = {**_report(checked), "total_usd": total, "caps": caps}
     desk.show(facts, lambda: _estimate_view(checked, total, caps))
+    if files.around.hidden:
+        desk.say(_HIDDEN)
     _end_if_wrong(checked)
 
 
@@ -75,7 +85,7 @@ def drop(
     paths: _PATHS,
     prompt: _PROMPT = "",
     fields: _SET = None,
-    to: Annotated[str, typer.Option(help="Folder of the inbox to drop into.")] = "",
+    to: _TO = "",
     timeout: Annotated[int, typer.Option(help="Seconds to watch at most.")] = 3600,
     *,
     watch: Annotated[bool, typer.Option("--watch", help="Follow until all is over.")] = False,
@@ -85,22 +95,31 @@ def drop(
     Example: dropreel drop lighthouse.jpg --prompt "slow push-in" --watch
     """
     desk = desk_of(context)
-    files = Files.of(paths, _fields(prompt, fields))
+    files = Files.of(paths, _fields(prompt, fields), to, _around(desk))
     checked = _checked(desk, files)
     if not checked:
         raise CommandError("no image here")
     if any(one.problems for one in checked):
         desk.show(_report(checked), lambda: _lint_view(checked))
-        raise CommandError("nothing was dropped: correct these files first")
-    clips = sum(len(one.clips) for one in checked)
-    desk.ask(f"Order {clips} clips, for about {usd(_total(checked))} in all?")
-    drops = upload(desk, files, to)
-    if not watch:
-        keys = [one.key for one in drops]
-        desk.show({"dropped": keys}, lambda: plain(f"Dropped {', '.join(keys)}."))
+        hidden = f" {_HIDDEN}" if files.around.hidden else ""
+        raise CommandError(f"nothing was dropped: correct these files first.{hidden}")
+    ordered = [one for one in checked if one.orders]
+    if ordered or files.around.hidden:
+        desk.ask(_question(ordered, hidden=files.around.hidden))
+    upload(desk, files)
+    if not watch or not ordered:
+        keys = [one.file for one in checked]
+        dry = "" if ordered else " That orders nothing: a mail says what it would cost."
+        desk.show({"dropped": keys}, lambda: plain(f"Dropped {', '.join(keys)}.{dry}"))
         return
-    if not follow(desk, drops, timeout):
+    if not follow(desk, dropped(desk, files, [one.file for one in ordered]), timeout):
         raise typer.Exit(Exit.NOT_MADE)
+
+
+def _question(ordered: Sequence[Checked], *, hidden: bool) -> str:
+    clips = sum(len(one.clips) for one in ordered)
+    question = f"Order {many(clips, 'clip')}, for about {usd(_total(ordered))} in all?"
+    return f"{_HIDDEN} {question}" if hidden else question
 
 
 def _fields(prompt: str, given: Sequence[str] | None) -> dict[str, Any]:
@@ -124,6 +143,10 @@ def _known(providers: str) -> list[str]:
     if wrong or not names:
         raise CommandError(f"{providers} names no provider: {', '.join(CATALOG)}")
     return names
+
+
+def _around(desk: Desk) -> Around:
+    return Around(desk.stack.client("s3"), desk.stack.outputs["InboxBucketName"])
 
 
 def _checked(desk: Desk, files: Files) -> list[Checked]:
@@ -160,7 +183,7 @@ def _lint_view(checked: Sequence[Checked]) -> RenderableType:
             for text in one.advice
         ]
     wrong = sum(bool(one.problems) for one in checked)
-    return Group(*lines, plain(f"{len(checked)} files checked, {wrong} with errors"))
+    return Group(*lines, plain(f"{many(len(checked), 'file')} checked, {wrong} with errors"))
 
 
 def _estimate_view(

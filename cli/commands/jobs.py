@@ -16,7 +16,7 @@ from rich.text import Text
 
 from cli.desk import Desk, desk_of
 from cli.errors import CommandError
-from cli.facts import colour, details, spent, summary, usd, word
+from cli.facts import colour, details, prefix_of, spent, summary, usd, word
 from cli.find import find_job, moment, newest
 from cli.views import card, job_table, table
 from dropreel.jobs.job import Job, State, from_iso
@@ -38,7 +38,7 @@ def jobs(
     Example: dropreel jobs --state refused --state failed --since 2d
     """
     desk = desk_of(context)
-    prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
+    prefix = prefix_of(folder)
     wanted = (
         job
         for job in newest(desk, moment(since, desk.now))
@@ -157,7 +157,7 @@ def _page(job: Job, facts: Mapping[str, Any]) -> RenderableType:
 
 
 def _steps_table(steps: list[dict[str, Any]]) -> Table:
-    """Repeated polls in one row."""
+    """When each began, and how many seconds after the first one."""
     shown = table("Steps", "time (UTC)", "step", "after")
     begun = datetime.fromisoformat(steps[0]["at"])
     for step in steps:

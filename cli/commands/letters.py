@@ -12,16 +12,20 @@ from rich.console import Group
 
 from cli.desk import Desk, desk_of
 from cli.errors import Exit
+from cli.facts import Facts, many, prefix_of
+from cli.find import moment
+from cli.foreign import foreign_orders
 from cli.views import plain, table
 from dropreel.drops.inbox import Drop, Inbox
 from dropreel.jobs.job import State
 from dropreel.ledger.newest import NewestDrops
 from dropreel.steps.finalize import Finalize
 from dropreel.steps.lost_order import find_lost_orders
-from dropreel.steps.missed_drops import MissedDrops
+from dropreel.steps.missed_drops import YOUNGEST, MissedDrops
 from dropreel.steps.outcomes import DropEvent, FinalizeEvent
 
 _QUEUES = {"drops": "IngestDeadLetterQueueUrl", "events": "EventsDeadLetterQueueUrl"}
+_LOOK_S = 2  # a long poll asks all servers of a queue; a short one may miss messages
 _HIDDEN_S = 60  # while this command works on a message, nobody else sees it
 _MOST = 1000
 
@@ -87,7 +91,7 @@ def replay(
         _back(desk, letters)
         desk.show({"messages": [one.facts() for one in letters]}, lambda: _letters_view(letters))
         return
-    desk.say(f"{len(letters)} messages in the dead-letter queues:")
+    desk.say(f"{many(len(letters), 'message')} in the dead-letter queues:")
     for one in letters:
         desk.say(f"  {plain(one.words).plain}")
     desk.ask("Send them again? A drop that was handled before starts nothing.")
@@ -105,7 +109,10 @@ def _letters(desk: Desk) -> Iterator[Letter]:
         url, seen = desk.stack.outputs[output], 0
         while seen < _MOST:
             got = sqs.receive_message(
-                QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=_HIDDEN_S
+                QueueUrl=url,
+                MaxNumberOfMessages=10,
+                VisibilityTimeout=_HIDDEN_S,
+                WaitTimeSeconds=_LOOK_S,
             ).get("Messages", [])
             for message in got:
                 yield Letter(queue, message["ReceiptHandle"], _read(message["Body"]))
@@ -161,7 +168,10 @@ def _letters_view(letters: list[Letter]) -> Any:
 
 def sync(
     context: typer.Context,
-    prefix: Annotated[str, typer.Option(help="Only files below this folder.")] = "",
+    folder: Annotated[str, typer.Option(help="Only files below this folder.")] = "",
+    orders: Annotated[
+        str, typer.Option(help="Also show orders since 12h, 3d or a date that no job has.")
+    ] = "",
     *,
     fix: Annotated[
         bool, typer.Option("--fix", help="Look again at drops that were never seen.")
@@ -169,26 +179,38 @@ def sync(
 ) -> None:
     """Compare the inbox with the ledger, and the ledger's unknown payments with the providers.
 
-    Example: dropreel sync --fix
+    Examples: dropreel sync --fix
+              dropreel sync --orders 2d
     """
     desk = desk_of(context)
-    unseen, unknown = list(_unseen(desk, prefix)), list(_unknown(desk))
+    unseen, unknown = list(_unseen(desk, prefix_of(folder))), list(_unknown(desk))
+    foreign = foreign_orders(desk, moment(orders, desk.now)) if orders else []
     if fix and unseen:
-        desk.ask(f"Look again at {len(unseen)} drops? Each may become a clip, and be paid.")
+        desk.ask(f"Look again at {many(len(unseen), 'drop')}? Each may become a clip, and be paid.")
         _look_again(desk, unseen)
-    facts = {"never_seen": unseen, "unknown_payments": unknown, "looked_again": fix}
-    desk.show(facts, lambda: _sync_view(unseen, unknown, fixed=fix))
-    if unseen or unknown:
+    facts = {
+        "never_seen": unseen,
+        "unknown_payments": unknown,
+        "foreign_orders": foreign,
+        "looked_again": fix,
+    }
+    desk.show(facts, lambda: _sync_view(unseen, unknown, foreign, fixed=fix))
+    if unseen or unknown or any(one["orders"] != [] for one in foreign):
         raise typer.Exit(Exit.NOT_MADE)
 
 
 def _unseen(desk: Desk, prefix: str) -> Iterator[str]:
-    """Files that nobody has decided on, by the same comparison as that of the sweep."""
+    """Files that nobody has decided on, by the same comparison as that of the sweep.
+
+    Younger ones are left out: their event, or their partner, may be under way.
+    """
     missed = _missed_drops(desk)
+    until = missed.now() - YOUNGEST
     for page in _pages(missed.inbox):
         keys = [drop.key for drop in page]
         for drop in page:
-            if drop.key.startswith(prefix) and not missed.was_seen(drop, keys):
+            is_meant = drop.key.startswith(prefix) and drop.dropped_at <= until
+            if is_meant and not missed.was_seen(drop, keys):
                 yield drop.key
 
 
@@ -233,7 +255,9 @@ def _look_again(desk: Desk, keys: list[str]) -> None:
         sqs.send_message(QueueUrl=url, MessageBody=json.dumps(DropEvent(key).recheck()))
 
 
-def _sync_view(unseen: list[str], unknown: list[dict[str, Any]], *, fixed: bool) -> Group:
+def _sync_view(
+    unseen: list[str], unknown: list[Facts], foreign: list[Facts], *, fixed: bool
+) -> Group:
     lines = [plain(f"never seen: {key}") for key in unseen]
     for one in unknown:
         orders = one["orders"]
@@ -243,6 +267,9 @@ def _sync_view(unseen: list[str], unknown: list[dict[str, Any]], *, fixed: bool)
                 f"payment unknown: {one['job_id'][:8]} {one['image']} at {one['provider']}: {found}"
             )
         )
+    for one in foreign:
+        names = "could not be read" if one["orders"] is None else ", ".join(one["orders"])
+        lines += [plain(f"orders at {one['provider']} that no job has: {names}")] if names else []
     next_step = "They are looked at again now." if fixed else "`dropreel sync --fix` looks again."
     if unseen:
         lines.append(plain(next_step))

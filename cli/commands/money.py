@@ -17,7 +17,7 @@ from rich.console import Group
 
 from cli.desk import Desk, desk_of
 from cli.facts import usd
-from cli.find import moment, newest
+from cli.find import moment, month_of, newest
 from cli.views import card, plain, table
 from dropreel.jobs.job import ENDS, Job, Reservation, State
 from dropreel.money.policy import CapSettings
@@ -66,7 +66,7 @@ def spend(
     Example: dropreel spend --by provider --since 2026-11-01 --csv
     """
     desk = desk_of(context)
-    begin = moment(since, desk.now) if since else desk.now.replace(day=1, hour=0, minute=0)
+    begin = moment(since, desk.now) if since else month_of(desk.now)
     sums: dict[str, Sum] = defaultdict(Sum)
     for row in newest(desk, begin):
         job = desk.container.ledger.get(row.job_id)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.desk import desk_of
+from cli.facts import many
 from cli.views import plain
 from dropreel.ledger.pause import Pause
 from dropreel.providers.catalog import CATALOG
@@ -43,10 +44,10 @@ def unpause(context: typer.Context) -> None:
         desk.show(_facts(Pause()), lambda: plain("Orders were not paused."))
         return
     waiting = sum(desk.container.table.count(f"WAITING#{name}") for name in CATALOG)
-    desk.ask(f"{waiting} jobs wait in line; they are ordered, and paid. Let orders go on?")
+    desk.ask(f"{many(waiting, 'job')} in line will be ordered, and paid. Let orders go on?")
     step.unpause(desk.who)
     facts = {**_facts(Pause()), "jobs_in_line": waiting}
-    desk.show(facts, lambda: plain(f"Orders go on. {waiting} jobs were waiting in line."))
+    desk.show(facts, lambda: plain(f"Orders go on. In line: {many(waiting, 'job')}."))
 
 
 _UNPAUSE = "Jobs wait in line, unpaid. `dropreel unpause` lets them go on."

@@ -17,7 +17,7 @@ from cli.desk import Desk, desk_of
 from cli.facts import summary, usd
 from cli.views import job_table, table
 from dropreel.jobs.job import Job
-from dropreel.ledger.breaker import THRESHOLD
+from dropreel.ledger.breaker import Breaker
 from dropreel.ledger.pause import Pauses
 from dropreel.ledger.slots import SlotSettings
 from dropreel.providers.catalog import CATALOG, limit_of
@@ -65,24 +65,30 @@ def _provider(desk: Desk, name: str) -> dict[str, Any]:
     """Slots, line and circuit breaker of one provider."""
     limits = desk.container.settings(SlotSettings).provider_limits
     table_ = desk.container.table
-    breaker = table_.get(f"BREAKER#{name}") or {}
-    closed = breaker.get("failures", 0) < THRESHOLD
+    stopped = Breaker(table_).state(name, desk.now.timestamp())
+    works = stopped is None or stopped.limited
     return {
         "provider": name,
         "slots_held": desk.container.slots.holders(name),
         "slots": limit_of(name, {str(key): limit for key, limit in limits.items()}).jobs,
         "jobs_in_line": table_.count(f"WAITING#{name}"),
-        "works": closed,
-        "last_failure": None if closed else breaker.get("last_failure"),
+        "works": works,
+        "last_failure": stopped.reason if stopped and not works else None,
+        "rate_limited": bool(stopped and stopped.limited),
     }
+
+
+def _orders(one: Mapping[str, Any]) -> Text:
+    if not one["works"]:
+        return Text("stopped", style="red")
+    return Text("wait for a rate limit", style="yellow") if one["rate_limited"] else Text("go on")
 
 
 def _view(jobs: list[Job], facts: Mapping[str, Any], now: datetime) -> RenderableType:
     shown = table("Providers", "provider", "slots", "in line", "orders")
     for one in facts["providers"]:
         slots = f"{one['slots_held']} of {one['slots']}"
-        orders = Text("go on") if one["works"] else Text("stopped", style="red")
-        shown.add_row(one["provider"], slots, str(one["jobs_in_line"]), orders)
+        shown.add_row(one["provider"], slots, str(one["jobs_in_line"]), _orders(one))
     money = "   ".join(
         f"{one['period']}: {usd(one['committed_usd'])} of {usd(one['cap_usd'])}"
         for one in facts["caps"]

@@ -56,6 +56,8 @@ def kept_as_they_are(
 ) -> str:
     """All parameters that nobody answered, with their values, as lines."""
     left = [parameter for name, parameter in parameters.items() if name not in answers]
+    if not left:
+        return "All parameters have an answer."
     width = max(len(parameter.name) for parameter in left)
     rows = [
         f"  {p.name:{width}}  {present.get(p.name, p.default) or '-':8}  {p.label}" for p in left

@@ -67,10 +67,11 @@ class Operator:
             self._run("cancel", {"job_id": self._jobs()[number]})
 
     def cancel_waiting(self) -> None:
-        """Every job that waits for the next day."""
-        for key, item in self.dynamo.items("JOB#").items():
-            if plain(item).get("waits_until"):
-                self._run("cancel", {"job_id": key.removeprefix("JOB#")})
+        """The first of the jobs that wait for the next day."""
+        jobs = self.dynamo.items("JOB#").items()
+        waiting = [key for key, item in jobs if plain(item).get("waits_until")]
+        for key in waiting[:1]:
+            self._run("cancel", {"job_id": key.removeprefix("JOB#")})
 
     def pause(self) -> None:
         if not self.paused_at:

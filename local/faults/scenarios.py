@@ -253,7 +253,8 @@ SCENARIOS = {
             day_cap_usd="1.90",
             providers=("luma",),
         ),
-        # Of two groups one fits into the day; the other one waits for the next.
+        # Of two groups one fits into the day; the other one waits for the next, when one of its
+        # takes was cancelled.
         Scenario(
             "takes tomorrow",
             images=2,
@@ -262,6 +263,7 @@ SCENARIOS = {
             over_day_cap="wait",
             begins_at=_EVENING,
             providers=("fal",),
+            operator=((120, Operator.cancel_waiting),),
         ),
         # Neither has a file of its own, and one event more would start nothing.
         Scenario("defaults", images=2, folder_file="defaults.json", providers=("luma",)),
@@ -274,15 +276,6 @@ SCENARIOS = {
             over_day_cap="wait",
             begins_at=_EVENING,
             providers=("eachlabs",),
-        ),
-        Scenario(
-            "cancelled tomorrow",
-            images=2,
-            day_cap_usd="0.90",
-            over_day_cap="wait",
-            begins_at=_EVENING,
-            providers=("oxen",),
-            operator=((120, Operator.cancel_waiting),),
         ),
     )
 }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from cli import app
@@ -19,7 +22,25 @@ def loud(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def long_polls(aws: Aws) -> Iterator[list[int]]:
+    """For how many seconds the command would wait for messages; moto does not wait."""
+    waits: list[int] = []
+
+    def note(params: dict[str, Any], **_: object) -> None:
+        waits.append(params.pop("WaitTimeSeconds", 0))
+
+    event = "provide-client-params.sqs.ReceiveMessage"
+    aws.sqs.meta.events.register(event, note)
+    yield waits
+    aws.sqs.meta.events.unregister(event, note)
+
+
+@pytest.fixture
 def terminal(
-    aws: Aws, clock: Clock, provider: FakeProvider, capsys: pytest.CaptureFixture[str]
+    aws: Aws,
+    clock: Clock,
+    provider: FakeProvider,
+    capsys: pytest.CaptureFixture[str],
+    long_polls: list[int],
 ) -> Terminal:
     return Terminal(aws, clock, provider, capsys)

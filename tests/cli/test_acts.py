@@ -11,6 +11,7 @@ import pytest
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import Job, State, utc_iso
 from dropreel.providers.base import Failure, NoAnswer, Pending, Phase
+from dropreel.providers.catalog import CATALOG
 from tests.support.aws import Aws, Clock, FakeProvider, make_job
 from tests.support.desk import Terminal
 from tests.support.pictures import picture
@@ -44,7 +45,7 @@ def test_orders_are_paused_and_go_on_and_who_did_it_is_told(aws: Aws, terminal: 
     said = terminal.run("pause", "--reason", "prices", "--json").json
     assert (said["paused"], said["by"], said["reason"]) == (True, "user/ann", "prices")
     assert "were paused already" in terminal.run("pause").out
-    assert "Orders go on. 0 jobs" in terminal.run("unpause", "--yes").out
+    assert "Orders go on. In line: 0 jobs." in terminal.run("unpause", "--yes").out
     assert terminal.run("unpause").out == "Orders were not paused.\n"
     assert [mail["alert"] for mail in aws.operators.take()] == ["paused", "unpaused"]
 
@@ -54,8 +55,8 @@ def test_what_may_cost_money_is_asked_and_without_a_terminal_refused(terminal: T
     said = terminal.run("unpause")
     assert said.code == 2
     assert said.err == (
-        "dropreel: 0 jobs wait in line; they are ordered, and paid. Let orders go on? Add --yes "
-        "to agree where nobody can be asked.\n"
+        "dropreel: 0 jobs in line will be ordered, and paid. Let orders go on? Add --yes to agree "
+        "where nobody can be asked.\n"
     )
     assert terminal.run("watch", "--json").json["paused_since"]
 
@@ -128,6 +129,16 @@ def test_the_word_goes_to_the_workflow(
     )
 
 
+def test_who_may_not_read_the_keys_leaves_the_check_of_the_order_to_the_stack(
+    aws: Aws, clock: Clock, terminal: Terminal
+) -> None:
+    lost(aws, clock)
+    aws.secrets.value = None
+    said = terminal.run("resume", "photo.jpg", "--order", "p-9", "--wait", "0")
+    assert (said.code, "the stack checks the ID" in said.out) == (0, True)
+    assert len(aws.executions()) == 1
+
+
 # --- retry ---------------------------------------------------------------------------------------
 
 
@@ -152,7 +163,7 @@ def test_all_that_a_cap_has_refused_starts_again(
 def test_a_retry_says_what_it_may_cost_and_asks(aws: Aws, clock: Clock, terminal: Terminal) -> None:
     refused(aws, clock)
     said = terminal.run("retry", "photo.jpg")
-    assert (said.code, "Start 1 jobs, for about $" in said.err) == (2, True)
+    assert (said.code, "Start 1 job, for about $" in said.err) == (2, True)
 
 
 def test_what_cannot_be_started_is_told(aws: Aws, clock: Clock, terminal: Terminal) -> None:
@@ -215,6 +226,12 @@ def test_drops_go_back_into_the_queue_and_ends_are_handled(
     assert "are empty" in terminal.run("replay").out
 
 
+def test_all_servers_of_a_queue_are_asked(terminal: Terminal, long_polls: list[int]) -> None:
+    terminal.run("replay", "--show")
+    assert len(long_polls) == 2
+    assert all(long_polls)
+
+
 def test_what_nobody_understands_is_kept(terminal: Terminal) -> None:
     dead(terminal, "events", {"detail-type": "Something Else"})
     said = terminal.run("replay", "--yes", "--json")
@@ -226,15 +243,29 @@ def test_what_nobody_understands_is_kept(terminal: Terminal) -> None:
 
 
 def test_drops_that_were_never_seen_are_found_and_looked_at_again(
-    aws: Aws, terminal: Terminal
+    aws: Aws, clock: Clock, terminal: Terminal
 ) -> None:
     for key, body in (("a/x.jpg", picture()), ("a/x.json", sidecar()), ("a/alone.jpg", picture())):
         aws.s3.put_object(Bucket="inbox", Key=key, Body=body)
+    clock.pass_time(hours=2)
     said = terminal.run("sync", "--json")
     never = ["a/alone.jpg", "a/x.jpg", "a/x.json"]
     assert (said.code, said.json["never_seen"]) == (1, never)
     terminal.run("sync", "--fix", "--yes")
     assert [one["recheck"]["key"] for one in ingested(aws)] == never
+
+
+def test_sync_looks_at_one_folder(aws: Aws, clock: Clock, terminal: Terminal) -> None:
+    for key in ("sum/x.jpg", "summer/x.jpg"):
+        aws.s3.put_object(Bucket="inbox", Key=key, Body=picture())
+    clock.pass_time(hours=2)
+    assert terminal.run("sync", "--folder", "sum", "--json").json["never_seen"] == ["sum/x.jpg"]
+
+
+def test_a_drop_of_the_last_hour_is_left_to_its_own_event(aws: Aws, terminal: Terminal) -> None:
+    aws.s3.put_object(Bucket="inbox", Key="a/x.jpg", Body=picture())
+    assert terminal.run("sync", "--fix", "--yes", "--json").json["never_seen"] == []
+    assert ingested(aws) == []
 
 
 def test_an_unknown_payment_is_looked_for_at_its_provider(
@@ -243,6 +274,33 @@ def test_an_unknown_payment_is_looked_for_at_its_provider(
     lost(aws, clock)
     provider.find_answers = [["p-7"]]
     assert "p-7" in terminal.run("sync").out
+
+
+def test_orders_that_no_job_has_are_shown(
+    aws: Aws, clock: Clock, terminal: Terminal, provider: FakeProvider
+) -> None:
+    job = aws.ledger.move(claimed(aws, clock), State.SUBMITTING, asked_at=utc_iso(clock()))
+    aws.ledger.move(job, State.SUBMITTED, provider_job_id="p-1")
+    provider.listed_orders = ["p-1", "by-hand"]
+    said = terminal.run("sync", "--orders", "2d", "--json")
+    listing = [name for name, row in CATALOG.items() if row.lists_orders]
+    assert said.json["foreign_orders"] == [
+        {"provider": name, "orders": ["by-hand"]} for name in listing
+    ]
+    assert (said.code, "no job has: by-hand" in terminal.run("sync", "--orders", "2d").out) == (
+        1,
+        True,
+    )
+    provider.listed_orders = ["p-1"]
+    assert terminal.run("sync", "--orders", "2d").code == 0
+
+
+def test_a_list_of_orders_that_cannot_be_read_is_told(
+    terminal: Terminal, provider: FakeProvider
+) -> None:
+    provider.listed_orders = None
+    said = terminal.run("sync", "--orders", "2d")
+    assert (said.code, "no job has: could not be read" in said.out) == (1, True)
 
 
 def test_where_all_agrees_the_exit_code_is_0(terminal: Terminal) -> None:

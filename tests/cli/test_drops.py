@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from dropreel.jobs.job import State, utc_iso
 from dropreel.ledger.newest import NewestDrops
@@ -21,6 +24,16 @@ def shot(tmp_path: Path) -> Path:
     (tmp_path / "a.jpg").write_bytes(picture())
     (tmp_path / "a.json").write_text('{"prompt": "slow push-in"}')
     return tmp_path / "a.jpg"
+
+
+@contextmanager
+def hooked(aws: Aws, event: str, what: Callable[..., None]) -> Iterator[None]:
+    """`what` is called with each call of S3 of this kind."""
+    aws.s3.meta.events.register(event, what)
+    try:
+        yield
+    finally:
+        aws.s3.meta.events.unregister(event, what)
 
 
 def test_good_files_pass_and_bad_ones_are_told_all_at_once(terminal: Terminal, shot: Path) -> None:
@@ -93,6 +106,103 @@ def test_an_image_without_sidecar_needs_only_a_prompt(
     assert aws.s3.head_object(Bucket="inbox", Key="x.json")
 
 
+def test_references_lie_there_before_the_files_that_name_them(
+    aws: Aws, terminal: Terminal, shot: Path
+) -> None:
+    guide = shot.parent / "references" / "style.png"
+    guide.parent.mkdir()
+    guide.write_bytes(picture(form="PNG"))
+    shot.with_suffix(".json").write_text(
+        '{"prompt": "pan", "reference_images": ["references/style.png"]}'
+    )
+    uploaded: list[str] = []
+    noted = lambda params, **_: uploaded.append(params["Key"])  # noqa: E731
+    with hooked(aws, "provide-client-params.s3.PutObject", noted):
+        terminal.run("drop", str(shot.parent), "--yes")
+    assert uploaded == ["references/style.png", "a.json", "a.jpg"]
+
+
+def test_two_files_of_one_name_are_refused_with_both_paths(
+    aws: Aws, terminal: Terminal, shot: Path
+) -> None:
+    other = shot.parent / "autumn" / "a.json"
+    other.parent.mkdir()
+    other.write_text('{"prompt": "zoom out"}')
+    said = terminal.run("drop", str(shot), str(other), "--yes")
+    assert (said.code, str(shot.with_suffix(".json")) in said.err) == (2, True)
+    assert f"{other} would both be a.json in the inbox" in said.err
+    assert aws.s3.list_objects_v2(Bucket="inbox")["KeyCount"] == 0
+
+
+def test_a_file_that_is_named_twice_is_one_file(terminal: Terminal, shot: Path) -> None:
+    words = (str(shot), str(shot.with_suffix(".json")), str(shot.parent))
+    assert len(terminal.run("lint", *words, "--json").json["files"]) == 1
+
+
+# --- what lies in the inbox already --------------------------------------------------------------
+
+
+def lies_there(aws: Aws, key: str, **fields: object) -> None:
+    aws.s3.put_object(Bucket="inbox", Key=key, Body=json.dumps(fields))
+
+
+def clip_of(terminal: Terminal, *words: str) -> dict[str, object]:
+    (one,) = terminal.run("estimate", *words, "--json").json["files"]
+    (clip,) = one["clips"]
+    found: dict[str, object] = clip
+    return found
+
+
+def test_the_price_is_that_of_the_folder_that_files_are_dropped_into(
+    aws: Aws, terminal: Terminal, shot: Path
+) -> None:
+    lies_there(aws, "summer/defaults.json", duration=10)
+    assert clip_of(terminal, str(shot))["settings"] == "5s 540p 16:9"
+    inside = clip_of(terminal, str(shot), "--to", "summer")
+    assert inside["settings"] == "10s 540p 16:9"
+    asked = terminal.run("drop", str(shot), "--to", "summer").err
+    assert f"Order 1 clip, for about ${inside['estimate_usd']:.2f} in all?" in asked
+
+
+def test_a_sidecar_in_the_inbox_counts_unless_it_is_replaced(
+    aws: Aws, terminal: Terminal, shot: Path
+) -> None:
+    lies_there(aws, "a.jpg.json", prompt="pan", duration=10)
+    assert clip_of(terminal, str(shot))["settings"] == "10s 540p 16:9"
+    shot.with_suffix(".json").rename(shot.parent / "a.jpg.json")
+    assert clip_of(terminal, str(shot))["settings"] == "5s 540p 16:9"
+
+
+@pytest.mark.parametrize("name", ["a.json", "batch.csv"])
+def test_the_images_that_a_file_alone_speaks_for_are_counted(
+    aws: Aws, terminal: Terminal, tmp_path: Path, name: str
+) -> None:
+    aws.s3.put_object(Bucket="inbox", Key="a.jpg", Body=picture())
+    text = '{"prompt": "pan"}' if name == "a.json" else "image,prompt\na.jpg,pan\nb.jpg,pan\n"
+    (tmp_path / name).write_text(text)
+    said = terminal.run("drop", str(tmp_path / name))
+    assert "Order 1 clip, for about $" in said.err
+    assert terminal.run("drop", str(tmp_path / name), "--yes", "--json").json == {
+        "dropped": ["a.jpg"]
+    }
+    words = ("--watch", "--timeout", "0", "--yes", "--json")
+    (followed,) = terminal.run("drop", str(tmp_path / name), *words).json["drops"]
+    assert followed["image"] == "a.jpg"
+
+
+def test_who_may_not_read_the_inbox_is_told_that_it_was_not_counted(
+    aws: Aws, terminal: Terminal, shot: Path
+) -> None:
+    def denied(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetObject")
+
+    lies_there(aws, "defaults.json", duration=10)
+    with hooked(aws, "before-call.s3.GetObject", denied):
+        said = terminal.run("drop", str(shot))
+        assert "without the defaults, sidecars and images that lie there. Order 1" in said.err
+        assert terminal.run("drop", str(shot), "--yes").code == 0
+
+
 @pytest.fixture
 def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Callable[[], object]]], None]:
     """What happens in the stack while the command waits."""
@@ -146,3 +256,62 @@ def test_a_rejection_is_told_and_the_exit_code_says_so(
     meanwhile([lambda: aws.clips.put_record("clips/a/rejected-1.json", record)])
     said = terminal.run("drop", str(shot), "--watch", "--yes", "--json")
     assert (said.code, said.json["drops"][0]["rejected"]) == (1, "image: a GIF")
+
+
+def test_a_drop_whose_clip_is_under_way_already_is_followed_to_its_end(
+    aws: Aws,
+    clock: Clock,
+    terminal: Terminal,
+    shot: Path,
+    meanwhile: Callable[[list[Callable[[], object]]], None],
+) -> None:
+    clock.now = datetime.now(UTC)
+    job = aws.ledger.claim(make_job(dropped_at=utc_iso(clock.now - timedelta(hours=1))))
+    key = NewestDrops(aws.table).read("inbox", "a.jpg").key
+    aws.table.put(key, {"job_1": job.job_id})
+    again = replace(job, dropped_at=utc_iso(clock.now + timedelta(minutes=1)))
+    meanwhile(
+        [
+            lambda: aws.ledger.claim(again),
+            lambda: aws.ledger.move(aws.ledger.require(job.job_id), State.REFUSED),
+        ]
+    )
+    said = terminal.run("drop", str(shot), "--watch", "--yes", "--json", "--timeout", "5")
+    (drop,) = said.json["drops"]
+    assert [(one["job_id"], one["state"]) for one in drop["jobs"]] == [(job.job_id, "refused")]
+
+
+def test_of_a_clip_that_was_made_before_the_rejection_is_told(
+    aws: Aws,
+    clock: Clock,
+    terminal: Terminal,
+    shot: Path,
+    meanwhile: Callable[[list[Callable[[], object]]], None],
+) -> None:
+    clock.now = datetime.now(UTC)
+    job = aws.ledger.claim(make_job(dropped_at=utc_iso(clock.now - timedelta(hours=1))))
+    for state in (State.SUBMITTING, State.SUBMITTED, State.READY, State.DELIVERED):
+        job = aws.ledger.move(job, state, asked_at=utc_iso(clock.now))
+    key = NewestDrops(aws.table).read("inbox", "a.jpg").key
+    aws.table.put(key, {"job_1": job.job_id})
+    again = replace(job, dropped_at=utc_iso(clock.now + timedelta(minutes=1)))
+    record = {"problems": [{"field": "image and sidecar", "found": "already delivered"}]}
+    meanwhile(
+        [
+            lambda: aws.ledger.claim(again),
+            lambda: aws.clips.put_record("clips/a/rejected-1.json", record),
+        ]
+    )
+    said = terminal.run("drop", str(shot), "--watch", "--yes", "--json", "--timeout", "5")
+    assert (said.code, said.json["drops"][0]["jobs"]) == (1, [])
+    assert "already delivered" in said.json["drops"][0]["rejected"]
+
+
+def test_a_dry_run_is_dropped_without_a_question_and_not_followed(
+    aws: Aws, terminal: Terminal, shot: Path
+) -> None:
+    words = ("--set", "dry_run=true", "--watch", "--timeout", "5", "--json")
+    said = terminal.run("drop", str(shot), *words)
+    assert (said.code, said.json) == (0, {"dropped": ["a.jpg"]})
+    assert aws.s3.head_object(Bucket="inbox", Key="a.jpg")
+    assert "orders nothing" in terminal.run("drop", str(shot), *words[:2]).out

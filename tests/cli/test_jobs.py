@@ -10,15 +10,18 @@ import pytest
 
 from cli.app import hoisted
 from cli.errors import CommandError
-from cli.find import moment
+from cli.find import moment, month_of
 from cli.stack import variable
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import Job, Reservation, State, utc_iso
+from dropreel.ledger.breaker import THRESHOLD, Breaker
+from dropreel.providers.base import Busy, Failure, Limited, Refused
 from tests.support.aws import Aws, make_job
 from tests.support.desk import Terminal
 
 pytestmark = [pytest.mark.on_moto, pytest.mark.uncounted]
 
+NO_CREDIT = Refused(Failure(FailureKind.NO_CREDIT, "no credit"))
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
@@ -112,6 +115,30 @@ def test_watch_shows_jobs_slots_and_a_pause_at_once(aws: Aws, terminal: Terminal
     assert "ALL ORDERS ARE PAUSED" in terminal.run("watch", "--once").out
 
 
+def test_watch_says_which_providers_are_stopped_and_which_only_limit_the_rate(
+    aws: Aws, terminal: Terminal
+) -> None:
+    now = datetime.now(UTC).timestamp()
+    for _ in range(THRESHOLD):
+        Breaker(aws.table).note("luma", NO_CREDIT, now)
+    limit = Busy(Failure(FailureKind.THROTTLED, "429"), 60, Limited.RATE)
+    Breaker(aws.table).note("fal", limit, now)
+    found = {one["provider"]: one for one in terminal.run("watch", "--json").json["providers"]}
+    assert (found["luma"]["works"], found["luma"]["last_failure"]) == (False, "no credit")
+    assert (found["fal"]["works"], found["fal"]["rate_limited"]) == (True, True)
+    shown = terminal.run("watch", "--once").out
+    assert "stopped" in shown
+    assert "wait for a rate limit" in shown
+
+
+def test_a_breaker_whose_time_is_over_stops_nothing(aws: Aws, terminal: Terminal) -> None:
+    long_ago = datetime.now(UTC).timestamp() - 86400
+    for _ in range(THRESHOLD):
+        Breaker(aws.table).note("luma", NO_CREDIT, long_ago)
+    providers = terminal.run("watch", "--json").json["providers"]
+    assert all(one["works"] for one in providers)
+
+
 def test_why_a_job_was_refused_is_in_the_list(aws: Aws, terminal: Terminal) -> None:
     failure = JobFailure.of(FailureKind.OVER_CAP, "over the cap of the day")
     aws.ledger.move(job(aws, 1, "a.jpg"), State.REFUSED, failure=failure)
@@ -120,6 +147,12 @@ def test_why_a_job_was_refused_is_in_the_list(aws: Aws, terminal: Terminal) -> N
         "over_cap",
         "over the cap of the day",
         0,
+    )
+
+
+def test_a_month_begins_with_its_first_moment() -> None:
+    assert month_of(datetime(2026, 11, 21, 12, 5, 30, 7, tzinfo=UTC)).isoformat() == (
+        "2026-11-01T00:00:00+00:00"
     )
 
 

@@ -95,6 +95,9 @@ class Kiln:
     ) -> list[str] | None:
         return None
 
+    def list_orders(self, since: datetime, until: datetime) -> list[str] | None:
+        return None
+
     def access(self) -> Access:
         return access_outcome(self._api.call("GET", "account"))
 

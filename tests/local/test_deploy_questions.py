@@ -101,6 +101,11 @@ def test_all_other_parameters_are_listed_with_the_value_that_they_keep(
     assert next(row for row in rows if "MonthlyCapUsd" in row).split()[1] == "250"
 
 
+def test_a_file_may_answer_all_parameters(known: dict[str, Parameter]) -> None:
+    answers = dict.fromkeys(known, "")
+    assert questions.kept_as_they_are(known, answers, {}) == "All parameters have an answer."
+
+
 # --- what a parameter accepts ----------------------------------------------------------------
 
 

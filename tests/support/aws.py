@@ -62,6 +62,7 @@ class FakeProvider:
     submit_answers: list[SubmitOutcome | Exception] = field(default_factory=list)
     status_answers: list[StatusOutcome] = field(default_factory=list)
     find_answers: list[list[str] | None] = field(default_factory=list)
+    listed_orders: list[str] | None = None
     requests: list[ClipRequest] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     key_answer: Refused | Busy | None = None
@@ -91,6 +92,10 @@ class FakeProvider:
     ) -> list[str] | None:
         assert since < until
         return self.find_answers.pop(0)
+
+    def list_orders(self, since: datetime, until: datetime) -> list[str] | None:
+        assert since < until
+        return self.listed_orders
 
     def access(self) -> Access:
         return self.access_answer

@@ -63,6 +63,7 @@ class Terminal:
             "InboxBucketName": "inbox",
             "ClipsBucketName": "clips",
             "RenderStateMachineArn": self.aws.machine_arn,
+            "ProviderKeysSecretArn": "keys",
             "IngestQueueUrl": self.aws.ingest_queue,
             "IngestDeadLetterQueueUrl": self.queues["drops"],
             "EventsDeadLetterQueueUrl": self.queues["events"],

@@ -26,6 +26,8 @@ _CHECK_SETTINGS = (
     "other clips may differ as well."
 )
 
+_WITHOUT = "Without the command dropreel:"
+
 
 def needs_operator(job: Job) -> bool:
     return bool(job.remark) or (job.failure is not None and bool(job.failure.row.operator))
@@ -89,7 +91,7 @@ def budget_alert(spending: Spending) -> Mail:
         f"{int(100 * spending.share)}% of the budget of {spending.period} is used",
         f"${spending.committed:.2f} of the ${spending.cap:.2f} allowed for {spending.period} "
         "(UTC) are used or reserved.",
-        "Raise the cap in the stack's parameters. Otherwise jobs are refused once it is reached.",
+        f"{_raise_cap(spending)}. Otherwise jobs are refused once it is reached.",
         "The budget",
     )
 
@@ -101,10 +103,16 @@ def cap_alert(spending: Spending) -> Mail:
         f"Of the ${spending.cap:.2f} allowed for {spending.period} (UTC), "
         f"${spending.committed:.2f} are used or reserved. Jobs that would exceed it are refused, "
         "or wait for the next day if OverDailyCap says so.",
-        "Raise the cap in the stack's parameters, or wait for the next period. Then drop the "
-        "refused files again.",
+        f"{_raise_cap(spending)}, or wait for the next period. Then run "
+        "`dropreel retry --refused over_cap` to start the refused jobs again.",
         "The budget",
     )
+
+
+def _raise_cap(spending: Spending) -> str:
+    is_month = spending.period.count("-") == 1
+    name = "MonthlyCapUsd" if is_month else "DailyCapUsd"
+    return f"Raise the cap with `make set PARAM={name} VALUE=<dollars>`"
 
 
 def provider_alert(provider: str, failures: int, reason: str) -> Mail:
@@ -170,15 +178,19 @@ def _runbook(section: str) -> str:
 
 def _ways_on(job: Job, links: Links) -> list[str]:
     """Commands that resume an unsettled job; none of them orders."""
+    resume = f"dropreel resume {job.job_id} --region {links.region}"
     if job.state is State.STALLED:
         return [
-            f"To check again now (this never orders):\n{links.resume_command(job.job_id, '{}')}"
+            f"To check again now (this never orders):\n{resume}",
+            f"{_WITHOUT}\n{links.resume_command(job.job_id, '{}')}",
         ]
     if job.state is not State.UNKNOWN:
         return []
+    confirm = "If the provider has no such job, confirm that. The files can then be dropped:"
     found = links.resume_command(job.job_id, '{"provider_job_id": "..."}')
     nothing = links.resume_command(job.job_id, '{"nothing_made": true}')
     return [
-        f"If the provider has the job, continue with its ID:\n{found}",
-        f"If the provider has no such job, confirm that. The files can then be dropped:\n{nothing}",
+        f"If the provider has the job, continue with its ID:\n{resume} --order ID",
+        f"{confirm}\n{resume} --nothing-made",
+        f"{_WITHOUT}\n{found}\nor:\n{nothing}",
     ]

@@ -244,6 +244,13 @@ class Provider(Protocol):
         """
         ...
 
+    def list_orders(self, since: datetime, until: datetime) -> list[str] | None:
+        """The ids of all jobs of this account and model between two times, whoever made them.
+
+        Only to be shown to people. None: there is no list, or it could not be read.
+        """
+        ...
+
     def access(self) -> Access:
         """Whether the provider accepts the key. Free: reads something, orders nothing."""
         ...

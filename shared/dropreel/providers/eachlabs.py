@@ -180,7 +180,12 @@ class Eachlabs:
     def find_orders(
         self, request: ClipRequest, since: datetime, until: datetime
     ) -> list[str] | None:
-        search = Search(request, since, until)
+        return self._listed(Search(request, since, until))
+
+    def list_orders(self, since: datetime, until: datetime) -> list[str] | None:
+        return self._listed(Search(None, since, until))
+
+    def _listed(self, search: Search) -> list[str] | None:
         lookups = seen = 0
         for _ in search.pages():
             reply = self._executions(search, seen)
@@ -228,6 +233,7 @@ class Eachlabs:
         created, listed_id = parse.at(row, "created_at"), _id_in(row)
         inputs = parse.at(row, "input")
         fetched = False
+        may_fetch = may_fetch and not search.of_anybody
         if inputs is None and listed_id and may_fetch and search.in_window(created):
             reply = self._api.call("GET", "v1", "prediction", listed_id)
             inputs = parse.at(reply.data, "input") if isinstance(reply, Answer) else None

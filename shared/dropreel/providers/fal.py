@@ -146,7 +146,12 @@ class Fal:
     def find_orders(
         self, request: ClipRequest, since: datetime, until: datetime
     ) -> list[str] | None:
-        search = Search(request, since, until)
+        return self._listed(Search(request, since, until))
+
+    def list_orders(self, since: datetime, until: datetime) -> list[str] | None:
+        return self._listed(Search(None, since, until))
+
+    def _listed(self, search: Search) -> list[str] | None:
         wanted = self._history_of(search)
         for _ in search.pages():
             reply = self._platform.call("GET", *_HISTORY, params=wanted, cap=LIST_CAP)

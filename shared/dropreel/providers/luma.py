@@ -124,6 +124,9 @@ class Luma:
     ) -> list[str] | None:
         return None
 
+    def list_orders(self, since: datetime, until: datetime) -> None:  # noqa: ARG002
+        return None
+
     def access(self) -> Access:
         return access_outcome(self._api.call("GET", "files", params={"limit": "1"}))
 

@@ -124,7 +124,12 @@ class Oxen:
     def find_orders(
         self, request: ClipRequest, since: datetime, until: datetime
     ) -> list[str] | None:
-        search = Search(request, since, until)
+        return self._listed(Search(request, since, until))
+
+    def list_orders(self, since: datetime, until: datetime) -> list[str] | None:
+        return self._listed(Search(None, since, until))
+
+    def _listed(self, search: Search) -> list[str] | None:
         # Active jobs first: one that ends meanwhile then shows among the ended.
         for status in ("", *ENDS):
             wanted = {"model": self._options.model} | ({"status": status} if status else {})

@@ -1,4 +1,4 @@
-"""Looking for an order whose answer was lost, in the provider's own list.
+"""Reading a provider's own list of orders: mostly for one whose answer was lost.
 
 Taking somebody else's order delivers a wrong clip; missing our own pays twice. So a listed order
 is ours, or not ours, or (when the list does not say enough) unclear; with one unclear order the
@@ -25,22 +25,29 @@ _ROWS = ("executions", "generations", "items", "predictions", "results", "data")
 
 
 class Search:
-    """Collects the orders of one request that were made within a window of time."""
+    """Collects the orders that were made within a window of time.
+
+    Only those of `request`; without one those of anybody, which nothing may be done with but
+    showing them to people.
+    """
 
     def __init__(
         self,
-        request: ClipRequest,
+        request: ClipRequest | None,
         since: datetime,
         until: datetime,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.since = since.astimezone(UTC) - _CLOCKS_DIFFER
         self.until = until.astimezone(UTC) + _CLOCKS_DIFFER
-        self._prompt = request.prompt.split()
-        self._image = request.image_url
+        self._request = request
         self._found: dict[str, None] = {}
         self._complete = True
         self._clock = clock
+
+    @property
+    def of_anybody(self) -> bool:
+        return self._request is None
 
     def pages(self) -> Iterator[int]:
         """Numbers of the pages to read; ends where a list seems to have no end."""
@@ -86,9 +93,11 @@ class Search:
         """None where the list does not say enough."""
         if not self.in_window(created):
             return False
-        if isinstance(prompt, str) and prompt.split() != self._prompt:
+        if self._request is None:
+            return True
+        if isinstance(prompt, str) and prompt.split() != self._request.prompt.split():
             return False
-        same = same_image(image, self._image)
+        same = same_image(image, self._request.image_url)
         if same is False or (parse.timestamp(created) and isinstance(prompt, str)):
             return same
         return None

@@ -301,6 +301,27 @@ def test_a_list_under_another_name_is_read_too(name: str) -> None:
     assert provider.find_orders(CLIP, SINCE, UNTIL) == []
 
 
+ROWS: dict[str, list[dict[str, object]]] = {
+    "eachlabs": [{"id": "one", "created_at": MADE}, {"id": "two", "created_at": "2026-11-19"}],
+    "oxen": [
+        {"generation_id": "one", "enqueued_at": MADE, "prompt": "another"},
+        {"generation_id": "two", "enqueued_at": "2026-11-19", "prompt": CLIP.prompt},
+    ],
+    "fal": [
+        {"request_id": "one", "sent_at": MADE, "json_input": {"prompt": "another"}},
+        {"request_id": "two", "sent_at": "2026-11-19T12:00:00Z", "json_input": {}},
+    ],
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_all_orders_of_a_time_are_listed_whoever_made_them(name: str) -> None:
+    rest = [says(200, {"data": []})] * 3 if name == "oxen" else []
+    provider, script = adapter(name, [says(200, {"data": ROWS[name]}), *rest])
+    assert provider.list_orders(SINCE, UNTIL) == ["one"]
+    assert len(script.seen) == 1 + len(rest)
+
+
 @pytest.mark.parametrize("name", ["eachlabs", "oxen", "fal"])
 @pytest.mark.parametrize("body", [{}, None, "x", {"data": {}}, 5])
 def test_an_answer_without_a_list_leaves_the_search_open(name: str, body: object) -> None:
