@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from dropreel.clips.bucket import ClipsBucket
 from dropreel.drops.inbox import Inbox
@@ -18,7 +19,7 @@ from dropreel.ledger.table import Table
 from dropreel.mail.message import Links, Mail
 from dropreel.mail.once import SendOnce, Turn
 from dropreel.mail.publisher import Mailer
-from dropreel.mail.results import already_ordered, drop_rejected
+from dropreel.mail.results import all_ordered, already_ordered, drop_rejected
 from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.pages.links import PageLinks
 
@@ -83,7 +84,7 @@ class Rejections:
     def reject_again(self, held: Sequence[Job], key: str, dropped_at: str) -> None:
         """The same files as those of jobs that are not to run again."""
         if len(held) > 1:
-            self.reject(key, dropped_at, [all_made_before(held)])
+            self.reject(key, dropped_at, [all_made_before(held)], partial(all_ordered, held))
             return
         (job,) = held
         page = self.pages.job(job.job_id) if job.state is State.DELIVERED else None
