@@ -131,7 +131,7 @@ def test_a_link_that_has_ended_or_was_made_up_shows_nothing(
     assert [status for status, _, _ in answers] == [410, 404, 404, 404]
     assert len({body for _, _, body in answers}) == 1
     tab = browser.open(f"{base}/{ended}", PHONE)
-    assert tab.value("document.querySelector('h1').textContent") == "There is nothing here"
+    assert tab.value("document.querySelector('h1').textContent") == "This link does not open a page"
 
 
 def test_nothing_is_kept_or_passed_on_by_browsers(visited: Visited) -> None:

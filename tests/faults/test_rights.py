@@ -58,6 +58,9 @@ ELSEWHERE = {
     "test_missed_drops.py::test_files_of_which_nothing_could_be_made_are_told_of_and_not_sent": (
         Call("submit", "dynamodb:UpdateItem", TABLE, (("dynamodb:UpdateItem", "MISSED#"),)),
     ),
+    "test_submit_rejections.py::test_the_dashboard_lists_a_rejected_drop_with_its_reason": (
+        Call("submit", "dynamodb:UpdateItem", TABLE, (("dynamodb:UpdateItem", "REJECTED#"),)),
+    ),
     "test_provider_checkup.py::test_what_is_as_ever_is_told_to_nobody": (
         Call("sweep", "dynamodb:UpdateItem", TABLE, (("dynamodb:UpdateItem", "CHECKUP#"),)),
     ),

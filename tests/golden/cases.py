@@ -32,14 +32,20 @@ from dropreel.mail.operators import (
     subscriber_alert,
     unpause_alert,
 )
-from dropreel.mail.results import already_ordered, clip_delivered, clip_not_delivered, drop_rejected
+from dropreel.mail.results import (
+    all_ordered,
+    already_ordered,
+    clip_delivered,
+    clip_not_delivered,
+    drop_rejected,
+)
 from dropreel.mail.windows import Window
 from dropreel.money.budget import Spending
 from dropreel.providers.base import Inputs
 from dropreel.providers.catalog import CATALOG
 from dropreel.providers.checkup import model_finding
 from dropreel.steps.cancel import NEVER_ORDERED
-from dropreel.steps.rejections import made_before
+from dropreel.steps.rejections import all_made_before, made_before
 from tests.golden.groups import group_mails
 from tests.golden.rejections import SIDECARS, problems_of, rejections
 from tests.support.aws import make_job
@@ -175,6 +181,10 @@ def dropped_again() -> Iterator[tuple[str, Mail]]:
         links = replace(PLACE, page="https://pages.example/abc", page_days=7)
         mail = already_ordered(held, held.source.key, [made_before(held)], REJECTION, links)
         yield f"rejected already {state}", mail
+    takes = [job(State.DELIVERED), job(State.DELIVERED), job(State.STALLED)]
+    for name, some in (("delivered", takes[:2]), ("ordered", takes)):
+        facts = (takes[0].source.key, [all_made_before(some)], REJECTION, PLACE)
+        yield f"rejected takes already {name}", all_ordered(some, *facts)
 
 
 def alerts() -> Iterator[tuple[str, Mail]]:

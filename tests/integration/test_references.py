@@ -64,7 +64,7 @@ def test_takes_that_only_name_the_same_picture_otherwise_are_told_and_not_ordere
     uploads.upload(6, "a/photo.json", fields(prompt="push-in", takes=takes), 1)
     assert prompts(uploads) == []
     (mail,) = uploads.sns.published
-    assert mail.document["subject"] == "photo.jpg: please correct this file"
+    assert mail.document["subject"] == "photo.jpg: please correct its sidecar"
     assert "same: take 2 and take 3 of the list, which would be one clip." in mail.text
 
 

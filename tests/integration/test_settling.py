@@ -195,7 +195,7 @@ def test_a_broken_sidecar_replaces_nothing_and_is_mailed() -> None:
     drop_first_pair(uploads)
     uploads.upload(10, SIDECAR, b"{", 1)
     assert told(uploads) == [FIRST]
-    assert uploads.mails == ["photo.jpg: please correct this file"]
+    assert uploads.mails == ["photo.jpg: please correct its sidecar"]
 
 
 @pytest.mark.parametrize("order", ["is", "si"])

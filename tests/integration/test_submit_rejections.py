@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from dropreel.jobs.job import State
+from dropreel.jobs.naming import rejection_record
+from dropreel.ledger.rejected import newest_rejected
 from dropreel.mail.once import LEASE_S
 from dropreel.steps.submit import Submit
 from tests.support.aws import Aws, Clock
@@ -109,6 +111,19 @@ def test_a_file_that_is_no_still_image_is_rejected(
     assert says.lower() in mail["problems"][0]["found"].lower()
     assert aws.executions() == []
     assert len(aws.stored("clips/campaign/lighthouse/rejected-")) == 1
+
+
+def test_the_dashboard_lists_a_rejected_drop_with_its_reason(aws: Aws, submit: Submit) -> None:
+    put(aws, SIDECAR, sidecar(duration=7))
+    for _ in range(2):
+        submit.handle(put(aws, IMAGE, picture()))
+    (first, *_) = newest_rejected(aws.table, "2026-11")
+    assert first.key == IMAGE
+    assert "duration" in first.reason
+    assert aws.stored(f"clips/{IMAGE.removesuffix('.jpg')}/") == [
+        rejection_record(IMAGE, one.rejection_id)
+        for one in sorted(newest_rejected(aws.table, "2026-11"), key=lambda one: one.rejection_id)
+    ]
 
 
 def test_problems_of_both_files_come_in_one_mail(aws: Aws, submit: Submit, events: Path) -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from dropreel.dashboard.page import _WORDS, DESCRIPTION, Shown
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import ENDS, Job, State, utc_iso
+from dropreel.ledger.rejected import note_rejected
 from dropreel.steps.outcomes import WidgetEvent
 from dropreel.steps.widget import MOST_ROWS, Widget
 from tests.support.aws import NOW, Aws, Clock, make_job
@@ -154,6 +155,30 @@ def test_the_newest_come_first_and_reach_back_into_the_month_before(
         created = utc_iso(NOW - timedelta(minutes=minutes))
         aws.ledger.claim(make_job(job_id=f"{number:024d}", created_at=created))
     assert re.findall(r"\d+ (?:min|d)\b", show(widget).text) == ["1 min", "5 min", "25 d"]
+
+
+def test_rejected_drops_stand_among_the_jobs_with_their_reason(aws: Aws, widget: Widget) -> None:
+    job_named(aws, 1)
+    reason = 'duration: "7s" is not possible. Use 5s or 10s.'
+    note_rejected(aws.table, "rejected-1", "campaign/dog.jpg", reason, NOW - timedelta(seconds=30))
+    note_rejected(aws.table, "rejected-2", "campaign/cat.jpg", "old", NOW - timedelta(hours=1))
+    for shown in ("all", "not made"):
+        page = show(widget, show=shown)
+        assert "campaign/dog.jpg" in page.texts
+        assert reason in page.texts
+        assert page.texts.index("campaign/dog.jpg") < page.texts.index("campaign/cat.jpg")
+    assert "rejected-1.json" in show(widget).all("a", "href")[0]
+    for shown in ("made", "under way", "to look at"):
+        assert "campaign/dog.jpg" not in show(widget, show=shown).texts
+
+
+def test_a_hostile_name_or_reason_of_a_rejected_drop_is_only_text(aws: Aws, widget: Widget) -> None:
+    usual = show(widget).names
+    for number, name in enumerate(HOSTILE):
+        note_rejected(aws.table, f"rejected-{number}", name, name * 9, NOW)
+    page = show(widget)
+    assert page.names <= usual | {"table", "tr", "th", "td", "div", "bdi", "b", "br", "small", "a"}
+    assert all(link.startswith(CONSOLE) for link in page.all("a", "href"))
 
 
 def test_only_so_many_are_shown_and_filters_look_behind_them(aws: Aws, widget: Widget) -> None:

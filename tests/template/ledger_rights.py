@@ -8,7 +8,8 @@ from tests.template.stack import Document
 LINE = {"WAITING", "SLOTS"}
 WRITTEN = {
     "SubmitFunction": {
-        *("JOB", "GROUP", "BATCH", "NEWEST", "NOTICE", "MAILS", "WAITING", "SELFTEST", "MISSED"),
+        *("JOB", "GROUP", "BATCH", "NEWEST", "NOTICE", "MAILS", "WAITING", "SELFTEST"),
+        *("MISSED", "REJECTED"),
     },
     "SlotFunction": {"PARKED", *LINE},
     "GenerateFunction": {

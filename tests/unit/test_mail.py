@@ -142,7 +142,7 @@ def test_a_rejection_lists_every_problem() -> None:
         Problem('"promt"', "x", "y", "Did you mean prompt?"),
     ]
     mail = drop_rejected("a/b.jpg", problems, "clips/a/b/rejected-1.json", PLACE)
-    assert mail.subject == "b.jpg: please correct this file"
+    assert mail.subject == "b.jpg: please correct its sidecar"
     assert "prompt is missing." in mail.text
     assert "Did you mean prompt?" in mail.text
     assert [problem["field"] for problem in mail.document["problems"]] == ["prompt", '"promt"']

@@ -179,7 +179,7 @@ def test_nothing_here_is_one_page_that_names_nobody() -> None:
     page = Page(nothing_here())
 
     assert_only_ours(page)
-    assert "There is nothing here" in page.text
+    assert "This link does not open a page" in page.text
     assert page.all("video", "src") == []
 
 

@@ -1,4 +1,4 @@
-"""The HTML of the dashboard's custom widget: newest clips, with thumbnails and links.
+"""The HTML of the dashboard's custom widget: newest clips and rejected drops, with links.
 
 Names of files are other people's words: all of them are escaped, and links are only our own.
 Pictures are in the page itself, so that nothing has to be public.
@@ -15,11 +15,13 @@ from enum import StrEnum
 from html import escape
 
 from dropreel.jobs.job import ENDS, JobSummary, State, from_iso
+from dropreel.ledger.rejected import Rejected
 
 DESCRIPTION = """\
 ## Newest clips
 
-Thumbnail, state, provider, cost and age of the newest jobs, with links to execution and clip.
+Thumbnail, state, provider, cost and age of the newest jobs, with links to execution and clip, and
+what was wrong with drops that were rejected.
 
 ### Parameters
 
@@ -43,6 +45,7 @@ _WORDS = {
 }
 _GREEN, _RED, _AMBER, _BLUE = "#1d8102", "#d13212", "#b7791f", "#0073bb"
 _LONGEST_NAME = 80
+_LONGEST_REASON = 200
 
 
 class Shown(StrEnum):
@@ -61,6 +64,11 @@ class Shown(StrEnum):
     def includes(self, state: State) -> bool:
         return self is Shown.ALL or self is _kind(state)
 
+    @property
+    def rejections(self) -> bool:
+        """Whether drops that were rejected are shown as well."""
+        return self in (Shown.ALL, Shown.NOT_MADE)
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -72,11 +80,27 @@ class Entry:
     clip_link: str
 
 
+@dataclass(frozen=True, slots=True)
+class RejectedEntry:
+    """One drop of which no job was made."""
+
+    drop: Rejected
+    record_link: str
+
+
 def page(
-    entries: Sequence[Entry], shown: Shown, *, function_arn: str, now: datetime, notice: str = ""
+    entries: Sequence[Entry | RejectedEntry],
+    shown: Shown,
+    *,
+    function_arn: str,
+    now: datetime,
+    notice: str = "",
 ) -> str:
     """The whole widget. `notice` is what concerns all jobs."""
-    rows = "".join(_row(entry, now) for entry in entries)
+    rows = "".join(
+        _row(entry, now) if isinstance(entry, Entry) else _rejected_row(entry, now)
+        for entry in entries
+    )
     body = f"<table>{_HEAD}{rows}</table>" if rows else "<p>Nothing here yet.</p>"
     above = _notice(notice) + _filters(shown, function_arn)
     return f'{_STYLE}<div class="dropreel">{above}{body}</div>'
@@ -118,6 +142,24 @@ def _row(entry: Entry, now: datetime) -> str:
         _age(now, job.created_at),
         "<br>".join(links),
     )
+    return _cells(cells)
+
+
+def _rejected_row(entry: RejectedEntry, now: datetime) -> str:
+    drop = entry.drop
+    cells = (
+        _picture(None),
+        f"<bdi>{_text(drop.key)}</bdi>",
+        _word("rejected", _RED, drop.reason),
+        "",
+        "nothing",
+        _age(now, drop.created_at),
+        _link("record", entry.record_link),
+    )
+    return _cells(cells)
+
+
+def _cells(cells: Sequence[str]) -> str:
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
@@ -135,11 +177,14 @@ def _state(job: JobSummary) -> str:
         Shown.TO_LOOK_AT: _AMBER,
         Shown.NOT_MADE: _RED,
     }[kind]
-    word = f'<b style="color:{color}">{_WORDS[job.state]}</b>'
     reason = job.failure.row.label if job.failure else ""
-    if kind in (Shown.MADE, Shown.UNDER_WAY) or not reason:
-        return word
-    return f"{word}<br><small>{_text(reason)}</small>"
+    tells = kind not in (Shown.MADE, Shown.UNDER_WAY)
+    return _word(_WORDS[job.state], color, reason if tells else "")
+
+
+def _word(word: str, color: str, reason: str) -> str:
+    said = f"<br><small>{_text(reason, _LONGEST_REASON)}</small>" if reason else ""
+    return f'<b style="color:{color}">{word}</b>{said}'
 
 
 def _cost(job: JobSummary) -> str:
@@ -162,9 +207,14 @@ def _link(text: str, address: str) -> str:
     return f'<a href="{escape(address)}" target="_blank" rel="noopener">{text}</a>'
 
 
-def _text(words: str) -> str:
-    """Other people's words: no markup, nothing that turns the reading direction, not too long."""
-    if len(words) > _LONGEST_NAME:
+def _text(words: str, longest: int = 0) -> str:
+    """Other people's words: no markup, nothing that turns the reading direction, not too long.
+
+    Of a name, the end is kept; of a text that may be `longest`, the beginning.
+    """
+    if longest and len(words) > longest:
+        words = f"{words[:longest]}…"
+    elif not longest and len(words) > _LONGEST_NAME:
         words = f"…{words[-_LONGEST_NAME:]}"
     visible = (" " if unicodedata.category(letter)[0] == "C" else letter for letter in words)
     return escape("".join(visible))

@@ -69,6 +69,11 @@ def rejection_id(bucket: str, key: str, dropped_at: str, problems: Sequence[str]
     return f"rejected-{hashlib.sha256(facts.encode()).hexdigest()[:24]}"
 
 
+def rejection_record(key: str, rejection_id: str) -> str:
+    """Where the record of that rejection lies, beside where the clip of the file would be."""
+    return f"{output_folder(key)}/{rejection_id}.json"
+
+
 def dry_run_id(dropped_at: str, jobs: Sequence[str]) -> str:
     """Of the mail that tells, once, what a drop of that time would order."""
     facts = json.dumps([dropped_at, *jobs])

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
 
-from dropreel.drops.pairing import BATCHES, DEFAULTS
+from dropreel.drops.pairing import BATCHES, DEFAULTS, is_image
 from dropreel.errors import UNKNOWN_FIELD, Problem
 from dropreel.jobs.failure import ROWS, FailureKind, FailureRow
 from dropreel.jobs.job import ClipInfo, Job, State, from_iso
@@ -145,9 +145,33 @@ def drop_rejected(key: str, problems: Sequence[Problem], record_key: str, links:
     ]
     words = "; ".join(_brief(problem) for problem in listed)
     text = f"{shortened(words, 300)}. {_correction(problems)}"
-    missing = _all_missing(problems)
-    subject = "one file is missing" if missing else "please correct this file"
-    return _rejection(key, problems, listed, record_key, links, (subject, parts, text))
+    said = (_wanted(name, problems), parts, text)
+    return _rejection(key, problems, listed, record_key, links, said)
+
+
+def _wanted(name: str, problems: Sequence[Problem]) -> str:
+    """Which file is to be corrected: the one of this name, or what is said of it."""
+    if _all_missing(problems):
+        return "one file is missing"
+    of_sidecar = is_image(name) and all(problem.field != "image" for problem in problems)
+    return "please correct its sidecar" if of_sidecar else "please correct this file"
+
+
+def all_ordered(
+    held: Sequence[Job], key: str, problems: Sequence[Problem], record_key: str, links: Links
+) -> Mail:
+    """All takes of a sidecar were ordered before, and none is to run again."""
+    made = all(job.state is State.DELIVERED for job in held)
+    clips = f"these {len(held)} clips"
+    subject = f"you already have {clips}" if made else f"{clips} were ordered before"
+    step = "For more, ask for more takes in the sidecar, or change the prompt."
+    if any(job.state in (State.STALLED, State.UNKNOWN) for job in held):
+        step = "Please wait. Some of them may still come: you get a mail as soon as it is known."
+    first = "Nothing was paid for this drop."
+    facts = _for_operators({"File": key, "Record": links.uri(record_key)})
+    parts = [f"{file_name(key)}: {subject}.", first, f"What to do: {step}", facts]
+    said = (subject, parts, f"{first} {step}")
+    return _rejection(key, problems, problems, record_key, links, said)
 
 
 def already_ordered(

@@ -76,11 +76,11 @@ def page_file(name: str) -> str | None:
 def nothing_here() -> str:
     """For whoever has no valid link: one page that tells nothing else."""
     return document(
-        "Nothing here",
-        tag("header", tag("h1", "There is nothing here")),
+        "Link ended",
+        tag("header", tag("h1", "This link does not open a page")),
         tag(
             "main",
-            tag("p", "This link has ended, or it is not complete."),
+            tag("p", "It has ended, or a part of it is missing."),
             tag(
                 "p",
                 "Copy the whole link from your mail, or ask your operator for a new one. "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from dropreel.clips.bucket import ClipsBucket
 from dropreel.drops.inbox import Inbox
@@ -12,11 +13,13 @@ from dropreel.drops.pairing import file_of, is_image, near_misses
 from dropreel.drops.sidecar import MAX_TAKES
 from dropreel.errors import Problem
 from dropreel.jobs.job import Job, State, utc_iso
-from dropreel.jobs.naming import output_folder, rejection_id, split_ending, stem
+from dropreel.jobs.naming import rejection_id, rejection_record, split_ending, stem
+from dropreel.ledger.rejected import note_rejected
+from dropreel.ledger.table import Table
 from dropreel.mail.message import Links, Mail
 from dropreel.mail.once import SendOnce, Turn
 from dropreel.mail.publisher import Mailer
-from dropreel.mail.results import already_ordered, drop_rejected
+from dropreel.mail.results import all_ordered, already_ordered, drop_rejected
 from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.pages.links import PageLinks
 
@@ -44,6 +47,7 @@ Writer = Callable[[str, Sequence[Problem], str, Links], Mail]
 class Rejections:
     """Records and mails what is wrong with a drop, once for each upload."""
 
+    table: Table
     inbox: Inbox
     clips: ClipsBucket
     results: Mailer
@@ -62,7 +66,7 @@ class Rejections:
         """Tell what is wrong with the file at `key`, uploaded at `dropped_at`."""
         texts = [str(problem) for problem in problems]
         mail_id = rejection_id(self.inbox.bucket, key, dropped_at, texts)
-        record_key = f"{output_folder(key)}/{mail_id}.json"
+        record_key = rejection_record(key, mail_id)
         turn = self.send_once.begin(mail_id, self.now().timestamp())
         if turn is not Turn.OURS:
             logger.info("this rejection was mailed before")
@@ -70,6 +74,8 @@ class Rejections:
         mail = write(key, problems, record_key, self.links)
         record = {**mail.document, "dropped_at": dropped_at, "rejected_at": utc_iso(self.now())}
         self.clips.put_record(record_key, record)
+        reason = mail.entry.text if mail.entry else texts[0]
+        note_rejected(self.table, mail_id, key, reason, self.now())
         self.results.send(mail)
         self.send_once.end(mail_id, utc_iso(self.now()))
         metrics.add_metric("DropRejected", MetricUnit.Count, 1)
@@ -78,7 +84,7 @@ class Rejections:
     def reject_again(self, held: Sequence[Job], key: str, dropped_at: str) -> None:
         """The same files as those of jobs that are not to run again."""
         if len(held) > 1:
-            self.reject(key, dropped_at, [all_made_before(held)])
+            self.reject(key, dropped_at, [all_made_before(held)], partial(all_ordered, held))
             return
         (job,) = held
         page = self.pages.job(job.job_id) if job.state is State.DELIVERED else None

@@ -108,6 +108,7 @@ class Submit:
             now=container.now,
         )
         rejections = Rejections(
+            table=container.table,
             inbox=inbox,
             clips=container.clips,
             results=container.results,
