@@ -92,7 +92,7 @@ def test_without_a_fault_each_scenario_ends_as_it_should(played_in: World) -> No
         "cancelled at work": {("cancelled", 1)},
         "paused": {("delivered", 1)},
         "takes": {("delivered", 3)},
-        "takes tomorrow": {("delivered", 4)},
+        "takes tomorrow": {("delivered+cancelled", 3)},
         "takes over cap": {("refused", 0)},
         "tomorrow": {("delivered", 2)},
         "defaults": {("delivered", 2)},
