@@ -63,7 +63,7 @@ def test_an_address_ends(start: Start, http: httpx.Client, image_url: str) -> No
     luma = Caller("luma", start(url_life={"luma": 30}), http, image_url)
     job_id, url = clip(luma)
     assert http.get(url).status_code == 200
-    luma.simulators.advance(30)
+    luma.simulators.advance(31)  # addresses are dated in whole seconds
     response = http.get(url)
     assert response.status_code == 403
     assert "<Code>AccessDenied</Code><Message>Request has expired</Message>" in response.text
