@@ -5,7 +5,9 @@ from __future__ import annotations
 import ipaddress
 import socket
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -13,7 +15,6 @@ from typing import Any
 import hypothesis
 import pytest
 from botocore.client import BaseClient
-from coverage import Coverage
 from hypothesis import is_hypothesis_test
 from moto.core.botocore_stubber import BotocoreStubber
 
@@ -50,14 +51,23 @@ def _is_counted(item: pytest.Item) -> bool:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Set-up and tear-down are not counted either; with pytest-cov's own mark they would be."""
-    coverage = None if _is_counted(item) else Coverage.current()
-    if coverage:
-        coverage.stop()
-    try:
+    if _is_counted(item):
         return (yield)
+    with _untraced():
+        return (yield)
+
+
+@contextmanager
+def _untraced() -> Iterator[None]:
+    """`Coverage.stop` is not enough: beside others, pytest-cov runs two that take turns."""
+    tracer, of_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)
+    try:
+        yield
     finally:
-        if coverage:
-            coverage.start()
+        sys.settrace(tracer)
+        threading.settrace(of_threads)
 
 
 _call_api = BaseClient._make_api_call  # type: ignore[attr-defined]
