@@ -36,11 +36,12 @@ help: ## Show this list
 demo: .venv/ready ## Make one clip offline, or several (TAKES=3). Options: IMAGE= PROMPT= PROVIDER= RESOLUTION= DURATION=
 	@$(BIN)/python -m local.demo
 
-test: .venv/dev check ## Run `make check` and all tests
+test: .venv/dev ## Run `make check` and all tests
 	@mkdir -p out
 	@$(BIN)/pytest tests/e2e > out/e2e.txt 2>&1 & e2e=$$!; \
 	trap 'kill $$e2e 2> /dev/null' EXIT; trap 'exit 130' INT TERM; \
 	echo "tests/e2e runs beside the others; its output comes last"; failed=0; \
+	$(MAKE) --no-print-directory check || exit 1; \
 	$(BIN)/pytest -n 2 --dist worksteal --ignore tests/e2e --ignore tests/faults \
 		--cov --cov-report=term --cov-fail-under=95 || failed=1; \
 	$(BIN)/pytest -n 2 --dist worksteal tests/faults || failed=1; \
