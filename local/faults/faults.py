@@ -122,7 +122,8 @@ class Point:
 
     @property
     def pays(self) -> bool:
-        return self.call.startswith("POST ")
+        """Whether it orders: each::labs is asked with a POST to stop, too."""
+        return self.call.startswith("POST ") and not self.call.endswith("/cancel")
 
     def faults(self) -> list[Fault]:
         """Everything that can go wrong here, once.

@@ -16,11 +16,13 @@ from dropreel.ledger.table import plain
 from dropreel.steps.cancel import Cancel
 from dropreel.steps.pause import PauseOrders
 from local.faults.dynamo import Dynamo
+from local.faults.faults import OUTAGES_S
 from local.faults.services import MACHINE, StepFunctions
 from local.faults.timeline import Timeline
 from local.faults.wire import Invocation, Reply
 
-TRIES, AGAIN_S = 6, 60  # as a person would
+AGAIN_S = 60
+TRIES = max(OUTAGES_S) // AGAIN_S + 5  # as a person would, who hears that AWS is down
 PAUSE_S = 1200
 COMMAND_TAKES_S = 1  # so that it can be told what came before it and what after it
 
