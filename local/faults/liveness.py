@@ -81,6 +81,9 @@ def unsurvivable(fault: Fault, cell: Cell) -> str:
     """Why a fault may change the end; empty where it may not."""
     if fault.kind is Kind.ABORT:
         return "somebody has stopped the execution"
+    waits_for_day = SCENARIOS[cell.scenario].over_day_cap == "wait"
+    if waits_for_day and fault.kind is Kind.OUTAGE and fault.label.startswith("generate:"):
+        return "after trouble that lasts past midnight, both orders count on the new day"
     before, after = fault.place is Place.BEFORE, fault.place is Place.AFTER
     if fault.label.startswith(_RESERVES) and after and fault.kind in _BREAKS:
         return "nobody knows that the order was never sent, and a list without it proves nothing"

@@ -140,6 +140,17 @@ def test_a_job_that_waits_for_the_next_day_is_cancelled_at_once(
     assert provider.requests == []
 
 
+def test_a_job_of_the_day_before_may_still_wait_for_one_midnight(
+    aws: Aws, provider: FakeProvider, clock: Clock
+) -> None:
+    provider.submit_answers = [Accepted("p-1")]
+    late = aws.ledger.claim(make_job(estimate_usd=PRICE, created_at="2026-11-19T23:50:00.000Z"))
+    spent(aws, "2026-11-20", "24.90")
+    assert generate(step(aws, provider, clock), late.job_id)["wait_seconds"] == TO_MIDNIGHT
+    clock.pass_time(seconds=TO_MIDNIGHT)
+    assert generate(step(aws, provider, clock), late.job_id)["outcome"] == "accepted"
+
+
 def test_a_job_that_has_waited_has_two_days_in_all() -> None:
     day = timedelta(days=1)
     waited = make_job(waits_until="2026-11-21T00:00:00.000Z")

@@ -147,7 +147,8 @@ class Allowance:
         new_month = Reservation.at(until, Decimal(0)).month != today.month
         if not new_month and month.committed + error.amount > month.cap:
             return None
-        return until if until <= from_iso(job.created_at) + max(self.unpaid_wait, DAY) else None
+        longest = max(self.unpaid_wait, DAY if job.waits_until else 2 * DAY)
+        return until if until <= from_iso(job.created_at) + longest else None
 
 
 def _midnight_after(now: datetime) -> datetime:
