@@ -69,7 +69,7 @@ def with_a_reference(aws: Aws) -> Job:
     aws.s3.put_object(Bucket="inbox", Key="campaign/look.png", Body=look)
     pinned = f"sources/{hashlib.sha256(look).hexdigest()}.png"
     settings = replace(make_job().settings, reference_image_urls=(pinned,))
-    given = {"references": {pinned: "/campaign/look.png"}, "advice": ("a tip",)}
+    given = {"references": {pinned: "/campaign/look.png"}, "advice": ("a tip",), "group_take": 2}
     return refused(aws, settings=settings, **given)
 
 
@@ -79,6 +79,7 @@ def test_references_go_along_and_are_copied_anew_where_the_copy_has_expired(
     job = with_a_reference(aws)
     again = retry.handle(job.job_id)
     assert (again.references, again.advice) == (job.references, job.advice)
+    assert again.clip_name == job.clip_name
     assert set(aws.stored("sources/")) == {job.source.pinned_key, *job.references}
 
 

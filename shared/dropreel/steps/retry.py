@@ -132,6 +132,7 @@ class Retry:
             batch=ended.batch,
             references=ended.references,
             advice=ended.advice,
+            group_take=ended.group_take,
         )
 
     def _pin_anew(self, job: Job) -> None:
