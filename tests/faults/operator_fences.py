@@ -53,12 +53,14 @@ OPERATOR_FENCES = (
         (
             "ledger/jobs.py:_wanted",
             "steps/cancel.py:Cancel._mark",
+            "steps/cancel.py:Cancel._obstacle",
         ),
         "a clip that nobody wants any more, and pays for",
         (
             "orders_what_is_cancelled",
             f"{_CANCEL}test_an_order_that_has_not_begun_when_the_job_is_cancelled_never_begins",
             f"{_CANCEL}test_who_cancels_while_the_job_moves_on_marks_it_where_it_is_now",
+            f"{_CANCEL}test_a_job_is_cancelled_only_after_the_mail_that_it_is_late",
         ),
     ),
     Fence(

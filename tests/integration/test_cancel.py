@@ -53,6 +53,12 @@ class Desk:
         generate(self.generation, job.job_id)
         return self.aws.ledger.require(job.job_id)
 
+    def late(self, job: Job) -> Job:
+        """Stalled, and people know it."""
+        stalled = self.aws.ledger.move(job, State.STALLED)
+        self.aws.send_once.end(stalled.mail_id, "2026-11-20T09:00:00.000Z")
+        return stalled
+
     def committed(self) -> set[Decimal]:
         money = Reservation.at(self.clock(), Decimal(0))
         return {one.committed for one in self.aws.ledger.spending(money, CAPS)}
@@ -167,7 +173,7 @@ def test_a_clip_that_was_ready_once_is_paid_for_whatever_its_provider_says_after
     desk.provider.status_answers = [Ready("https://cdn/clip.mp4")]
     poll(desk.container.step(Poll), job.job_id)
     ready = desk.aws.ledger.require(job.job_id)
-    stalled = desk.aws.ledger.move(ready, State.STALLED)
+    stalled = desk.late(ready)
     desk.cancel.handle(job.job_id)
     free = Failure(FailureKind.TRANSIENT, "no worker", retryable=True, billed=False)
     desk.provider.status_answers = [Failed(free)]
@@ -199,6 +205,15 @@ def test_at_the_deadline_a_cancelled_job_ends_and_is_watched_no_longer(desk: Des
     desk.provider.status_answers = [RUNNING]
     assert poll(desk.container.step(Poll), job.job_id)["state"] == "cancelled"
     assert desk.committed() == {Decimal("0.15")}
+
+
+def test_a_job_is_cancelled_only_after_the_mail_that_it_is_late(desk: Desk) -> None:
+    job = desk.aws.ledger.move(desk.ordered(), State.STALLED)
+    with pytest.raises(OperatorError, match="still to be sent; try again"):
+        desk.cancel.handle(job.job_id)
+    assert desk.aws.ledger.require(job.job_id) == job
+    desk.aws.send_once.end(job.mail_id, "2026-11-20T09:00:00.000Z")
+    assert desk.cancel.handle(job.job_id).cancel_requested
 
 
 def test_an_order_that_is_being_sent_is_cancelled_by_the_next_poll(desk: Desk) -> None:
@@ -247,7 +262,7 @@ def test_the_first_answer_of_the_provider_counts(
 
 
 def test_a_stalled_job_is_looked_at_once_more_by_an_execution_that_ends_it(desk: Desk) -> None:
-    job = desk.aws.ledger.move(desk.ordered(), State.STALLED)
+    job = desk.late(desk.ordered())
     for _ in range(2):
         desk.cancel.handle(job.job_id)
     (execution,) = desk.aws.executions()

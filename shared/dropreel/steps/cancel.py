@@ -21,6 +21,7 @@ from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import Job, State, utc_iso, workflow_input
 from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.slots import Slots, SlotSettings
+from dropreel.mail.once import SendOnce
 from dropreel.observability import logger
 from dropreel.providers.base import CancelOutcome, Failure, Provider
 from dropreel.providers.config import ProviderSettings
@@ -50,6 +51,7 @@ class Cancel:
 
     ledger: Ledger
     slots: Slots
+    send_once: SendOnce
     provider: Callable[[str], Provider]
     workflow: SFNClient
     machine_arn: str
@@ -60,6 +62,7 @@ class Cancel:
         return cls(
             ledger=container.ledger,
             slots=container.slots,
+            send_once=container.send_once,
             provider=container.provider,
             workflow=container.client("stepfunctions"),
             machine_arn=container.settings(CancelSettings).state_machine_arn,
@@ -82,15 +85,23 @@ class Cancel:
     def _mark(self, job_id: str) -> Job:
         for _ in range(_TRIES):
             job = self.ledger.require(job_id)
-            if job.state not in _OPEN:
-                unknown = job.state is State.UNKNOWN
-                why = _SETTLE_FIRST if unknown else f"it is {job.state} already"
-                raise OperatorError(f"job {job_id} cannot be cancelled: {why}")
+            if obstacle := self._obstacle(job):
+                raise OperatorError(f"job {job_id} cannot be cancelled: {obstacle}")
             try:
                 return self._marked(job)
             except LedgerConflictError:
                 continue
         raise OperatorError(f"job {job_id} moves on all the time: try again")
+
+    def _obstacle(self, job: Job) -> str:
+        if job.state is State.UNKNOWN:
+            return _SETTLE_FIRST
+        if job.state not in _OPEN:
+            return f"it is {job.state} already"
+        # Else people would hear that it is late after they heard that it is cancelled.
+        if job.state is State.STALLED and not self.send_once.was_sent(job.mail_id):
+            return "the mail that it is late is still to be sent; try again in a minute"
+        return ""
 
     def _marked(self, job: Job) -> Job:
         if job.cancel_requested:
