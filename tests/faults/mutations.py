@@ -106,7 +106,7 @@ def orders_again_what_is_being_submitted(patch: Patch) -> None:
         if job.state is not State.SUBMITTING:
             return _repeated(self, job)
         request = order_of(job, self.addresses.session())
-        return self._settle(job, self.provider(job.provider).submit(request), 0)
+        return self._settle(job, self.provider(job.provider).submit(request), lambda _: 1)
 
     patch.setattr(Generate, "_repeated", repeated)
 

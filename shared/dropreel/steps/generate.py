@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 _CONTENTION_WAIT_S = 2
 _NOTE_PAUSES_S = (1, 2, 3)  # between the tries to note an answer
 _UNPLANNED_S = 30
+_Patience = Callable[[float | None], int] | None  # how long to wait for a busy provider, or no more
 _AWAY = (BotoCoreError, ClientError, ContentionError)
 
 
@@ -184,6 +186,8 @@ class Generate:
             return self._without_key(job, trouble, tries)
         # Last before the money is set aside, so that the address lives as long as it can.
         request = order_of(job, self.addresses.session())
+        # Now, because nothing may come between the answer and its note.
+        patience = None if self._waited_enough(job) else partial(busy_wait, tries=tries)
         try:
             job = self._begin(job)
         except CapReachedError as error:
@@ -191,11 +195,11 @@ class Generate:
         except ContentionError:
             return Wait(_CONTENTION_WAIT_S, job.state)
         answer = provider.submit(request)
-        outcome = self._noted(job, answer, tries)
+        outcome = self._noted(job, answer, patience)
         self.lessons.learn(job, answer)
         return outcome
 
-    def _noted(self, job: Job, answer: SubmitOutcome, tries: int) -> GenerateOutcome:
+    def _noted(self, job: Job, answer: SubmitOutcome, patience: _Patience) -> GenerateOutcome:
         """What follows from the answer, which must not be lost: an order's ID is logged, then the
         ledger notes the answer, and if that cannot be, the workflow takes it along."""
         if isinstance(answer, Accepted):
@@ -203,7 +207,7 @@ class Generate:
             metrics.add_metric("ClipOrdered", MetricUnit.Count, 1)
         for pause in (*_NOTE_PAUSES_S, None):
             try:
-                return self._settle(job, answer, tries)
+                return self._settle(job, answer, patience)
             except _AWAY:
                 logger.exception("the answer was not noted")
             if pause:
@@ -246,22 +250,19 @@ class Generate:
             attempts=job.ordering(utc_iso(now)),
         )
 
-    def _settle(self, job: Job, answer: SubmitOutcome, tries: int) -> GenerateOutcome:
+    def _settle(self, job: Job, answer: SubmitOutcome, patience: _Patience) -> GenerateOutcome:
         match answer:
             case Accepted():
-                return self._accepted(job, answer)
+                note_order(self.ledger, job, answer)
+                return OrderAccepted(self.watcher.over(job).wait_s(), State.SUBMITTED)
             case Unknown(failure):
                 return self._lost(job, failure.of_job())
-            case Busy() if not self._waited_enough(job):
-                return self._busy(job, answer, busy_wait(answer.retry_after, tries))
+            case Busy() if patience:
+                return self._busy(job, answer, patience(answer.retry_after))
             case Refused(failure) if _wants_fresh_address(job, failure):
                 return self._busy(job, Busy(failure), _CONTENTION_WAIT_S)
             case Refused(failure) | Busy(failure):
                 return self._refused(job, failure.of_job())
-
-    def _accepted(self, job: Job, order: Accepted) -> OrderAccepted:
-        note_order(self.ledger, job, order)
-        return OrderAccepted(self.watcher.over(job).wait_s(), State.SUBMITTED)
 
     def _waited_enough(self, job: Job) -> bool:
         return waited_enough(job, self.unpaid_wait, self.now(), self.pauses.read())
@@ -292,8 +293,7 @@ class Generate:
     def _refuse(self, job: Job, failure: JobFailure) -> Ended:
         """Refuse a job that no provider has seen yet."""
         logger.warning("not ordered", kind=failure.kind.value)
-        refused = self.ledger.move(job, State.REFUSED, failure=failure, **job.released())
-        return Ended(refused.state)
+        return Ended(self.ledger.move(job, State.REFUSED, failure=failure, **job.released()).state)
 
     def _not_allowed(self, job: Job, why: JobFailure | NextDay, tries: int) -> Wait | Ended:
         """Refuse the job, or let it wait for the next day once people were mailed so."""
