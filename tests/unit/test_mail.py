@@ -149,7 +149,6 @@ def test_a_rejection_lists_every_problem() -> None:
     assert [problem["field"] for problem in mail.document["problems"]] == ["prompt", '"promt"']
 
 
-@fuzzed(200)
 @pytest.mark.parametrize(
     ("origin", "sidecar"),
     [
@@ -165,6 +164,7 @@ def test_another_clip_is_asked_for_in_a_file_that_counts(origin: str, sidecar: s
     assert sidecar_name(job) == sidecar
 
 
+@fuzzed(200)
 @given(st.text())
 def test_a_subject_is_always_one_that_sns_takes(text: str) -> None:
     subject = legal_subject(text)
