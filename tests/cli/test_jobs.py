@@ -64,6 +64,12 @@ def test_a_job_is_found_by_id_or_name(aws: Aws, terminal: Terminal, words: str) 
     assert "summer/a.jpg" in terminal.run("show", words).out
 
 
+def test_a_prompt_of_two_lines_is_shown_in_one(aws: Aws, terminal: Terminal) -> None:
+    settings = replace(make_job().settings, prompt="slow push-in,\nsoft light")
+    job(aws, 1, "summer/a.jpg", settings=settings)
+    assert "slow push-in, soft light" in terminal.run("show", "a.jpg").out
+
+
 def test_a_name_that_fits_several_images_or_none_is_told(aws: Aws, terminal: Terminal) -> None:
     job(aws, 1, "summer/a.jpg")
     job(aws, 2, "winter/a.jpg")
