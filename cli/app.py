@@ -85,7 +85,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "lint": inbox.lint,
     "jobs": jobs.jobs,
     "show": jobs.show,
-    "open": jobs.open_job,
+    "open": jobs.open_page,
     "logs": jobs.logs,
     "watch": sight.watch,
     "cancel": ending.cancel,

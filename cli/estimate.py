@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
 from cli.files import Files
 from dropreel.drops.advice import Facts, advise
 from dropreel.drops.fields import json_fields
-from dropreel.drops.folder import look_around
+from dropreel.drops.folder import NO_SIDECAR, look_around
 from dropreel.drops.image import ImageInfo, inspect_image
+from dropreel.drops.pairing import is_image, near_misses
 from dropreel.drops.references import find_references
 from dropreel.drops.selection import Choice
 from dropreel.drops.sidecar import Sidecar
 from dropreel.drops.takes import choose_all, problems_in, takes_of
 from dropreel.errors import Problem, RejectedError
 from dropreel.money.pricing import PriceList
-from dropreel.steps.rejections import NO_IMAGE
+from dropreel.steps.rejections import NO_IMAGE, near_miss
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,7 @@ class Checked:
         return {
             "file": self.file,
             "ok": not self.problems,
-            "problems": [
-                {"field": one.field, "found": one.found, "allowed": one.allowed, "hint": one.hint}
-                for one in self.problems
-            ],
+            "problems": [asdict(one) for one in self.problems],
             "advice": list(self.advice),
             "clips": [clip.facts() for clip in self.clips],
             "estimate_usd": self.price,
@@ -78,7 +76,7 @@ def check_all(
 ) -> list[Checked]:
     """Every image, every sidecar without one, and every batch that cannot be read."""
     alone = [
-        Checked(key, (NO_IMAGE, *problems_in(json_fields(key, files.bytes_of(key)))))
+        Checked(key, (_alone(files, key), *problems_in(json_fields(key, files.bytes_of(key)))))
         for key in files.lonely
     ]
     batches = [Checked(key, found.batch.problems) for key, found in files.batches.items()]
@@ -94,7 +92,7 @@ def _check(
     if drop is None:
         return Checked(key)
     found = look_around(files, drop)
-    problems = [*found.missing]
+    problems = [_alone(files, key) if one is NO_SIDECAR else one for one in found.missing]
     try:
         takes = takes_of(found.pair.said) if not problems else ()
         find_references(files, key, takes)
@@ -109,6 +107,14 @@ def _check(
         return Checked(key, tuple(problems))
     clips = tuple(_clips(takes, choices, prices))
     return Checked(key, (), clips, tuple(_advice(clips, info, drop.size, providers, cap)))
+
+
+def _alone(files: Files, key: str) -> Problem:
+    """A file without its partner, with the one that was probably meant, as the mail names it."""
+    near = near_misses(key, files.beside(key))
+    if is_image(key):
+        return near_miss(key, near[0]) if near else NO_SIDECAR
+    return near_miss(near[0], key) if near else NO_IMAGE
 
 
 def _clips(

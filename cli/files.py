@@ -121,6 +121,10 @@ class Files(Inbox):
         own = [other for other in self.contents if other.startswith(listing_prefix(key))]
         return [*dict.fromkeys([*own, *self.around.partners(key)])]
 
+    def below(self, folder: str) -> dict[str, datetime]:
+        now = datetime.now(UTC)
+        return {key: now for key in self.contents if key.startswith(folder)}
+
     def read_sidecar(self, sidecar: Drop) -> bytes:
         if sidecar.key not in self.contents:
             return self.around.read_sidecar(sidecar)

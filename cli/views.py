@@ -55,7 +55,8 @@ def job_table(jobs: Sequence[JobSummary | Job], now: datetime) -> RenderableType
 
 
 def plain(words: object) -> Text:
-    return Text(one_line(str(words)), overflow="fold")
+    """In one line: a blank for each line break."""
+    return Text(one_line(" ".join(str(words).splitlines())), overflow="fold")
 
 
 def age(created_at: str, now: datetime) -> str:

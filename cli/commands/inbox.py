@@ -22,6 +22,8 @@ from cli.files import Files
 from cli.follow import dropped, follow, upload
 from cli.views import plain, table
 from dropreel.drops.sidecar import Sidecar
+from dropreel.errors import Problem
+from dropreel.mail.message import one_line
 from dropreel.money.policy import CapSettings
 from dropreel.money.pricing import PriceList
 from dropreel.providers.catalog import CATALOG
@@ -177,7 +179,7 @@ def _lint_view(checked: Sequence[Checked]) -> RenderableType:
     lines: list[Text] = []
     for one in checked:
         lines += [
-            Text.assemble((one.file, "bold"), ": ", ("error", "red"), f": {problem}")
+            Text.assemble((one.file, "bold"), ": ", ("error", "red"), f": {_words(problem)}")
             for problem in one.problems
         ]
         lines += [
@@ -186,6 +188,13 @@ def _lint_view(checked: Sequence[Checked]) -> RenderableType:
         ]
     wrong = sum(bool(one.problems) for one in checked)
     return Group(*lines, plain(f"{many(len(checked), 'file')} checked, {wrong} with errors"))
+
+
+def _words(problem: Problem) -> str:
+    """As a mail says it, in one line; below it the whole file that would be right."""
+    said = one_line(f"{problem.text} {problem.hint}".strip() if problem.text else str(problem))
+    right = "\n".join(map(one_line, problem.corrected.split("\n")))
+    return f"{said} This would be right:\n{right}" if right else said
 
 
 def _estimate_view(

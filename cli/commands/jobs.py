@@ -67,19 +67,24 @@ def show(
     desk.show(facts, lambda: _page(found, facts))
 
 
-def open_job(
+def open_page(
     context: typer.Context,
-    job: Annotated[str, typer.Argument(help="ID, the beginning of one, or a file's name.")],
+    job: Annotated[
+        str, typer.Argument(help="ID, the beginning of one, a file's name, or FOLDER/.")
+    ],
     *,
     console: Annotated[
         bool, typer.Option("--console", help="Open the execution in the AWS console instead.")
     ] = False,
 ) -> None:
-    """Open the clip's page in the browser, or the clip itself where the stack has no pages.
+    """Open the page of a clip or a folder; the clip itself where the stack has no pages.
 
     Example: dropreel open lighthouse.jpg
     """
     desk = desk_of(context)
+    if job.endswith("/"):
+        _open(desk, {"folder": job}, _folder_page(desk, job))
+        return
     found = find_job(desk, job)
     if console:
         address = links_of(desk, found).execution_link()
@@ -88,7 +93,18 @@ def open_job(
         address = page or desk.container.clips.page_url(found.clip_key, _URL_S)
     else:
         raise CommandError(f"job {found.job_id} has no clip: it is {word(found)}. Try --console.")
-    desk.show({"job_id": found.job_id, "url": address}, lambda: Text(address, overflow="fold"))
+    _open(desk, {"job_id": found.job_id}, address)
+
+
+def _folder_page(desk: Desk, folder: str) -> str:
+    page = desk.container.page_links.folder(prefix_of(folder))
+    if not page:
+        raise CommandError("this stack has no pages: LinkDays is 0, or their key cannot be read")
+    return page
+
+
+def _open(desk: Desk, what: dict[str, Any], address: str) -> None:
+    desk.show({**what, "url": address}, lambda: Text(address, overflow="fold"))
     if desk.out.is_terminal and not desk.as_json:
         typer.launch(address)
 

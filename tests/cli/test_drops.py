@@ -49,6 +49,21 @@ def test_good_files_pass_and_bad_ones_are_told_all_at_once(terminal: Terminal, s
     assert "3 files checked, 2 with errors" in terminal.run("lint", str(shot.parent)).out
 
 
+def test_names_that_nearly_agree_and_broken_json_are_told_as_in_the_mail(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    (tmp_path / "light house.jpg").write_bytes(picture())
+    (tmp_path / "Light-House.json").write_text('{"prompt": "pan"}')
+    (tmp_path / "b.jpg").write_bytes(picture())
+    (tmp_path / "b.json").write_text('{"prompt": "pan",}')
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "LightHouse.jpg").write_bytes(picture())
+    said = terminal.run("lint", str(tmp_path)).out
+    assert said.count("Rename Light-House.json to light house.json and drop it again.") == 2
+    assert "below/LightHouse.jpg: error: What should happen in it?" in said
+    assert 'This would be right:\n{\n  "prompt": "pan"\n}\n' in said
+
+
 def test_a_prompt_and_fields_count_more_than_the_sidecar(terminal: Terminal, shot: Path) -> None:
     said = terminal.run(
         "estimate", str(shot), "--set", "resolution=1080p", "--set", "duration=10", "--json"

@@ -16,7 +16,8 @@ from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import Job, Reservation, State, utc_iso
 from dropreel.ledger.breaker import THRESHOLD, Breaker
 from dropreel.providers.base import Busy, Failure, Limited, Refused
-from tests.support.aws import Aws, make_job
+from tests.support.aws import Aws, Clock, make_job
+from tests.support.container import FakeContainer
 from tests.support.desk import Terminal
 
 pytestmark = [pytest.mark.on_moto, pytest.mark.uncounted]
@@ -63,6 +64,12 @@ def test_a_job_is_found_by_id_or_name(aws: Aws, terminal: Terminal, words: str) 
     assert "summer/a.jpg" in terminal.run("show", words).out
 
 
+def test_a_prompt_of_two_lines_is_shown_in_one(aws: Aws, terminal: Terminal) -> None:
+    settings = replace(make_job().settings, prompt="slow push-in,\nsoft light")
+    job(aws, 1, "summer/a.jpg", settings=settings)
+    assert "slow push-in, soft light" in terminal.run("show", "a.jpg").out
+
+
 def test_a_name_that_fits_several_images_or_none_is_told(aws: Aws, terminal: Terminal) -> None:
     job(aws, 1, "summer/a.jpg")
     job(aws, 2, "winter/a.jpg")
@@ -85,6 +92,22 @@ def test_of_a_delivered_clip_an_address_is_given_and_of_others_the_state(
         held = aws.ledger.move(held, state)
     address = terminal.run("open", "a.jpg", "--json").json["url"]
     assert held.clip_key.replace(" ", "%20") in address
+
+
+def test_a_folder_s_page_is_opened_by_its_name_with_a_slash(
+    aws: Aws, clock: Clock, terminal: Terminal
+) -> None:
+    refused = terminal.run("open", "summer/")
+    assert (refused.code, "this stack has no pages" in refused.err) == (2, True)
+    address = "https://pages.example"
+    terminal.container = FakeContainer(
+        aws, clock, LINK_DAYS="7", PAGES_URL=address, PAGE_KEY_SECRET="page-key"
+    )
+    opened = terminal.run("open", "summer/", "--json").json
+    assert opened == {
+        "folder": "summer/",
+        "url": terminal.container.page_links.folder("summer"),
+    }
 
 
 def test_spending_is_summed_up_and_told_apart(aws: Aws, terminal: Terminal) -> None:

@@ -110,6 +110,18 @@ def test_a_listing_of_many_pages_is_read_to_its_end() -> None:
     assert found == ["a/photo.jpg", "a/photo.json", "a/photo.png"]
 
 
+def test_a_listed_file_is_as_old_as_its_head_says() -> None:
+    listed = {"Key": KEY, "ETag": '"e"', "Size": 1, "LastModified": NOW.replace(microsecond=7000)}
+    client = boto3.client("s3")
+    with Stubber(client) as stub:
+        for _ in range(3):
+            stub.add_response("list_objects_v2", {"Contents": [listed]})
+        inbox = Inbox(client, "inbox")
+        (drop,) = inbox.page("")
+        times = {drop.dropped_at, inbox.below("campaign/")[KEY], inbox.beside(KEY)[KEY]}
+    assert times == {NOW.replace(microsecond=0)}
+
+
 def test_only_names_that_begin_alike_are_listed(bucket: Bucket) -> None:
     for key in (KEY, "campaign/lighthouse.JSON", "campaign/lighthouse-2.jpg", "lighthouse.json"):
         put(bucket, key=key)

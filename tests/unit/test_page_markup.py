@@ -128,6 +128,38 @@ def test_clips_of_one_image_stand_side_by_side_with_their_differences_marked() -
     assert "slow <mark>orbit</mark>" in page.html
 
 
+def test_takes_stand_in_the_order_of_their_list_and_the_newest_drop_before_them() -> None:
+    newest = shown_job(9, settings={"prompt": "pan"})
+    dropped = {"created_at": "2026-11-20T09:01:00.000Z"}
+    third, first, second = (
+        shown_job(n, group_take=take, **dropped) for n, take in ((1, 3), (2, 1), (3, 2))
+    )
+    page = Page(compare_page([newest, third, second, first], MEDIA, UNTIL))
+
+    assert page.all("video", "aria-label") == [
+        "photo.mp4",
+        "photo-take1.mp4",
+        "photo-take2.mp4",
+        "photo-take3.mp4",
+    ]
+    assert "3" in page.marked
+
+
+@pytest.mark.parametrize(
+    ("resolution", "words"),
+    [("540p", "Order this clip again in 1080p"), ("1080p", "Order this clip once more")],
+)
+def test_the_same_clip_is_offered_with_the_names_of_its_files_and_its_price(
+    resolution: str, words: str
+) -> None:
+    job = shown_job(settings={"resolution": resolution, "duration": "5s"})
+    text = Page(clip_page(job, MEDIA, UNTIL)).text
+
+    assert words in text
+    saved = "Save this text as photo.json and drop it beside photo.jpg. It costs about $1.20."
+    assert saved in text
+
+
 def test_a_single_clip_has_nothing_marked() -> None:
     assert Page(compare_page([shown_job()], MEDIA, UNTIL)).marked == []
 

@@ -58,9 +58,7 @@ class Inbox:
         behind: dict[str, Any] = {"StartAfter": after} if after else {}
         answer = self._client.list_objects_v2(Bucket=self.bucket, **behind)
         return [
-            Drop(
-                item["Key"], item["ETag"], item["Size"], item["LastModified"].replace(microsecond=0)
-            )
+            Drop(item["Key"], item["ETag"], item["Size"], _listed_at(item))
             for item in answer.get("Contents", [])
         ]
 
@@ -74,7 +72,7 @@ class Inbox:
     def below(self, folder: str) -> dict[str, datetime]:
         """Up to 1,000 keys below a folder (empty: the top), with the times of their upload."""
         page = self._client.list_objects_v2(Bucket=self.bucket, Prefix=folder)
-        return {item["Key"]: item["LastModified"] for item in page.get("Contents", [])}
+        return {item["Key"]: _listed_at(item) for item in page.get("Contents", [])}
 
     def beside(self, key: str) -> dict[str, datetime]:
         """Of these, the files in the folder of `key`."""
@@ -144,6 +142,12 @@ class ImageReader:
             IfMatch=self._image.etag,
         )
         return answer["Body"].read()
+
+
+def _listed_at(item: Any) -> datetime:
+    """In whole seconds, as the head of the object has it."""
+    listed: datetime = item["LastModified"]
+    return listed.replace(microsecond=0)
 
 
 def _drop(key: str, answer: Mapping[str, Any], size: int) -> Drop:

@@ -11,10 +11,13 @@ from dropreel.pages.markup import Markup, joined, tag
 from dropreel.pages.media import Media
 from dropreel.pages.words import (
     Comparison,
+    again,
     cost_of,
+    price_again,
     seconds_to_clip,
     settings_of,
     sidecar_again,
+    sidecar_name,
     without_clip,
 )
 
@@ -27,7 +30,12 @@ def clip_page(job: Job, media: Media, until: int) -> str:
 
 
 def compare_page(jobs: Sequence[Job], media: Media, until: int) -> str:
-    """All clips of one image side by side, newest first, playing in step."""
+    """All clips of one image side by side, playing in step.
+
+    The newest drop comes first, its takes in the order of their list, as in the mail.
+    """
+    jobs = sorted(jobs, key=lambda job: job.group_take or job.settings.take)
+    jobs.sort(key=lambda job: job.created_at, reverse=True)
     name = file_name(jobs[0].source.key)
     made = [job for job in jobs if job.state is State.DELIVERED]
     compared = Comparison.of(jobs)
@@ -117,10 +125,12 @@ def _facts(job: Job, compared: Comparison) -> Markup:
 
 
 def _again(job: Job, jobs: Sequence[Job]) -> Markup:
+    sidecar, image = tag("bdi", sidecar_name(job)), tag("bdi", file_name(job.source.key))
+    how = ("Save this text as ", sidecar, " and drop it beside ", image, f". {price_again(job)}")
     return tag(
         "details",
-        tag("summary", "Order this clip again in 1080p"),
-        tag("p", "Save this text as the sidecar of the image, and drop it. The clip is charged."),
+        tag("summary", again(job)),
+        tag("p", *how),
         tag("pre", sidecar_again(job, jobs)),
         tag("button", "Copy", type="button", data_copy=True),
     )

@@ -7,12 +7,16 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import groupby
 from typing import Any, Self, TypeVar
 
+from dropreel.drops.pairing import SETTINGS_ENDING
 from dropreel.jobs.failure import ROWS, FailureKind
 from dropreel.jobs.job import ENDS, ClipSettings, Job, State, from_iso
-from dropreel.mail.message import money, reason_of
+from dropreel.jobs.naming import stem
+from dropreel.mail.message import file_name, money, reason_of
+from dropreel.money.pricing import PriceList
 
 T = TypeVar("T")
 
@@ -32,7 +36,7 @@ def settings_of(job: Job) -> dict[str, str]:
         "Length": chosen.duration,
         "Shape": chosen.aspect_ratio,
         "Loop": "yes" if chosen.loop else "no",
-        "Take": str(chosen.take),
+        "Take": str(job.group_take or chosen.take),
         **guided,
     }
 
@@ -99,6 +103,30 @@ def _under_way(job: Job) -> str:
         day = f"{from_iso(job.waits_until):%d %B}".lstrip("0")
         return f"This clip waits for the budget of {day}. Open this page again then."
     return "This clip is waiting to be ordered. Open this page again in a few minutes."
+
+
+def again(job: Job) -> str:
+    """What `sidecar_again` does, in a few words."""
+    is_best = job.settings.resolution == _BEST
+    return "Order this clip once more" if is_best else f"Order this clip again in {_BEST}"
+
+
+def sidecar_name(job: Job) -> str:
+    """Under which the text of `sidecar_again` counts: the nearest name, where it is in use."""
+    nearest = f"{job.source.key}{SETTINGS_ENDING}"
+    in_use = nearest in job.origins.values()
+    return file_name(nearest if in_use else f"{stem(job.source.key)}{SETTINGS_ENDING}")
+
+
+def price_again(job: Job) -> str:
+    """By the list that comes with dropreel; an operator's own prices are not known here."""
+    price = _prices().estimate(job.provider, _BEST, job.settings.duration)
+    return "The clip is charged." if price is None else f"It costs about ${price:.2f}."
+
+
+@cache
+def _prices() -> PriceList:
+    return PriceList()
 
 
 def sidecar_again(job: Job, jobs: Sequence[Job]) -> str:
