@@ -189,10 +189,10 @@ def rows(given: Mapping[str, str]) -> str:
 
 
 def sidecar_name(job: Job) -> str:
-    """Of the JSON file beside the image: the one that the job was read from, or one to be made."""
-    name = file_name(job.source.key)
-    read = {file_name(origin) for origin in job.origins.values()}
-    return f"{name}.json" if f"{name}.json" in read else f"{one_line(stem(name))}.json"
+    """The JSON file beside the image in which another clip can be asked for."""
+    nearest = f"{job.source.key}.json"
+    in_use = nearest in job.origins.values()
+    return file_name(nearest if in_use else f"{stem(job.source.key)}.json")
 
 
 def file_name(key: str) -> str:
