@@ -32,13 +32,8 @@ from dropreel.mail.operators import (
     subscriber_alert,
     unpause_alert,
 )
-from dropreel.mail.results import (
-    all_ordered,
-    already_ordered,
-    clip_delivered,
-    clip_not_delivered,
-    drop_rejected,
-)
+from dropreel.mail.rejected import all_ordered, already_ordered, drop_rejected
+from dropreel.mail.results import clip_delivered, clip_not_delivered
 from dropreel.mail.windows import Window
 from dropreel.money.budget import Spending
 from dropreel.providers.base import Inputs
@@ -224,7 +219,7 @@ def digests() -> Iterator[tuple[str, Mail]]:
     yield "digest of clips alone", digest(window, lines[:3], PLACE)
     more = [mail.entry for _, mail in group_mails() if mail.entry]
     alike = [replace(entry, mail_id=f"{n}") for n, entry in enumerate(more)]
-    yield "digest with groups", digest(window, [*lines[:2], *alike], PLACE)
+    yield "digest with groups", digest(window, [*lines[:2], *alike], PLACE, lambda _: PAGE)
     page = replace(PLACE, page="https://pages.example/abc", page_days=7)
     batch = partial(batch_digest, "campaign/batch.csv", links=page)
     waiting = ["campaign/late.jpg"]

@@ -14,7 +14,7 @@ from dropreel.errors import Problem
 from dropreel.mail.digest_text import digest
 from dropreel.mail.message import DigestEntry, Links
 from dropreel.mail.publisher import Publisher
-from dropreel.mail.results import drop_rejected
+from dropreel.mail.rejected import drop_rejected
 from dropreel.mail.windows import Window
 
 PLACE = Links("us-east-1", "clips", "arn:aws:states:us-east-1:1:execution:render:x")
@@ -41,10 +41,29 @@ def test_no_digest_is_too_long_for_sns(lines: list[DigestEntry], times: int) -> 
             sent.append(message)
 
     window = Window.at(datetime(2026, 11, 20, 9, 30, tzinfo=UTC), 10)
-    Publisher(Sns(), "arn").send(digest(window, lines * times, PLACE))  # type: ignore[arg-type]
+    many = digest(window, lines * times, PLACE, lambda _: f"https://pages.example/{'x' * 80}")
+    Publisher(Sns(), "arn").send(many)  # type: ignore[arg-type]
     (message,) = sent
     assert len(message["Message"].encode()) < 250 * 1024
     assert message["Subject"].startswith(f"{len(lines) * times:,} more file")
+
+
+def test_a_rejection_is_told_with_the_text_that_would_be_right_or_what_to_do() -> None:
+    broken = Problem("sidecar", "broken", "JSON", corrected='{\n  "prompt": "a"\n}', text="Broken.")
+    other = Problem("sidecar", "two names", "one", "Rename b.json to a.json.", text="Two names.")
+    entry = drop_rejected("a.jpg", [broken, other], "clips/a/rejected-1.json", PLACE).entry
+    assert entry
+    assert 'Broken. This would be right: { "prompt": "a" }' in entry.text
+    assert "Two names. Rename b.json to a.json." in entry.text
+
+
+def test_clips_and_takes_are_listed_with_the_link_to_their_page() -> None:
+    made = DigestEntry("1", "set/a.jpg", "delivered")
+    takes = DigestEntry("2", "set/b.jpg", "group", "all 3 clips ready.")
+    window = Window.at(datetime.now(UTC), 10)
+    text = digest(window, [made, takes], PLACE, lambda file: f"https://p/{file}").text
+    assert "- a.jpg https://p/set/a.jpg" in text
+    assert "- b.jpg: all 3 clips ready. https://p/set/b.jpg" in text
 
 
 def test_a_rejection_is_told_with_its_problems() -> None:
@@ -53,9 +72,7 @@ def test_a_rejection_is_told_with_its_problems() -> None:
     assert entry
     assert (entry.mail_id, entry.file, entry.cost_usd) == ("rejected-1", "set/a.jpg", None)
     text = digest(Window.at(datetime.now(UTC), 10), [entry], PLACE).text
-    assert "a.jpg: rejected. prompt is missing; take is 0. Correct" in text
-    assert "- a.jpg: " in text
-    assert "Correct this and drop the changed file again." in text
+    assert "- a.jpg: rejected. prompt is missing. take is 0. Correct the file and drop it" in text
     assert "s3://clips/clips/set/\n" in text
     assert "no clip was made" in text
 

@@ -12,7 +12,7 @@ from dropreel.drops.batch import MAX_ROWS, read_batch
 from dropreel.drops.metadata import metadata_fields
 from dropreel.errors import Problem
 from dropreel.mail.message import Links
-from dropreel.mail.results import drop_rejected
+from dropreel.mail.rejected import drop_rejected
 from tests.support.fuzz import fuzzed
 
 CELLS = st.sampled_from(

@@ -18,10 +18,11 @@ from dropreel.drops.sidecar import parse_sidecar
 from dropreel.errors import Problem, RejectedError
 from dropreel.jobs.failure import ROWS, FailureKind, JobFailure
 from dropreel.jobs.job import Attempt, ClipInfo, ClipSettings, Job, Source, State
-from dropreel.mail.message import Links, Mail, legal_subject
+from dropreel.mail.message import Links, Mail, legal_subject, sidecar_name
 from dropreel.mail.operators import job_alert
 from dropreel.mail.publisher import Publisher
-from dropreel.mail.results import clip_delivered, clip_not_delivered, drop_rejected
+from dropreel.mail.rejected import drop_rejected
+from dropreel.mail.results import clip_delivered, clip_not_delivered
 from tests.support.aws import make_job
 from tests.support.fuzz import fuzzed
 
@@ -146,6 +147,21 @@ def test_a_rejection_lists_every_problem() -> None:
     assert "prompt is missing." in mail.text
     assert "Did you mean prompt?" in mail.text
     assert [problem["field"] for problem in mail.document["problems"]] == ["prompt", '"promt"']
+
+
+@pytest.mark.parametrize(
+    ("origin", "sidecar"),
+    [
+        ("campaign/photo.json", "photo.json"),
+        ("campaign/photo.jpg.json", "photo.jpg.json"),
+        ("campaign/photo.txt", "photo.json"),
+        ("campaign/defaults.json", "photo.json"),
+        ("campaign/batch.csv, row 3", "photo.json"),
+    ],
+)
+def test_another_clip_is_asked_for_in_a_file_that_counts(origin: str, sidecar: str) -> None:
+    job = make_job(origins={"prompt": origin}, state=State.DELIVERED)
+    assert sidecar_name(job) == sidecar
 
 
 @fuzzed(200)

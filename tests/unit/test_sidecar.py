@@ -12,7 +12,7 @@ from dropreel.drops.fields import MAX_SIDECAR_BYTES
 from dropreel.drops.sidecar import Sidecar, parse_sidecar
 from dropreel.errors import Problem, RejectedError
 from dropreel.mail.message import Links
-from dropreel.mail.results import drop_rejected
+from dropreel.mail.rejected import drop_rejected
 from tests.conftest import EVENTS
 from tests.support.fuzz import fuzzed
 

@@ -144,6 +144,7 @@ class Digests:
     publisher: Publisher
     links: Links
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    page: Callable[[str], str | None] = lambda _: None  # with all clips of an image
 
     def send(self, window: Window) -> None:
         """Send one mail about all results of `window` that no digest has listed, once."""
@@ -164,7 +165,7 @@ class Digests:
         """First every line says which mail lists it, so that no line is told in two mails."""
         mail_id = f"digest-{window.name}-{_fingerprint(lines)}"
         self._note_all(window, lines, {"digest": mail_id})
-        self.publisher.send(digest(window, lines, self.links))
+        self.publisher.send(digest(window, lines, self.links, self.page))
         self.send_once.end(mail_id, utc_iso(self.now()))
         metrics.add_metric("DigestSent", MetricUnit.Count, 1)
         logger.info("digest sent", extra={"results": len(lines)})

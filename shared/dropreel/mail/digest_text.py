@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +14,7 @@ from dropreel.mail.windows import Window
 
 # In bytes: with all of them in text and document, twice in UTF-8, a mail stays far below 256 KiB.
 _MOST_FAILED = 30_000
-_MOST_MADE = 10_000
+_MOST_MADE = 15_000
 
 _GROUP = "group"
 _WORDS = {
@@ -31,12 +31,21 @@ _WORDS = {
 }
 
 
-def digest(window: Window, lines: Sequence[DigestEntry], links: Links) -> Mail:
-    """One mail instead of one for each of `lines`, the results of `window` after its first ones."""
+def digest(
+    window: Window,
+    lines: Sequence[DigestEntry],
+    links: Links,
+    page: Callable[[str], str | None] = lambda _: None,
+) -> Mail:
+    """One mail instead of one for each of `lines`, the results of `window` after its first ones.
+
+    `page` is the address of the page with all clips of an image.
+    """
     when = f"{window.start:%Y-%m-%d}, {window.start:%H:%M} to {window.end:%H:%M} UTC"
     intro = f"{_many(lines, 'result')} in one mail, because many came at once ({when})."
     facts = {"from": utc_iso(window.start), "to": utc_iso(window.end)}
-    return _composed(_subject(lines, ""), [intro], lines, [], _folder(lines), facts, links)
+    subject = _subject(lines, "")
+    return _composed(subject, [intro], lines, [], _folder(lines), facts, links, page)
 
 
 def batch_digest(
@@ -58,7 +67,7 @@ def batch_digest(
     more = [
         *([f"{made_before:,} unchanged: nothing new was ordered for them."] if made_before else []),
         *([_dry_runs(dry_runs)] if dry_runs else []),
-        *([f"{rejected:,} could not be used: a mail of their own says why."] if rejected else []),
+        *([_unusable(rejected, name)] if rejected else []),
         *_listed(
             "Rows that wait for their images; drop these, and they start:",
             [f"- {file_name(image)} (not here yet)" for image in waiting],
@@ -79,6 +88,7 @@ def _composed(
     folder: str,
     facts: Mapping[str, Any],
     links: Links,
+    page: Callable[[str], str | None] = lambda _: None,
 ) -> Mail:
     counts = Counter(entry.outcome for entry in lines)
     names = _names(lines)
@@ -94,10 +104,14 @@ def _composed(
         ),
         *_listed(
             "Several takes:",
-            [f"- {names[entry.file]}: {entry.text}" for entry in groups],
+            [f"- {names[entry.file]}: {entry.text}{_at(page(entry.file))}" for entry in groups],
             _MOST_MADE,
         ),
-        *_listed("Clips ready:", [f"- {names[entry.file]}" for entry in made], _MOST_MADE),
+        *_listed(
+            "Clips ready:",
+            [f"- {names[entry.file]}{_at(page(entry.file))}" for entry in made],
+            _MOST_MADE,
+        ),
         *more,
         f"What to do: {_next_step([*others, *groups])}",
         *([f"All of them on one page:\n{links.page}"] if links.page else []),
@@ -113,10 +127,19 @@ def _composed(
     return compose(subject, [part for part in parts if part], document, {"outcome": "digest"})
 
 
+def _at(address: str | None) -> str:
+    return f"\n  {address}" if address else ""
+
+
 def _dry_runs(number: int) -> str:
     if number == 1:
         return "1 dry run: a mail of its own says what it would cost."
     return f"{number:,} dry runs: mails of their own say what they would cost."
+
+
+def _unusable(rows: int, name: str) -> str:
+    what = "1 row" if rows == 1 else f"{rows:,} rows"
+    return f"{what} could not be used, as a mail has said. Correct that, and drop {name} again."
 
 
 def _word(entry: DigestEntry) -> str:

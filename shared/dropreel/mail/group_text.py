@@ -72,7 +72,8 @@ def group_ended(group: Group, jobs: Sequence[Job], links: Links) -> Mail:
     labels = list(dict.fromkeys(label for job in jobs for label in job.labels))
     labelled = {"labels": labels} if labels else {}
     attributes = {"outcome": "group", "folder": folder_attribute(group.image_key), **labelled}
-    said = f"{_ready(own)}. {_next_step(own, elsewhere='The records of its takes say more.')}"
+    step = _next_step(own, elsewhere="The records of its takes say more.") if _steps(own) else ""
+    said = f"{_ready(own)}. {step}".strip()
     entry = DigestEntry(group.mail_id, group.image_key, "group", said, _sum(own), _is_real(own))
     document = {**_document(group, own, links), **labelled}
     parts, subject = _parts(group, takes, links), f"{name}: {_ready(own)}"

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from dropreel.jobs.job import Job, State
+from dropreel.jobs.naming import stem
 
 MAX_SUBJECT = 99  # SNS: fewer than 100 characters
 # SNS takes 256 KiB with both bodies and all attributes: what others wrote is cut long before.
@@ -185,6 +186,13 @@ def folder_attribute(key: str) -> str:
 
 def rows(given: Mapping[str, str]) -> str:
     return "\n".join(f"{label}: {one_line(value)}" for label, value in given.items())
+
+
+def sidecar_name(job: Job) -> str:
+    """Of the JSON file beside the image: the one that the job was read from, or one to be made."""
+    name = file_name(job.source.key)
+    read = {file_name(origin) for origin in job.origins.values()}
+    return f"{name}.json" if f"{name}.json" in read else f"{one_line(stem(name))}.json"
 
 
 def file_name(key: str) -> str:

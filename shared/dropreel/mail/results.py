@@ -1,17 +1,14 @@
-"""Mails for the people who dropped the files: a clip, an end without one, or a rejection.
+"""Mails for the people who dropped the files: a clip, or an end without one.
 
 Each says what happened, whether money was spent and the one next step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import PurePosixPath
 from typing import Any
 
-from dropreel.drops.pairing import BATCHES, DEFAULTS, is_image
-from dropreel.errors import UNKNOWN_FIELD, Problem
 from dropreel.jobs.failure import ROWS, FailureKind, FailureRow
 from dropreel.jobs.job import ClipInfo, Job, State, from_iso
 from dropreel.mail.message import (
@@ -19,29 +16,17 @@ from dropreel.mail.message import (
     Links,
     Mail,
     about_usd,
-    compose,
     compose_about,
     file_name,
-    folder_attribute,
     money,
-    one_line,
     prompt_of,
     reason_of,
     rows,
     shape_of,
     shortened,
+    sidecar_name,
 )
 
-_MAX_PROBLEMS = 12  # a sidecar may hold thousands of unknown fields
-_MAX_ROWS = 100  # problems of a batch
-
-_NO_CLIP = "No clip of {name} yet, and nothing was paid."
-_REJECTED = {
-    DEFAULTS: "{name} cannot be used. Images that need it wait for the corrected file.",
-    **dict.fromkeys(
-        BATCHES, "Some rows of {name} cannot be used. Nothing was paid for them; the others go on."
-    ),
-}
 _SUBJECTS = {
     State.REFUSED: "no clip, nothing paid",
     State.FAILED: "no clip",
@@ -59,8 +44,9 @@ _FIRST = {
     State.STALLED: "The clip of {name} is delayed.",
 }
 _ANOTHER = (
-    "Want another one? Change the prompt in the sidecar and drop it again. For the same settings "
-    'once more, put "take": {take} into it. Every clip costs money.'
+    "Want another one? Write it into {sidecar} beside the image, and drop that file: another "
+    'prompt, or "take": {take} for the same settings once more. A new file holds just '
+    '{{"take": {take}}}. Every clip costs money.'
 )
 
 
@@ -83,13 +69,13 @@ def clip_delivered(job: Job, clip: ClipInfo, links: Links) -> Mail:
     }
     parts = [
         f"Your clip of {name} is ready.",
-        _watch(job, links),
+        watch(job, links),
         *_remark(job),
         rows(facts),
         *_unconfirmed(job),
         *_advice(job),
-        _ANOTHER.format(take=job.settings.take + 1),
-        _for_operators(kept),
+        _ANOTHER.format(take=job.settings.take + 1, sidecar=sidecar_name(job)),
+        for_operators(kept),
     ]
     price = job.cost_usd if job.cost_usd is not None else job.estimate_usd
     entry = _entry(job, "", price is not None)
@@ -122,104 +108,11 @@ def clip_not_delivered(job: Job, links: Links) -> Mail:
         f"What to do: {step}",
         rows({"Prompt": prompt_of(job), "Settings": shape_of(job), **labels_row(job)}),
         *_advice(job),
-        _for_operators(kept),
+        for_operators(kept),
     ]
     brief = f"{what[:-1]} ({shortened(reason, 200)})." if reason else what
     entry = _entry(job, f"{brief} {step}", not spent.startswith("Nothing"))
     return compose_about(job, f"{name}: {_subject(job)}", parts, links, {}, entry)
-
-
-def drop_rejected(key: str, problems: Sequence[Problem], record_key: str, links: Links) -> Mail:
-    """What was dropped cannot become a clip: all problems at once."""
-    name = file_name(key)
-    for_many = name in _REJECTED
-    then = "dropreel then goes on with it." if for_many else "Then your clip is made."
-    listed = list(problems[: _MAX_ROWS if name in BATCHES else _MAX_PROBLEMS])
-    more = len(problems) - len(listed)
-    parts = [
-        _REJECTED.get(name, _NO_CLIP).format(name=name),
-        *(_problem_text(problem) for problem in listed),
-        *([f"And {more:,} more problems."] if more else []),
-        f"What to do: {_correction(problems)} {then}",
-        _for_operators({"File": key, "Record": links.uri(record_key)}),
-    ]
-    words = "; ".join(_brief(problem) for problem in listed)
-    text = f"{shortened(words, 300)}. {_correction(problems)}"
-    said = (_wanted(name, problems), parts, text)
-    return _rejection(key, problems, listed, record_key, links, said)
-
-
-def _wanted(name: str, problems: Sequence[Problem]) -> str:
-    """Which file is to be corrected: the one of this name, or what is said of it."""
-    if _all_missing(problems):
-        return "one file is missing"
-    of_sidecar = is_image(name) and all(problem.field != "image" for problem in problems)
-    return "please correct its sidecar" if of_sidecar else "please correct this file"
-
-
-def all_ordered(
-    held: Sequence[Job], key: str, problems: Sequence[Problem], record_key: str, links: Links
-) -> Mail:
-    """All takes of a sidecar were ordered before, and none is to run again."""
-    made = all(job.state is State.DELIVERED for job in held)
-    clips = f"these {len(held)} clips"
-    subject = f"you already have {clips}" if made else f"{clips} were ordered before"
-    step = "For more, ask for more takes in the sidecar, or change the prompt."
-    if any(job.state in (State.STALLED, State.UNKNOWN) for job in held):
-        step = "Please wait. Some of them may still come: you get a mail as soon as it is known."
-    first = "Nothing was paid for this drop."
-    facts = _for_operators({"File": key, "Record": links.uri(record_key)})
-    parts = [f"{file_name(key)}: {subject}.", first, f"What to do: {step}", facts]
-    said = (subject, parts, f"{first} {step}")
-    return _rejection(key, problems, problems, record_key, links, said)
-
-
-def already_ordered(
-    held: Job, key: str, problems: Sequence[Problem], record_key: str, links: Links
-) -> Mail:
-    """The same files as those of a job that is not to run again."""
-    name, take = file_name(key), held.settings.take + 1
-    another = f'For another one, put "take": {take} into the sidecar, or change the prompt.'
-    if held.state is State.DELIVERED:
-        subject, first = "you already have this clip", _watch(held, links)
-    elif held.state in (State.STALLED, State.UNKNOWN):
-        subject, another = "please wait, do not upload it again", ""
-        first = "This clip may have been ordered already. You get a mail as soon as it is known."
-    else:
-        subject = "this clip was ordered before"
-        ended = "It was cancelled" if held.state is State.CANCELLED else "It failed"
-        first = f"{ended} then, and may have been paid."
-    parts = [
-        f"{name}: {subject}.",
-        first,
-        "Nothing was paid for this drop.",
-        *([f"What to do: {another}"] if another else ["What to do: Nothing. Please wait."]),
-        _for_operators({"File": key, "Record": links.uri(record_key)}),
-    ]
-    text = f"{first.partition(chr(10))[0]} {another}".strip()
-    return _rejection(key, problems, problems, record_key, links, (subject, parts, text))
-
-
-def _rejection(
-    key: str,
-    problems: Sequence[Problem],
-    listed: Sequence[Problem],
-    record_key: str,
-    links: Links,
-    said: tuple[str, Sequence[str], str],
-) -> Mail:
-    """`said`: the outcome in the subject, the paragraphs, and what a digest says."""
-    subject, parts, text = said
-    document = {
-        "outcome": "rejected",
-        "file": key,
-        "problems": [asdict(problem) for problem in listed],
-        "problems_in_all": len(problems),
-        "record": links.uri(record_key),
-    }
-    attributes = {"outcome": "rejected", "folder": folder_attribute(key)}
-    entry = DigestEntry(PurePosixPath(record_key).stem, key, "rejected", text)
-    return compose(f"{file_name(key)}: {subject}", parts, document, attributes, entry)
 
 
 def _entry(job: Job, text: str, spent: bool) -> DigestEntry:
@@ -230,7 +123,7 @@ def _entry(job: Job, text: str, spent: bool) -> DigestEntry:
     )
 
 
-def _watch(job: Job, links: Links) -> str:
+def watch(job: Job, links: Links) -> str:
     if links.page:
         days = "1 day" if links.page_days == 1 else f"{links.page_days} days"
         return f"Watch and download it here, for {days}, without signing in:\n{links.page}"
@@ -243,7 +136,7 @@ def _subject(job: Job) -> str:
     return _SUBJECTS_OF_KINDS[kind] if kind in _SUBJECTS_OF_KINDS else _SUBJECTS[job.state]
 
 
-def _for_operators(facts: Mapping[str, str]) -> str:
+def for_operators(facts: Mapping[str, str]) -> str:
     return f"For your operator:\n{rows(facts)}"
 
 
@@ -272,35 +165,8 @@ def _again(job: Job, *, of_group: bool) -> str:
     if job.state not in (State.FAILED, State.CANCELLED) or job.may_start_again:
         return "drop the sidecar again" if of_group else "drop the files again"
     another = "ask for more takes" if of_group else f'set "take": {job.settings.take + 1}'
-    return f"{another} in the sidecar and drop the sidecar again (you may pay twice)"
-
-
-def _all_missing(problems: Sequence[Problem]) -> bool:
-    return all(problem.found.startswith("none beside") for problem in problems)
-
-
-def _correction(problems: Sequence[Problem]) -> str:
-    if _all_missing(problems):
-        return "Drop the missing file into the same folder."
-    return "Correct this and drop the changed file again."
-
-
-def _problem_text(problem: Problem) -> str:
-    said = f"{_brief(problem)}."
-    if not problem.text and not (problem.hint and problem.found == UNKNOWN_FIELD):
-        said += f" It can be: {one_line(problem.allowed)}."
-    hint = f" {problem.hint}" if problem.hint else ""
-    corrected = "\n".join(map(one_line, problem.corrected.split("\n")))
-    right = f" This would be right:\n\n{corrected}" if corrected else ""
-    return f"{said}{hint}{right}"
-
-
-def _brief(problem: Problem) -> str:
-    if problem.text:
-        return one_line(problem.text).rstrip(".")
-    found = {"nothing": "missing", UNKNOWN_FIELD: "no field that dropreel knows"}
-    name = "The image" if problem.field == "image" else problem.field
-    return one_line(f"{name} is {found.get(problem.found, problem.found)}")
+    place = "the sidecar" if of_group else sidecar_name(job)
+    return f"{another} in {place} and drop that file again (you may pay twice)"
 
 
 def _maker(job: Job) -> str:

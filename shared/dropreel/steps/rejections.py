@@ -16,10 +16,10 @@ from dropreel.jobs.job import Job, State, utc_iso
 from dropreel.jobs.naming import rejection_id, rejection_record, split_ending, stem
 from dropreel.ledger.rejected import note_rejected
 from dropreel.ledger.table import Table
-from dropreel.mail.message import Links, Mail
+from dropreel.mail.message import Links, Mail, sidecar_name
 from dropreel.mail.once import SendOnce, Turn
 from dropreel.mail.publisher import Mailer
-from dropreel.mail.results import all_ordered, already_ordered, drop_rejected
+from dropreel.mail.rejected import all_ordered, already_ordered, drop_rejected
 from dropreel.observability import MetricUnit, logger, metrics
 from dropreel.pages.links import PageLinks
 
@@ -84,16 +84,18 @@ class Rejections:
     def reject_again(self, held: Sequence[Job], key: str, dropped_at: str) -> None:
         """The same files as those of jobs that are not to run again."""
         if len(held) > 1:
-            self.reject(key, dropped_at, [all_made_before(held)], partial(all_ordered, held))
-            return
-        (job,) = held
-        page = self.pages.job(job.job_id) if job.state is State.DELIVERED else None
+            page, problem = self.pages.image(held[0].source.key), all_made_before(held)
+            tell: Writer = partial(all_ordered, held)
+        else:
+            (job,) = held
+            page = self.pages.job(job.job_id) if job.state is State.DELIVERED else None
+            problem, tell = made_before(job), partial(already_ordered, job)
 
         def write(key: str, problems: Sequence[Problem], record_key: str, links: Links) -> Mail:
             linked = replace(links, page=page or "", page_days=self.pages.days)
-            return already_ordered(job, key, problems, record_key, linked)
+            return tell(key, problems, record_key, linked)
 
-        self.reject(key, dropped_at, [made_before(job)], write)
+        self.reject(key, dropped_at, [problem], write)
 
     def reject_alone(self, key: str, dropped_at: str, problems: Sequence[Problem]) -> None:
         """The same for a file without its partner, naming one that was probably meant."""
@@ -130,7 +132,7 @@ def made_before(held: Job) -> Problem:
         "a new number: dropreel then orders (and pays for) another clip of this image",
         "Please wait, and do not upload it again: a mail comes as soon as it is known."
         if wait
-        else f'Put "take": {take + 1} into the sidecar, or change the prompt.',
+        else f'Put "take": {take + 1}, or another prompt, into {sidecar_name(held)}.',
     )
 
 

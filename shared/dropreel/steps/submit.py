@@ -146,7 +146,7 @@ class Submit:
             dry_runs=DryRuns(container.send_once, container.results, container.now),
             folders=Folders(inbox, queue, rejections, batch_mails, grace, container.now),
             batch_mails=batch_mails,
-            digests=container.digests,
+            digests=replace(container.digests, page=container.page_links.image),
             queue=queue,
             workflow=container.client("stepfunctions"),
             thumbnails=ThumbnailRequests(container.client("lambda"), settings.thumbnail_function),
