@@ -27,7 +27,7 @@ export IMAGE TAKES PROMPT PROVIDER RESOLUTION DURATION TOKEN_URL STACK REGION PA
 MAKEOVERRIDES :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz faults bench check audit template lint types up drop down build deploy \
+.PHONY: help demo test fuzz faults bench check audit template lint types up drop mails down build deploy \
 	set destroy confirm lock pythons schema golden clean
 
 help: ## Show this list
@@ -83,6 +83,9 @@ up: .venv/ready ## Start the stack on an embedded AWS and keep it running
 
 drop: .venv/ready ## Drop one image into the stack of `make up`. Options as for `make demo`
 	@$(BIN)/python -m local.up --drop
+
+mails: .venv/ready ## Show the mails of the stack of `make up`, each once
+	@$(BIN)/python -m local.up --mails
 
 down: .venv/ready ## Stop the stack of `make up`
 	@$(BIN)/python -m local.up --down

@@ -265,7 +265,8 @@ def _open_page(mail: ReceivedMail, folder: Path) -> None:
     link = mail.document.get("page")
     if not link:
         return
-    print(f"the link in the mail {'opens its page' if opens(link) else 'opens nothing'}")
+    opened = "opened its page; it ends with the demo (make up keeps it)"
+    print(f"the link in the mail {opened if opens(link) else 'opens nothing'}")
     several = "takes" in mail.document
     target, screen = folder / (COMPARED if several else PAGE), DESKTOP if several else PHONE
     problem = page_picture(link, target, screen)

@@ -1,7 +1,8 @@
-"""`make up`, `make drop` and `make down`: the stack on an embedded AWS that keeps running.
+"""`make up`, `drop`, `mails` and `down`: the stack on an embedded AWS that keeps running.
 
 python -m local.up            start, deploy, print what to do with it, and leave it running
 python -m local.up --drop     drop what IMAGE, PROMPT and so on ask for, as `make demo` does
+python -m local.up --mails    show what has come by mail, and delete it
 python -m local.up --down     stop what was started
 """
 
@@ -39,6 +40,8 @@ def main() -> int:
         return down()
     if "--drop" in sys.argv:
         return _drop_or_say_why_not()
+    if "--mails" in sys.argv:
+        return show_mails()
     if "--serve" in sys.argv:
         return _serve_or_say_why_not()
     return up()
@@ -122,11 +125,10 @@ def _drop_or_say_why_not() -> int:
 
 def drop_and_wait() -> int:
     """Drop into a folder of its own, so that the same again is another clip; show its mail."""
-    if not (_running() and FACTS.exists()):
-        print("Nothing is up: `make up` starts it.", file=sys.stderr)
+    facts = _facts()
+    if facts is None:
         return 2
     asked = read_asked(os.environ)
-    facts = json.loads(FACTS.read_text(encoding="utf-8"))
     aws = Endpoint(facts["endpoint"])
     key = drop(aws, facts["InboxBucketName"], time.strftime("drop-%H%M%S"), asked)
     print(f"dropped as {key}; waiting for the mail ...", flush=True)
@@ -137,6 +139,29 @@ def drop_and_wait() -> int:
                 return _save_clip(aws, mail)
     print(f"no mail within {TIMEOUT_S} seconds", file=sys.stderr)
     return 1
+
+
+def show_mails() -> int:
+    """Print the mails that nobody has read yet, those for operators last; each is shown once."""
+    facts = _facts()
+    if facts is None:
+        return 2
+    aws, shown = Endpoint(facts["endpoint"]), 0
+    for mailbox in (facts["mailbox"], facts["operators"]):
+        while received := mails(aws, mailbox):
+            shown += len(received)
+            for mail in received:
+                print_mail(mail)
+    print("no new mails" if not shown else f"{shown} shown; they are deleted")
+    return 0
+
+
+def _facts() -> dict[str, Any] | None:
+    """Of the stack that is up; else says that there is none."""
+    if _running() and FACTS.exists():
+        return dict(json.loads(FACTS.read_text(encoding="utf-8")))
+    print("Nothing is up: `make up` starts it.", file=sys.stderr)
+    return None
 
 
 def _save_clip(aws: Endpoint, mail: ReceivedMail) -> int:
@@ -174,7 +199,8 @@ def serve() -> int:
         Simulators(keys=stack.KEYS, render_seconds=10.0, cache_dir=aws.scratch) as simulators,
     ):
         launched = stack.launch(aws, simulators, builds.build(), {"SidecarGraceSeconds": "60"})
-        facts = {"endpoint": aws.endpoint, "mailbox": launched.results, **launched.outputs}
+        mailboxes = {"mailbox": launched.results, "operators": launched.operators}
+        facts = {"endpoint": aws.endpoint, **mailboxes, **launched.outputs}
         draft = FACTS.with_suffix(".draft")
         draft.write_text(json.dumps(facts, indent=2), encoding="utf-8")
         draft.rename(FACTS)  # whoever sees it reads all of it
@@ -196,13 +222,13 @@ endpoint   {facts["endpoint"]}
 inbox      s3://{inbox}
 clips      s3://{clips}
 
-`make drop` drops the sample or an IMAGE= of yours and shows the mail. With the AWS CLI:
+`make drop` drops the sample or an IMAGE= of yours and shows the mail. `make mails` shows all other
+mails. A file whose partner is missing waits 60 seconds for it. With the AWS CLI:
 
 export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
 {aws} s3 cp events/lighthouse.json s3://{inbox}/try/
 {aws} s3 cp events/lighthouse.jpg s3://{inbox}/try/
 {aws} s3 ls --recursive s3://{clips}/clips/
-{aws} sqs receive-message --wait-time-seconds 20 --queue-url {facts["mailbox"]}
 
 `make down` stops it."""
     )

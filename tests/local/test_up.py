@@ -1,7 +1,8 @@
-"""`make down` returns when all has ended, and says so where it has not."""
+"""`make down` returns when all has ended, and says so where it has not; `make mails`."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from local import up
+from local.follow import ReceivedMail
 
 # On SIGTERM it tidies up for a while, or for ever.
 SERVER = """
@@ -78,3 +80,31 @@ def test_a_number_of_another_program_is_not_taken_for_the_server(
         assert other.poll() is None
         other.kill()
     assert capsys.readouterr().out == "nothing is up\n"
+
+
+def test_mails_of_both_mailboxes_are_shown_until_there_are_none(
+    serving: Serving,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert up.show_mails() == 2
+    assert "`make up` starts it" in capsys.readouterr().err
+    lying = {"people": [[mail("a")], [mail("b"), mail("c")]], "operators": [[mail("alarm")]]}
+    monkeypatch.setattr(up, "mails", lambda _, box: lying[box].pop(0) if lying[box] else [])
+    monkeypatch.setattr(up, "FACTS", tmp_path / "facts.json")
+    facts = {"endpoint": "http://127.0.0.1:9", "mailbox": "people", "operators": "operators"}
+    up.FACTS.write_text(json.dumps(facts), encoding="utf-8")
+    serving(0)
+
+    assert up.show_mails() == 0
+    said = capsys.readouterr().out
+    subjects = [line for line in said.splitlines() if line.startswith("Subject: ")]
+    assert subjects == ["Subject: a", "Subject: b", "Subject: c", "Subject: alarm"]
+    assert said.endswith("4 shown; they are deleted\n")
+    up.show_mails()
+    assert capsys.readouterr().out == "no new mails\n"
+
+
+def mail(subject: str) -> ReceivedMail:
+    return ReceivedMail(subject, f"the text of {subject}", {})
