@@ -48,7 +48,6 @@ def hoisted(args: Sequence[str]) -> list[str]:
 
 app = typer.Typer(
     cls=Anywhere,
-    no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -106,15 +105,13 @@ def main(arguments: Sequence[str], **options: Any) -> int:
     """Run the command. Errors become one line and an exit code, never a traceback."""
     mute()
     try:
-        code = app(list(arguments), prog_name="dropreel", standalone_mode=False, **options)
+        code = app(
+            list(arguments) or ["--help"], prog_name="dropreel", standalone_mode=False, **options
+        )
     except (KeyboardInterrupt, typer.Abort):
         return _told("interrupted", Exit.INTERRUPTED)
     except typer.TyperException as error:
-        show = getattr(error, "show", None)
-        if show is None:
-            return _told(str(error), Exit.WRONG)
-        show()
-        return Exit.WRONG
+        return _told(_usage(arguments, error), Exit.WRONG)
     except CommandError as error:
         return _told(str(error), error.exit)
     except DropreelError as error:
@@ -124,6 +121,14 @@ def main(arguments: Sequence[str], **options: Any) -> int:
     except (BotoCoreError, ClientError, HTTPError) as error:
         return _told(f"AWS could not be asked: {error}", Exit.NO_STACK)
     return int(code or 0)
+
+
+def _usage(arguments: Sequence[str], error: typer.TyperException) -> str:
+    """What is wrong with the arguments, and whose help says how they are written."""
+    words = getattr(error, "format_message", error.__str__)().replace("Value error, ", "")
+    command = [one for one in arguments if one in _COMMANDS][:1]
+    end = "" if words.endswith((".", "?")) else "."
+    return f"{words}{end} See `{' '.join(['dropreel', *command])} --help`."
 
 
 def _told(text: str, code: Exit) -> int:

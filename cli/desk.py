@@ -67,7 +67,7 @@ class Desk:
     def say(self, text: str) -> None:
         """What happens on the way; programs do not get it."""
         if not self.as_json:
-            self.out.print(text, highlight=False)
+            self.out.print(text, highlight=False, markup=False)
 
     def ask(self, question: str) -> None:
         """Ends the command unless the operator agrees, or has with --yes."""

@@ -10,7 +10,9 @@ from cli.facts import Facts
 from cli.find import newest
 from dropreel.providers.catalog import CATALOG
 
-_BEING_NOTED = timedelta(minutes=5)  # an order that was just sent is not in the ledger yet
+# An order that was just sent is not in the ledger yet: those of the last five minutes are left out,
+# and a list of orders is read one minute further, because clocks differ (`Search`).
+_BEING_NOTED = timedelta(minutes=6)
 _LONGEST = timedelta(days=8)  # an execution, and with it the last order of a job, ends before
 
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from cli.errors import NoStackError
 from dropreel.container import Container
 from local.up import FACTS
 
 LOCAL_STACK = "dropreel"
+_NOTHING_UP = "nothing is up here: `make up` starts a stack"
 _LOCAL_KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
 # Settings that come from an output; every other one is a parameter, see `_variable`.
@@ -91,7 +92,12 @@ def connect(target: Target) -> Stack:
     if session.region_name is None:
         raise NoStackError("no region: add --region, or set AWS_REGION")
     aws = AwsSession(session, target.endpoint)
-    found = _described(aws, target.name, session.region_name)
+    try:
+        found = _described(aws, target.name, session.region_name)
+    except EndpointConnectionError:
+        if not target.local:
+            raise
+        raise NoStackError(_NOTHING_UP) from None  # `make up` left its facts behind
     outputs = _pairs(found.get("Outputs", []), "Output")
     parameters = _pairs(found.get("Parameters", []), "Parameter")
     environment = _environment(outputs, parameters, session.region_name, target.endpoint)
@@ -102,7 +108,7 @@ def _local() -> Target:
     try:
         endpoint = json.loads(Path(FACTS).read_text(encoding="utf-8"))["endpoint"]
     except (OSError, ValueError, KeyError):
-        raise NoStackError("nothing is up here: `make up` starts a stack") from None
+        raise NoStackError(_NOTHING_UP) from None
     return Target(region="us-east-1", endpoint=endpoint, local=True)
 
 

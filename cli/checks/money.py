@@ -16,6 +16,7 @@ from dropreel.providers.checkup import Finding
 
 PRICES_DAYS = 90
 MOST_JOBS = 500
+_OF_PERIODS = {"DailyCapUsd": "day", "MonthlyCapUsd": "month"}  # in the order of `spending`
 LONGEST_IN_LINE = timedelta(days=2)  # TimeoutSeconds of "Wait for a slot"
 
 
@@ -31,18 +32,29 @@ def prices(visit: Visit) -> Finding:
 
 def caps(visit: Visit) -> Finding:
     if visit.stack.environment.get("ALLOW_PAID_CALLS") == "false":
-        return yellow("paid calls are off: nothing is ordered", "Set AllowPaidCalls to true.")
+        todo = (
+            "`make set PARAM=AllowPaidCalls VALUE=true` allows orders, then "
+            "`dropreel retry --refused paid_calls_off` starts the refused jobs again."
+        )
+        return red("paid calls are off: every job is refused", todo)
     allowed = visit.container.settings(CapSettings).caps()
     if allowed.off:
-        return yellow(f"{allowed.off} is 0: nothing is ordered", "Raise it, to order again.")
+        return red(f"{allowed.off} is 0: every job is refused", _raised(allowed.off))
     now = Reservation.at(visit.now(), Decimal(0))
     spent = visit.container.ledger.spending(now, allowed)
     words = ", ".join(f"${one.committed:.2f} of ${one.cap:.2f} for {one.period}" for one in spent)
-    todo = "Raise the cap, or wait for the next period. Refused files can be retried."
-    share = max(one.share for one in spent)
+    share, parameter = max((one.share, name) for one, name in zip(spent, _OF_PERIODS, strict=True))
+    todo = f"{_raised(parameter)} Or wait for the next {_OF_PERIODS[parameter]}."
     if share >= 1:
         return red(f"a cap is reached: {words}", todo)
     return yellow(words, todo) if share >= WARN_AT else green(words)
+
+
+def _raised(parameter: str) -> str:
+    return (
+        f"`make set PARAM={parameter} VALUE=<US dollars>` raises the cap, then "
+        "`dropreel retry --refused over_cap` starts the refused jobs again."
+    )
 
 
 def pause(visit: Visit) -> Finding:
@@ -65,7 +77,7 @@ def open_jobs(visit: Visit) -> Finding:
         todo = "See them with `dropreel jobs`; docs/operations.md says how each is settled."
         return red(words, todo)
     if found:
-        return yellow(words, "The sweep checks them.")
+        return yellow(words, "The sweep checks them. `dropreel resume JOB` looks now.")
     return green(f"jobs that have not ended: {len(jobs)}, all of them on their way")
 
 

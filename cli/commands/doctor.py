@@ -8,17 +8,15 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from cli.checks.every import CHECKS, SELF_TEST
-from cli.checks.visit import Check, Visit, examine, red, worst
+from cli.checks.visit import Check, Visit, examine, worst
 from cli.desk import Desk, desk_of
-from cli.errors import CommandError, Exit
+from cli.errors import Exit
 from cli.views import plain
-from dropreel.mail.message import one_line
 from dropreel.providers.checkup import Finding, Level
 
 _MARKS = {Level.GREEN: "✓", Level.YELLOW: "!", Level.RED: "✗"}
@@ -36,7 +34,7 @@ def doctor(
 ) -> None:
     """Check everything that an order needs, from the credentials to the providers. Orders nothing.
 
-    Exit code 1 if anything is red. Example: dropreel doctor --json
+    Exit code 1 if anything is red, 3 without a stack. Example: dropreel doctor --json
     """
     desk = desk_of(context)
     lines: list[Line] = []
@@ -55,14 +53,7 @@ def doctor(
 
 def examined(desk: Desk, *, self_test: bool = True) -> Iterator[Line]:
     """The findings, each as soon as it is there."""
-    try:
-        visit = Visit(desk.stack, now=lambda: desk.now, sleep=time.sleep)
-    except (CommandError, BotoCoreError, ClientError) as error:
-        todo = (
-            "Sign in to AWS, and name the stack with --stack, --profile and --region, or --local."
-        )
-        yield CHECKS[0], red(one_line(str(error)), todo)
-        return
+    visit = Visit(desk.stack, now=lambda: desk.now, sleep=time.sleep)
     yield from examine(visit, [one for one in CHECKS if self_test or one is not SELF_TEST])
 
 

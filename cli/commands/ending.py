@@ -53,8 +53,9 @@ def cancel(
     ordered = [job for job in found if job.state not in (State.CLAIMED, *ENDS)]
     if ordered:
         total = sum((spent(job) or Decimal(0) for job in ordered), Decimal(0))
+        are = "is" if len(ordered) == 1 else "are"
         desk.ask(
-            f"{len(ordered)} of {len(found)} are ordered already: up to {usd(total)} may be "
+            f"{len(ordered)} of {len(found)} {are} ordered already: up to {usd(total)} may be "
             "charged, and no clip is delivered. Cancel?"
         )
     results = [_cancel(desk, job) for job in found]
@@ -210,7 +211,7 @@ def retry(
     if refused:
         wanted += list(_refused(desk, refused, folder, days))
     if not wanted:
-        raise CommandError("no job to start: name jobs, or a reason with --refused")
+        raise CommandError(_none_wanted(refused, folder, days))
     runs, results = [], []
     for job_id in dict.fromkeys(wanted):
         try:
@@ -224,6 +225,13 @@ def retry(
     desk.show({"jobs": results}, lambda: Group(*map(_retry_line, results)))
     if any("error" in result for result in results):
         raise typer.Exit(Exit.NOT_MADE)
+
+
+def _none_wanted(refused: FailureKind | None, folder: str, days: int) -> str:
+    if not refused:
+        return "no job to start: name jobs, or a reason with --refused"
+    where = f" in {folder}" if folder else ""
+    return f"no job{where} of the last {many(days, 'day')} was refused as {refused}"
 
 
 def _refused(desk: Desk, kind: FailureKind, folder: str, days: int) -> Iterator[str]:

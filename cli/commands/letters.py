@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
+from botocore.exceptions import ClientError
 from rich.console import Group
 
 from cli.desk import Desk, desk_of
@@ -17,17 +19,19 @@ from cli.find import moment
 from cli.foreign import foreign_orders
 from cli.views import plain, table
 from dropreel.drops.inbox import Drop, Inbox
+from dropreel.errors import DropreelError
 from dropreel.jobs.job import State
 from dropreel.ledger.newest import NewestDrops
 from dropreel.steps.finalize import Finalize
 from dropreel.steps.lost_order import find_lost_orders
 from dropreel.steps.missed_drops import YOUNGEST, MissedDrops
-from dropreel.steps.outcomes import DropEvent, FinalizeEvent
+from dropreel.steps.outcomes import BatchEvent, DigestEvent, DropEvent, FinalizeEvent
 
 _QUEUES = {"drops": "IngestDeadLetterQueueUrl", "events": "EventsDeadLetterQueueUrl"}
 _LOOK_S = 2  # a long poll asks all servers of a queue; a short one may miss messages
 _HIDDEN_S = 60  # while this command works on a message, nobody else sees it
 _MOST = 1000
+_ENDED = "Step Functions Execution Status Change"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,34 +50,40 @@ class Letter:
 
     @property
     def kind(self) -> str:
-        if "requestPayload" not in self.body and self.queue == "drops":
-            return "drop"
-        if self.event.get("detail-type") == "Step Functions Execution Status Change":
-            return "end"
-        return "drop" if self.event.get("detail-type") == "Object Created" else "other"
+        """`end`, `drop` (what `submit` reads), or `other`: nobody could read it, so it stays."""
+        return self._kind_and_words()[0]
 
     @property
     def words(self) -> str:
         """What it is about, for people."""
-        if self.kind == "end":
-            given = json.loads(self.event["detail"].get("input", "{}"))
-            job = given.get("job_id", "unknown")
-            return f"the end of job {job} ({given.get('image', '')}) was not handled"
-        if self.kind == "drop":
-            return _drop_words(self.event)
-        return f"unknown: {json.dumps(self.body)[:120]}"
+        return self._kind_and_words()[1]
 
     def facts(self) -> dict[str, Any]:
         return {"queue": self.queue, "kind": self.kind, "what": self.words}
 
+    def _kind_and_words(self) -> tuple[str, str]:
+        try:
+            if self.event.get("detail-type") == _ENDED:
+                return "end", _end_words(self.event)
+            return "drop", _drop_words(self.event)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return "other", f"unknown: {json.dumps(self.body)[:120]}"
+
+
+def _end_words(event: Mapping[str, Any]) -> str:
+    """Raises what reading the event raises."""
+    job = FinalizeEvent.of(event).job_id
+    image = json.loads(event["detail"]["input"]).get("image", "")
+    return f"the end of job {job} ({image}) was not handled"
+
 
 def _drop_words(event: Mapping[str, Any]) -> str:
+    """Raises what reading the event raises."""
     if "digest" in event:
-        return f"the digest {event['digest']} was not sent"
-    try:
-        return f"the drop {DropEvent.of(event).key} was not handled"
-    except (KeyError, TypeError):
-        return f"not readable: {json.dumps(event)[:120]}"
+        return f"the digest {DigestEvent.of(event).digest} was not sent"
+    if "batch" in event:
+        return f"the batch {BatchEvent.of(event).batch} was not looked at"
+    return f"the drop {DropEvent.of(event).key} was not handled"
 
 
 def replay(
@@ -86,21 +96,32 @@ def replay(
     Example: dropreel replay --show
     """
     desk = desk_of(context)
-    letters = list(_letters(desk))
-    if show or not letters:
-        _back(desk, letters)
-        desk.show({"messages": [one.facts() for one in letters]}, lambda: _letters_view(letters))
-        return
-    desk.say(f"{many(len(letters), 'message')} in the dead-letter queues:")
-    for one in letters:
-        desk.say(f"  {plain(one.words).plain}")
-    desk.ask("Send them again? A drop that was handled before starts nothing.")
-    results = [{**one.facts(), "sent": _send(desk, one)} for one in letters]
+    with _taken(desk) as letters:
+        if show or not letters:
+            facts = [one.facts() for one in letters]
+            desk.show({"messages": facts}, lambda: _letters_view(letters))
+            return
+        desk.say(f"{many(len(letters), 'message')} in the dead-letter queues:")
+        for one in letters:
+            desk.say(f"  {plain(one.words).plain}")
+        desk.ask("Send them again? A drop that was handled before starts nothing.")
+        results = list(_sent(desk, letters))
     kept = sum(not one["sent"] for one in results)
     sent = f"{len(results) - kept} sent again, {kept} kept: read those in the SQS console."
     desk.show({"messages": results}, lambda: plain(sent))
     if kept:
         raise typer.Exit(Exit.NOT_MADE)
+
+
+@contextmanager
+def _taken(desk: Desk) -> Iterator[list[Letter]]:
+    """All messages. Whatever happens, those still in the list at the end can be seen again."""
+    letters: list[Letter] = []
+    try:
+        letters.extend(_letters(desk))
+        yield letters
+    finally:
+        _back(desk, letters)
 
 
 def _letters(desk: Desk) -> Iterator[Letter]:
@@ -128,17 +149,30 @@ def _read(text: str) -> Any:
         return {"text": text}
 
 
+def _sent(desk: Desk, letters: list[Letter]) -> Iterator[Facts]:
+    """Send each; what was sent leaves the list."""
+    for one in [*letters]:
+        error = ""
+        try:
+            sent = _send(desk, one)
+        except DropreelError as refused:  # of this one; the others can still be sent
+            sent, error = False, str(refused)
+            desk.say(f"  kept: {plain(error).plain}")
+        if sent:
+            letters.remove(one)
+        yield {**one.facts(), "sent": sent, **({"error": error} if error else {})}
+
+
 def _send(desk: Desk, letter: Letter) -> bool:
     """Hand the event to whom it was for; only then it leaves the queue."""
     sqs = desk.stack.client("sqs")
+    if letter.kind == "other":
+        return False
     if letter.kind == "end":
         desk.container.step(Finalize).handle(FinalizeEvent.of(letter.event))
-    elif letter.kind == "drop":
+    else:
         target = desk.stack.outputs["IngestQueueUrl"]
         sqs.send_message(QueueUrl=target, MessageBody=json.dumps(letter.event))
-    else:
-        _back(desk, [letter])
-        return False
     url = desk.stack.outputs[_QUEUES[letter.queue]]
     sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt)
     return True
@@ -146,12 +180,14 @@ def _send(desk: Desk, letter: Letter) -> bool:
 
 def _back(desk: Desk, letters: list[Letter]) -> None:
     """Let others see these messages again."""
+    sqs = desk.stack.client("sqs")
     for one in letters:
-        desk.stack.client("sqs").change_message_visibility(
-            QueueUrl=desk.stack.outputs[_QUEUES[one.queue]],
-            ReceiptHandle=one.receipt,
-            VisibilityTimeout=0,
-        )
+        with suppress(ClientError):  # seen again already: the question took longer than _HIDDEN_S
+            sqs.change_message_visibility(
+                QueueUrl=desk.stack.outputs[_QUEUES[one.queue]],
+                ReceiptHandle=one.receipt,
+                VisibilityTimeout=0,
+            )
 
 
 def _letters_view(letters: list[Letter]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import Job, State, utc_iso
 from dropreel.providers.base import Failure, NoAnswer, Pending, Phase
 from dropreel.providers.catalog import CATALOG
+from dropreel.providers.search import Search
 from tests.support.aws import Aws, Clock, FakeProvider, make_job
 from tests.support.desk import Terminal
 from tests.support.pictures import picture
@@ -82,6 +83,7 @@ def test_after_the_order_it_is_said_what_may_be_billed(
     aws.ledger.move(job, State.SUBMITTED, provider_job_id="p-1")
     asked = terminal.run("cancel", "photo.jpg")
     assert (asked.code, provider.cancelled) == (2, [])
+    assert "1 of 1 is ordered already" in asked.err
     said = terminal.run("cancel", "photo.jpg", "--yes", "--wait", "0")
     assert "luma was asked to stop; it may still charge" in said.out
     assert provider.cancelled == ["p-1"]
@@ -154,7 +156,9 @@ def test_all_that_a_cap_has_refused_starts_again(
     aws: Aws, clock: Clock, terminal: Terminal
 ) -> None:
     job = refused(aws, clock)
-    assert terminal.run("retry", "--refused", "moderated", "--yes").code == 2
+    none = terminal.run("retry", "--refused", "moderated", "--yes")
+    words = "no job of the last 7 days was refused as moderated"
+    assert (none.code, none.err) == (2, f"dropreel: {words}\n")
     (said,) = terminal.run("retry", "--refused", "over_cap", "--yes", "--json").json["jobs"]
     assert (said["job_id"], said["run"]) == (job.job_id, 2)
     assert aws.ledger.require(job.job_id).state is State.CLAIMED
@@ -175,7 +179,7 @@ def test_what_cannot_be_started_is_told(aws: Aws, clock: Clock, terminal: Termin
 # --- replay --------------------------------------------------------------------------------------
 
 
-def dead(terminal: Terminal, queue: str, body: dict[str, Any]) -> None:
+def dead(terminal: Terminal, queue: str, body: Any) -> None:
     terminal.aws.sqs.send_message(QueueUrl=terminal.queues[queue], MessageBody=json.dumps(body))
 
 
@@ -232,11 +236,65 @@ def test_all_servers_of_a_queue_are_asked(terminal: Terminal, long_polls: list[i
     assert all(long_polls)
 
 
-def test_what_nobody_understands_is_kept(terminal: Terminal) -> None:
-    dead(terminal, "events", {"detail-type": "Something Else"})
+ENDED = "Step Functions Execution Status Change"
+UNREADABLE: list[tuple[str, Any]] = [
+    ("drops", 5),
+    ("drops", {"text": "hello"}),
+    ("drops", {"recheck": "photo.jpg"}),
+    ("events", ["drop"]),
+    ("events", {"detail-type": "Something Else"}),
+    ("events", {"detail-type": "Object Created", "detail": {}}),
+    ("events", {"detail-type": ENDED}),
+    ("events", {"detail-type": ENDED, "detail": {"input": '{"job_id": "j"}', "status": "FAILED"}}),
+    ("events", {"requestPayload": {}, "requestContext": {}}),
+]
+
+
+def test_what_nobody_understands_is_kept(aws: Aws, terminal: Terminal) -> None:
+    for queue, body in UNREADABLE:
+        dead(terminal, queue, body)
     said = terminal.run("replay", "--yes", "--json")
-    assert (said.code, said.json["messages"][0]["sent"]) == (1, False)
+    kinds = [(one["kind"], one["sent"]) for one in said.json["messages"]]
+    assert (said.code, kinds) == (1, [("other", False)] * len(UNREADABLE))
+    assert len(terminal.run("replay", "--show", "--json").json["messages"]) == len(UNREADABLE)
+    assert ingested(aws) == []
+
+
+def test_digests_and_batches_have_words_of_their_own(aws: Aws, terminal: Terminal) -> None:
+    messages = [{"batch": "summer/batch.csv"}, {"digest": "2026-11-20T09:30"}]
+    for message in messages:
+        dead(terminal, "drops", message)
+    said = terminal.run("replay", "--yes")
+    assert "the batch summer/batch.csv was not looked at" in said.out
+    assert "the digest 2026-11-20T09:30 was not sent" in said.out
+    assert ingested(aws) == messages
+
+
+def test_names_in_messages_are_not_taken_for_markup(terminal: Terminal) -> None:
+    dead(terminal, "drops", drop_event("a/[/b] photo.jpg"))
+    assert "the drop a/[/b] photo.jpg was not handled" in terminal.run("replay", "--yes").out
+
+
+def test_what_was_not_sent_can_be_seen_at_once(
+    aws: Aws, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead(terminal, "drops", drop_event("a/photo.jpg"))
+    assert terminal.run("replay").code == 2  # nobody can be asked
     assert len(terminal.run("replay", "--show", "--json").json["messages"]) == 1
+    monkeypatch.setattr(aws, "ingest_queue", f"{aws.ingest_queue}-gone")
+    assert terminal.run("replay", "--yes").code == 3
+    assert len(terminal.run("replay", "--show", "--json").json["messages"]) == 1
+
+
+def test_an_end_that_cannot_be_handled_keeps_no_other_from_being_sent(
+    aws: Aws, clock: Clock, terminal: Terminal
+) -> None:
+    dead(terminal, "events", end_event(make_job(job_id="unheard-of")))
+    dead(terminal, "events", drop_event("b/photo.jpg"))
+    said = terminal.run("replay", "--yes", "--json")
+    assert (said.code, [one["sent"] for one in said.json["messages"]]) == (1, [False, True])
+    assert "is not in the ledger" in said.json["messages"][0]["error"]
+    assert len(ingested(aws)) == 1
 
 
 # --- sync ----------------------------------------------------------------------------------------
@@ -293,6 +351,21 @@ def test_orders_that_no_job_has_are_shown(
     )
     provider.listed_orders = ["p-1"]
     assert terminal.run("sync", "--orders", "2d").code == 0
+
+
+def test_orders_of_the_last_five_minutes_are_left_out(
+    terminal: Terminal, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[datetime] = []
+
+    def list_orders(since: datetime, until: datetime) -> list[str]:
+        read.append(Search(None, since, until).until)
+        return []
+
+    monkeypatch.setattr(provider, "list_orders", list_orders)
+    terminal.run("sync", "--orders", "2d")
+    assert read
+    assert all(until <= datetime.now(UTC) - timedelta(minutes=5) for until in read)
 
 
 def test_a_list_of_orders_that_cannot_be_read_is_told(

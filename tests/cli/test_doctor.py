@@ -186,8 +186,8 @@ CASES: list[tuple[str, Change, Level, str]] = [
     ("model at luma", luma(inputs_answer=NEW), Level.YELLOW, "a new field, camera"),
     ("orders", asked_of_luma(*[DOWN] * THRESHOLD), Level.RED, "luma (Insufficient credits)"),
     ("orders", asked_of_luma(LIMITED), Level.YELLOW, "luma limits the rate"),
-    ("caps", setting(ALLOW_PAID_CALLS="false"), Level.YELLOW, "paid calls are off"),
-    ("caps", setting(DAILY_CAP_USD="0"), Level.YELLOW, "DailyCapUsd is 0"),
+    ("caps", setting(ALLOW_PAID_CALLS="false"), Level.RED, "paid calls are off"),
+    ("caps", setting(DAILY_CAP_USD="0"), Level.RED, "DailyCapUsd is 0"),
     ("caps", spent("21"), Level.YELLOW, "$21.00 of $25.00"),
     ("caps", spent("25"), Level.RED, "a cap is reached"),
     ("prices", lambda site: site.clock.pass_time(days=100), Level.YELLOW, "100 days old"),
@@ -268,6 +268,22 @@ def test_what_was_changed_by_hand_is_not_put_right_by_a_deployment() -> None:
     site = Site()
     rule_off("DropRule")(site)
     assert "a deployment does not put it right" in found(site, "way of a drop").todo
+
+
+@pytest.mark.parametrize(
+    ("change", "parameter"),
+    [
+        (spent("25"), "DailyCapUsd"),
+        (setting(MONTHLY_CAP_USD="0"), "MonthlyCapUsd"),
+        (setting(ALLOW_PAID_CALLS="false"), "AllowPaidCalls"),
+    ],
+)
+def test_where_money_stops_orders_the_commands_are_named(change: Change, parameter: str) -> None:
+    site = Site()
+    change(site)
+    todo = found(site, "caps").todo
+    assert f"`make set PARAM={parameter} VALUE=" in todo
+    assert "`dropreel retry --refused " in todo
 
 
 def test_a_pause_is_yellow() -> None:

@@ -61,10 +61,8 @@ def test_without_a_stack_the_command_says_what_to_do(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cli.stack.FACTS", "/nowhere")
-    assert main(["doctor", "--local"]) == 1
-    out = capsys.readouterr().out
-    assert "✗ account" in out
-    assert "make up" in out
+    assert main(["doctor", "--local"]) == 3
+    assert capsys.readouterr().err == "dropreel: nothing is up here: `make up` starts a stack\n"
 
 
 def test_a_visit_reads_the_stack_once() -> None:

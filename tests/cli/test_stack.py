@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from cli import stack
 from cli.app import main
@@ -87,9 +87,43 @@ def test_without_make_up_nothing_is_local(
     assert capsys.readouterr().err == "dropreel: nothing is up here: `make up` starts a stack\n"
 
 
-def test_a_wrong_option_is_told_with_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["jobs", "--colour"]) == 2
-    assert "Usage: dropreel jobs" in capsys.readouterr().err
+def test_a_server_of_make_up_that_is_gone_counts_as_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = tmp_path / "facts.json"
+    facts.write_text('{"endpoint": "http://127.0.0.1:9"}', encoding="utf-8")
+    monkeypatch.setattr(stack, "FACTS", facts)
+    gone = EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
+    described(monkeypatch, gone)
+    assert main(["jobs", "--local"]) == 3
+    assert capsys.readouterr().err == "dropreel: nothing is up here: `make up` starts a stack\n"
+    assert main(["jobs", "--region", "us-east-1"]) == 3
+    assert "AWS could not be asked" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("spend --by", "Option '--by' requires an argument. See `dropreel spend --help`."),
+        ("show", "Missing argument 'job'. See `dropreel show --help`."),
+        ("retry --days 0", "greater than or equal to 1. See `dropreel retry --help`."),
+        ("nope", "No such command 'nope'. Did you mean 'open'? See `dropreel --help`."),
+        ("--local", "Missing command. See `dropreel --help`."),
+    ],
+)
+def test_wrong_arguments_are_told_in_one_line_with_the_help_to_read(
+    words: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.split()) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("dropreel: ")
+    assert err.endswith(f"{told}\n")
+    assert len(err.splitlines()) == 1
+
+
+def test_without_arguments_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert "Usage: dropreel" in capsys.readouterr().out
 
 
 def test_every_command_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
