@@ -19,7 +19,6 @@ from dropreel.pages.words import (
     seconds_to_clip,
     settings_of,
     sidecar_again,
-    sidecar_name,
     without_clip,
 )
 from tests.support.pages import shown_job
