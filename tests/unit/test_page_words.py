@@ -18,7 +18,6 @@ from dropreel.pages.words import (
     seconds_to_clip,
     settings_of,
     sidecar_again,
-    sidecar_name,
     without_clip,
 )
 from tests.support.pages import shown_job
@@ -124,14 +123,6 @@ def test_the_sidecar_orders_the_same_clip_in_1080p() -> None:
     assert sidecar.prompt == job.settings.prompt
     assert (sidecar.resolution, sidecar.aspect_ratio, sidecar.duration) == ("1080p", "1:1", "5s")
     assert (sidecar.loop, sidecar.take, sidecar.provider) == (True, 1, "luma")
-
-
-def test_the_sidecar_takes_the_place_of_the_nearest_one() -> None:
-    job = shown_job(key="a/photo.jpg")
-    origins = {"prompt": "a/photo.txt", "loop": "a/photo.jpg.json"}
-
-    assert sidecar_name(job) == "photo.json"
-    assert sidecar_name(replace(job, origins=origins)) == "photo.jpg.json"
 
 
 def test_the_sidecar_of_a_clip_in_1080p_asks_for_another_take() -> None:

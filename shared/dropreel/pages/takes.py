@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dropreel.jobs.job import ENDS, Job, State
-from dropreel.mail.message import file_name
+from dropreel.mail.message import file_name, sidecar_name
 from dropreel.pages.layout import document, footer
 from dropreel.pages.markup import Markup, joined, tag
 from dropreel.pages.media import Media
@@ -17,7 +17,6 @@ from dropreel.pages.words import (
     seconds_to_clip,
     settings_of,
     sidecar_again,
-    sidecar_name,
     without_clip,
 )
 

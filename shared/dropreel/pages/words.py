@@ -11,11 +11,9 @@ from functools import cache
 from itertools import groupby
 from typing import Any, Self, TypeVar
 
-from dropreel.drops.pairing import SETTINGS_ENDING
 from dropreel.jobs.failure import ROWS, FailureKind
 from dropreel.jobs.job import ENDS, ClipSettings, Job, State, from_iso
-from dropreel.jobs.naming import stem
-from dropreel.mail.message import file_name, money, reason_of
+from dropreel.mail.message import money, reason_of
 from dropreel.money.pricing import PriceList
 
 T = TypeVar("T")
@@ -109,13 +107,6 @@ def again(job: Job) -> str:
     """What `sidecar_again` does, in a few words."""
     is_best = job.settings.resolution == _BEST
     return "Order this clip once more" if is_best else f"Order this clip again in {_BEST}"
-
-
-def sidecar_name(job: Job) -> str:
-    """Under which the text of `sidecar_again` counts: the nearest name, where it is in use."""
-    nearest = f"{job.source.key}{SETTINGS_ENDING}"
-    in_use = nearest in job.origins.values()
-    return file_name(nearest if in_use else f"{stem(job.source.key)}{SETTINGS_ENDING}")
 
 
 def price_again(job: Job) -> str:
