@@ -126,14 +126,6 @@ def test_the_sidecar_orders_the_same_clip_in_1080p() -> None:
     assert (sidecar.loop, sidecar.take, sidecar.provider) == (True, 1, "luma")
 
 
-def test_the_sidecar_takes_the_place_of_the_nearest_one() -> None:
-    job = shown_job(key="a/photo.jpg")
-    origins = {"prompt": "a/photo.txt", "loop": "a/photo.jpg.json"}
-
-    assert sidecar_name(job) == "photo.json"
-    assert sidecar_name(replace(job, origins=origins)) == "photo.jpg.json"
-
-
 def test_the_sidecar_of_a_clip_in_1080p_asks_for_another_take() -> None:
     best = {"resolution": "1080p"}
     jobs = [shown_job(1, settings=best), shown_job(2, settings={**best, "take": 2})]
