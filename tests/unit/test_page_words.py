@@ -12,7 +12,6 @@ from dropreel.drops.sidecar import parse_sidecar
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import ENDS, Job, State
 from dropreel.jobs.naming import clip_name, content_disposition
-from dropreel.mail.message import sidecar_name
 from dropreel.pages.words import (
     Comparison,
     cost_of,
