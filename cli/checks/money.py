@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from cli.checks.visit import Visit, green, red, yellow
+from dropreel.jobs.failure import FailureKind
 from dropreel.jobs.job import Job, Reservation, State, from_iso
 from dropreel.ledger.pause import Pauses
 from dropreel.mail.alerts import WARN_AT
@@ -17,6 +18,7 @@ from dropreel.providers.checkup import Finding
 PRICES_DAYS = 90
 MOST_JOBS = 500
 _OF_PERIODS = {"DailyCapUsd": "day", "MonthlyCapUsd": "month"}  # in the order of `spending`
+_MORE = "<US dollars>"
 LONGEST_IN_LINE = timedelta(days=2)  # TimeoutSeconds of "Wait for a slot"
 
 
@@ -32,28 +34,28 @@ def prices(visit: Visit) -> Finding:
 
 def caps(visit: Visit) -> Finding:
     if visit.stack.environment.get("ALLOW_PAID_CALLS") == "false":
-        todo = (
-            "`make set PARAM=AllowPaidCalls VALUE=true` allows orders, then "
-            "`dropreel retry --refused paid_calls_off` starts the refused jobs again."
-        )
-        return red("paid calls are off: every job is refused", todo)
+        todo = _change("AllowPaidCalls", "true", FailureKind.PAID_CALLS_OFF)
+        return red("paid calls are off: nothing is ordered", todo)
     allowed = visit.container.settings(CapSettings).caps()
     if allowed.off:
-        return red(f"{allowed.off} is 0: every job is refused", _raised(allowed.off))
+        todo = _change(allowed.off, _MORE, FailureKind.PAID_CALLS_OFF)
+        return red(f"{allowed.off} is 0: nothing is ordered", todo)
     now = Reservation.at(visit.now(), Decimal(0))
     spent = visit.container.ledger.spending(now, allowed)
     words = ", ".join(f"${one.committed:.2f} of ${one.cap:.2f} for {one.period}" for one in spent)
     share, parameter = max((one.share, name) for one, name in zip(spent, _OF_PERIODS, strict=True))
-    todo = f"{_raised(parameter)} Or wait for the next {_OF_PERIODS[parameter]}."
+    change = _change(parameter, _MORE, FailureKind.OVER_CAP)
+    todo = f"Wait for the next {_OF_PERIODS[parameter]}, or raise the cap: {change}"
     if share >= 1:
         return red(f"a cap is reached: {words}", todo)
     return yellow(words, todo) if share >= WARN_AT else green(words)
 
 
-def _raised(parameter: str) -> str:
+def _change(parameter: str, value: str, refused: FailureKind) -> str:
+    """What lets orders go on, and starts again what was refused for this reason."""
     return (
-        f"`make set PARAM={parameter} VALUE=<US dollars>` raises the cap, then "
-        "`dropreel retry --refused over_cap` starts the refused jobs again."
+        f"`make set PARAM={parameter} VALUE={value}`, then `dropreel retry --refused {refused}` "
+        "starts the refused jobs again."
     )
 
 

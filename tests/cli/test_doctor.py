@@ -271,19 +271,21 @@ def test_what_was_changed_by_hand_is_not_put_right_by_a_deployment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "parameter"),
+    ("change", "parameter", "refused"),
     [
-        (spent("25"), "DailyCapUsd"),
-        (setting(MONTHLY_CAP_USD="0"), "MonthlyCapUsd"),
-        (setting(ALLOW_PAID_CALLS="false"), "AllowPaidCalls"),
+        (spent("25"), "DailyCapUsd", "over_cap"),
+        (setting(MONTHLY_CAP_USD="0"), "MonthlyCapUsd", "paid_calls_off"),
+        (setting(ALLOW_PAID_CALLS="false"), "AllowPaidCalls", "paid_calls_off"),
     ],
 )
-def test_where_money_stops_orders_the_commands_are_named(change: Change, parameter: str) -> None:
+def test_where_money_stops_orders_the_commands_are_named(
+    change: Change, parameter: str, refused: str
+) -> None:
     site = Site()
     change(site)
     todo = found(site, "caps").todo
     assert f"`make set PARAM={parameter} VALUE=" in todo
-    assert "`dropreel retry --refused " in todo
+    assert f"`dropreel retry --refused {refused}`" in todo
 
 
 def test_a_pause_is_yellow() -> None:
