@@ -29,7 +29,7 @@ class File:
 
 SIDECARS: dict[str, bytes] = {
     "empty": b"",
-    "broken": b'{"prompt": "push-in",}',
+    "broken": b"{'prompt': 'push-in'}",
     "not an object": b'["push-in"]',
     "a field twice": b'{"prompt": "a", "prompt": "b"}',
     "no prompt": b"{}",
@@ -46,7 +46,7 @@ BATCH = b"image,prompt,duration\na.jpg,push-in,5s\nb.jpg,,5s\nc.jpg,orbit,7s\n"
 
 
 LINES = b"""{"image": "a.jpg", "prompt": "push-in"}
-{"image": "b.jpg", "prompt": "orbit",}
+{'image': 'b.jpg', 'prompt': 'orbit'}
 {"image": "c.jpg" "prompt": "orbit"}
 """
 
