@@ -30,6 +30,7 @@ _SERVICE_USD = {
     "sns": 20e-6,
     "secretsmanager": 5e-6,
     "lambda": 0.0,
+    "sts": 0.0,
     "states": 0.0,
 }
 _WRITES = {"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"}
