@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -19,6 +20,12 @@ __all__ = ["aws", "clock", "provider"]
 def loud(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other tests want logs and metrics, which the command turns off for good."""
     monkeypatch.setattr(app, "mute", lambda: None)
+
+
+@pytest.fixture
+def today(clock: Clock) -> None:
+    """Lists are of the newest months: jobs are of today."""
+    clock.now = datetime.now(UTC)
 
 
 @pytest.fixture

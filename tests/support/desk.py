@@ -15,7 +15,8 @@ from rich.console import Console
 from cli.app import main
 from cli.desk import Desk
 from cli.stack import Stack
-from tests.support.aws import Aws, Clock, FakeProvider
+from dropreel.jobs.job import Job, State, utc_iso
+from tests.support.aws import Aws, Clock, FakeProvider, make_job
 from tests.support.container import FakeContainer
 
 
@@ -79,3 +80,16 @@ class Terminal:
         said = self._capsys.readouterr()
         shown: Any = desk.out.file
         return Said(code, shown.getvalue() + said.out, said.err)
+
+
+def claimed(aws: Aws, clock: Clock, **fields: Any) -> Job:
+    """A job of now."""
+    return aws.ledger.claim(make_job(created_at=utc_iso(clock()), **fields))
+
+
+def lost(aws: Aws, clock: Clock) -> Job:
+    """A job of which nobody knows whether it was ordered."""
+    job = aws.ledger.move(
+        claimed(aws, clock), State.SUBMITTING, asked_at=utc_iso(clock()), attempts=()
+    )
+    return aws.ledger.move(job, State.UNKNOWN)
