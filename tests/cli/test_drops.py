@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from dropreel.jobs.job import State, utc_iso
+from dropreel.jobs.job import Job, State, utc_iso
 from dropreel.ledger.newest import NewestDrops
 from tests.support.aws import Aws, Clock, make_job
 from tests.support.desk import Terminal
@@ -285,6 +285,17 @@ def test_a_rejection_is_told_and_the_exit_code_says_so(
     assert (said.code, said.json["drops"][0]["rejected"]) == (1, "image: a GIF")
 
 
+def dropped_an_hour_ago(aws: Aws, clock: Clock) -> Job:
+    clock.now = datetime.now(UTC)
+    job = aws.ledger.claim(make_job(dropped_at=utc_iso(clock.now - timedelta(hours=1))))
+    aws.table.put(NewestDrops(aws.table).read("inbox", "a.jpg").key, {"job_1": job.job_id})
+    return job
+
+
+def dropped_again(aws: Aws, clock: Clock, job: Job) -> None:
+    aws.ledger.claim(replace(job, dropped_at=utc_iso(clock.now + timedelta(minutes=1))))
+
+
 def test_a_drop_whose_clip_is_under_way_already_is_followed_to_its_end(
     aws: Aws,
     clock: Clock,
@@ -292,14 +303,10 @@ def test_a_drop_whose_clip_is_under_way_already_is_followed_to_its_end(
     shot: Path,
     meanwhile: Callable[[list[Callable[[], object]]], None],
 ) -> None:
-    clock.now = datetime.now(UTC)
-    job = aws.ledger.claim(make_job(dropped_at=utc_iso(clock.now - timedelta(hours=1))))
-    key = NewestDrops(aws.table).read("inbox", "a.jpg").key
-    aws.table.put(key, {"job_1": job.job_id})
-    again = replace(job, dropped_at=utc_iso(clock.now + timedelta(minutes=1)))
+    job = dropped_an_hour_ago(aws, clock)
     meanwhile(
         [
-            lambda: aws.ledger.claim(again),
+            lambda: dropped_again(aws, clock, job),
             lambda: aws.ledger.move(aws.ledger.require(job.job_id), State.REFUSED),
         ]
     )
@@ -315,17 +322,13 @@ def test_of_a_clip_that_was_made_before_the_rejection_is_told(
     shot: Path,
     meanwhile: Callable[[list[Callable[[], object]]], None],
 ) -> None:
-    clock.now = datetime.now(UTC)
-    job = aws.ledger.claim(make_job(dropped_at=utc_iso(clock.now - timedelta(hours=1))))
+    job = dropped_an_hour_ago(aws, clock)
     for state in (State.SUBMITTING, State.SUBMITTED, State.READY, State.DELIVERED):
         job = aws.ledger.move(job, state, asked_at=utc_iso(clock.now))
-    key = NewestDrops(aws.table).read("inbox", "a.jpg").key
-    aws.table.put(key, {"job_1": job.job_id})
-    again = replace(job, dropped_at=utc_iso(clock.now + timedelta(minutes=1)))
     record = {"problems": [{"field": "image and sidecar", "found": "already delivered"}]}
     meanwhile(
         [
-            lambda: aws.ledger.claim(again),
+            lambda: dropped_again(aws, clock, job),
             lambda: aws.clips.put_record("clips/a/rejected-1.json", record),
         ]
     )

@@ -171,14 +171,14 @@ def dry_runs() -> Iterator[tuple[str, Mail]]:
 
 
 def dropped_again() -> Iterator[tuple[str, Mail]]:
+    links = replace(PLACE, page="https://pages.example/abc", page_days=7)
     for state in (State.DELIVERED, State.FAILED, State.STALLED, State.UNKNOWN):
         held = job(state)
-        links = replace(PLACE, page="https://pages.example/abc", page_days=7)
         mail = already_ordered(held, held.source.key, [made_before(held)], REJECTION, links)
         yield f"rejected already {state}", mail
     takes = [job(State.DELIVERED), job(State.DELIVERED), job(State.STALLED)]
     for name, some in (("delivered", takes[:2]), ("ordered", takes)):
-        facts = (takes[0].source.key, [all_made_before(some)], REJECTION, PLACE)
+        facts = (takes[0].source.key, [all_made_before(some)], REJECTION, links)
         yield f"rejected takes already {name}", all_ordered(some, *facts)
 
 

@@ -12,6 +12,7 @@ from dropreel.ledger.groups import Groups
 from dropreel.ledger.table import Update
 from dropreel.steps.submit import Submit
 from tests.support.aws import Aws, Clock
+from tests.support.container import FakeContainer
 from tests.support.groups import end
 from tests.support.pictures import picture
 from tests.support.submitting import IMAGE, SIDECAR, put, sidecar
@@ -93,7 +94,12 @@ def test_more_takes_order_only_those_that_are_new(aws: Aws, submit: Submit) -> N
     assert [take.run for take in group.takes] == [0, 0, 1, 1]
 
 
-def test_takes_that_were_all_made_before_are_told_in_one_mail(aws: Aws, submit: Submit) -> None:
+def test_takes_that_were_all_made_before_are_told_in_one_mail_with_a_new_link(
+    aws: Aws, clock: Clock
+) -> None:
+    submit = FakeContainer(
+        aws, clock, LINK_DAYS="7", PAGES_URL="https://pages.example", PAGE_KEY_SECRET="page-key"
+    ).step(Submit)
     jobs = drop(aws, submit, takes=3)
     end_all(aws, jobs, State.DELIVERED)
     for job in jobs:  # S3 counts in seconds
@@ -104,6 +110,7 @@ def test_takes_that_were_all_made_before_are_told_in_one_mail(aws: Aws, submit: 
     (problem,) = mail["problems"]
     assert problem["field"] == "takes"
     assert problem["found"].startswith("3 clips that were all made before")
+    assert "for 7 days, without signing in:\nhttps://pages.example/" in mail["text"]
 
 
 @pytest.mark.parametrize(

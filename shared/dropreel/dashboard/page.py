@@ -16,6 +16,7 @@ from html import escape
 
 from dropreel.jobs.job import ENDS, JobSummary, State, from_iso
 from dropreel.ledger.rejected import Rejected
+from dropreel.mail.message import shortened
 
 DESCRIPTION = """\
 ## Newest clips
@@ -135,7 +136,7 @@ def _row(entry: Entry, now: datetime) -> str:
         links.append(_link("clip", entry.clip_link))
     cells = (
         _picture(entry.thumbnail),
-        f"<bdi>{_text(job.image_key)}</bdi>",
+        f"<bdi>{_name(job.image_key)}</bdi>",
         _state(job),
         _text(job.provider),
         _cost(job),
@@ -149,7 +150,7 @@ def _rejected_row(entry: RejectedEntry, now: datetime) -> str:
     drop = entry.drop
     cells = (
         _picture(None),
-        f"<bdi>{_text(drop.key)}</bdi>",
+        f"<bdi>{_name(drop.key)}</bdi>",
         _word("rejected", _RED, drop.reason),
         "",
         "nothing",
@@ -183,7 +184,7 @@ def _state(job: JobSummary) -> str:
 
 
 def _word(word: str, color: str, reason: str) -> str:
-    said = f"<br><small>{_text(reason, _LONGEST_REASON)}</small>" if reason else ""
+    said = f"<br><small>{_text(shortened(reason, _LONGEST_REASON))}</small>" if reason else ""
     return f'<b style="color:{color}">{word}</b>{said}'
 
 
@@ -207,15 +208,13 @@ def _link(text: str, address: str) -> str:
     return f'<a href="{escape(address)}" target="_blank" rel="noopener">{text}</a>'
 
 
-def _text(words: str, longest: int = 0) -> str:
-    """Other people's words: no markup, nothing that turns the reading direction, not too long.
+def _name(key: str) -> str:
+    """Of a long name, the end tells it from the others."""
+    return _text(key if len(key) <= _LONGEST_NAME else f"…{key[-_LONGEST_NAME:]}")
 
-    Of a name, the end is kept; of a text that may be `longest`, the beginning.
-    """
-    if longest and len(words) > longest:
-        words = f"{words[:longest]}…"
-    elif not longest and len(words) > _LONGEST_NAME:
-        words = f"…{words[-_LONGEST_NAME:]}"
+
+def _text(words: str) -> str:
+    """Other people's words: no markup, nothing that turns the reading direction."""
     visible = (" " if unicodedata.category(letter)[0] == "C" else letter for letter in words)
     return escape("".join(visible))
 

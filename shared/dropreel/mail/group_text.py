@@ -87,7 +87,7 @@ def _parts(group: Group, takes: Sequence[_Take], links: Links) -> list[str]:
     return [
         _first(file_name(group.image_key), own),
         *([why] if why else []),
-        *([_where(group, links)] if any(take.made for take in own) else []),
+        *([compare(group.image_key, links)] if any(take.made for take in own) else []),
         "\n".join(_lines(takes, told=bool(why))),
         f"Cost: {_cost(own)}",
         f"What to do: {_next_step(own)}",
@@ -125,11 +125,11 @@ def _ready(own: Sequence[_Take]) -> str:
     return f"{'all' if made == len(own) else f'{made} of'} {len(own)} clips ready"
 
 
-def _where(group: Group, links: Links) -> str:
+def compare(image_key: str, links: Links) -> str:
+    """Where the clips of an image can be seen."""
     if links.page:
-        days = "1 day" if links.page_days == 1 else f"{links.page_days} days"
-        return f"Compare them here, for {days}, without signing in:\n{links.page}"
-    folder = links.folder_link(output_folder(group.image_key))
+        return links.on_page("Compare them")
+    folder = links.folder_link(output_folder(image_key))
     return f"Watch them in the AWS console (you have to sign in):\n{folder}"
 
 

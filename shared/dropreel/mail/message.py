@@ -72,6 +72,11 @@ class Links:
     page: str = ""
     page_days: int = 0
 
+    def on_page(self, what: str) -> str:
+        """`what` can be done on the page, and for how long."""
+        days = "1 day" if self.page_days == 1 else f"{self.page_days} days"
+        return f"{what} here, for {days}, without signing in:\n{self.page}"
+
     def uri(self, key: str) -> str:
         return f"s3://{self.clips_bucket}/{key}"
 

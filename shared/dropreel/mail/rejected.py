@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from dropreel.drops.pairing import BATCHES, DEFAULTS, is_image
 from dropreel.errors import UNKNOWN_FIELD, Problem
 from dropreel.jobs.job import Job, State
+from dropreel.mail.group_text import compare
 from dropreel.mail.message import (
     DigestEntry,
     Links,
@@ -74,7 +75,14 @@ def all_ordered(
         step = "Please wait. Some of them may still come: you get a mail as soon as it is known."
     first = "Nothing was paid for this drop."
     facts = for_operators({"File": key, "Record": links.uri(record_key)})
-    parts = [f"{file_name(key)}: {subject}.", first, f"What to do: {step}", facts]
+    some = any(job.state is State.DELIVERED for job in held)
+    parts = [
+        f"{file_name(key)}: {subject}.",
+        *([compare(held[0].source.key, links)] if some else []),
+        first,
+        f"What to do: {step}",
+        facts,
+    ]
     said = (subject, parts, f"{first} {step}")
     return _rejection(key, problems, problems, record_key, links, said)
 

@@ -125,8 +125,7 @@ def _entry(job: Job, text: str, spent: bool) -> DigestEntry:
 
 def watch(job: Job, links: Links) -> str:
     if links.page:
-        days = "1 day" if links.page_days == 1 else f"{links.page_days} days"
-        return f"Watch and download it here, for {days}, without signing in:\n{links.page}"
+        return links.on_page("Watch and download it")
     console = links.object_link(job.clip_key)
     return f"Watch it in the AWS console (you have to sign in):\n{console}"
 

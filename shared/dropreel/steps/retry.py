@@ -148,12 +148,12 @@ class Retry:
 
     def _pin_reference(self, job: Job, pinned_key: str, key: str) -> None:
         drop = self.inbox.head(key)
-        if drop is None:
-            raise _gone("reference image", job, key)
-        info = inspect_image(self.inbox.reader(drop))
-        if Reference(drop, info, self.inbox.sha256(drop)).pinned_key != pinned_key:
-            raise _gone("reference image", job, key)
-        self.clips.pin(self.inbox.bucket, drop, pinned_key, info.media_type)
+        if drop is not None:
+            info = inspect_image(self.inbox.reader(drop))
+            if Reference(drop, info, self.inbox.sha256(drop)).pinned_key == pinned_key:
+                self.clips.pin(self.inbox.bucket, drop, pinned_key, info.media_type)
+                return
+        raise _gone("reference image", job, key)
 
 
 def _gone(what: str, job: Job, key: str) -> OperatorError:
