@@ -20,8 +20,7 @@ from botocore.config import Config
 from local.children import Child
 
 ROOT = Path(__file__).resolve().parent.parent
-MINISTACK = ROOT / ".venv-aws" / "bin" / "ministack"
-RECORDED = (str(ROOT / ".venv-aws" / "bin" / "python"), str(ROOT / "local" / "recorded_aws.py"))
+MINISTACK = ROOT / ".venv-aws" / "bin" / "python"
 REGION = "us-east-1"
 _START_S = 30
 _PLENTY = 8 * 1024**3
@@ -34,7 +33,7 @@ def free_port() -> int:
 
 
 def _roomy_memory() -> str | None:
-    """A folder in memory if there is plenty: each Lambda worker unpacks 1500 files of its own."""
+    """A folder in memory if there is plenty: each Lambda worker gets archives of its own."""
     folder = "/dev/shm"  # noqa: S108
     try:
         found = os.statvfs(folder)
@@ -97,9 +96,10 @@ class EmbeddedAws(Endpoint):
         super().__init__(f"http://127.0.0.1:{self.port}")
         self.scratch = Path(tempfile.mkdtemp(prefix="dropreel-aws-", dir=_roomy_memory()))
         self.log = log or self.scratch / "ministack.log"
+        script = "recorded_aws.py" if calls else "ministack_once.py"
         recording = {"RECORDED_CALLS": str(calls)} if calls else {}
         self._child = Child(
-            [*RECORDED] if calls else [str(MINISTACK)],
+            [str(MINISTACK), str(ROOT / "local" / script)],
             env={**self._environment(wait_scale), **recording, **switches},
             log=self.log,
             folder=self.scratch,

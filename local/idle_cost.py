@@ -100,7 +100,8 @@ def published_when_idle() -> frozenset[Series]:
 
 @contextmanager
 def _named_metrics() -> Iterator[None]:
-    """Metrics as the template's variables name them, and no log lines."""
+    """Metrics as the template's variables name them, none from before, and no log lines."""
+    metrics.clear_metrics()
     before, level = (metrics.provider.namespace, metrics.provider.service), logger.log_level
     logger.setLevel(logging.CRITICAL)
     metrics.provider.namespace, metrics.provider.service = "dropreel", "dropreel"

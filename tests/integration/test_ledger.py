@@ -3,7 +3,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
-from itertools import product
 
 import pytest
 
@@ -46,15 +45,16 @@ def test_an_unknown_job_is_not_there(aws: Aws) -> None:
         aws.ledger.require("none")
 
 
-@pytest.mark.parametrize(("start", "to"), list(product(State, State)))
-def test_only_the_steps_of_the_table_are_possible(aws: Aws, start: State, to: State) -> None:
+@pytest.mark.parametrize("start", State)
+def test_only_the_steps_of_the_table_are_possible(aws: Aws, start: State) -> None:
     job = bring_to(aws, start)
-    if to in TRANSITIONS[start]:
-        assert aws.ledger.move(job, to).state is to
-    else:
+    for to in set(State) - TRANSITIONS[start]:
         with pytest.raises(LedgerConflictError):
             aws.ledger.move(job, to)
         assert aws.ledger.require(job.job_id).state is start
+    for to in TRANSITIONS[start]:
+        another = bring_to(aws, start, make_job(job_id=f"to {to}"))
+        assert aws.ledger.move(another, to).state is to
 
 
 def test_every_state_has_its_row_in_the_table() -> None:
