@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any
 
 from local.faults.services import IMAGE_READER, MACHINE, OPERATORS, RESULTS
@@ -29,6 +28,7 @@ PLAYED = {
     "AWS::Region": "us-east-1",
     "AWS::AccountId": "111122223333",
 }
+_ONE_JOB = re.compile("[0-9a-f]{24}")
 _BUCKETS = {"put_object": "PutObject", "head_object": "GetObject", "get_object": "GetObject"}
 # Where else the resource of a call is named.
 _NAMED_BY = {
@@ -87,8 +87,7 @@ def called(function: str, call: str, request: dict[str, Any]) -> list[Call]:
 def short(call: Call) -> Call:
     """The call without the names of single jobs, images and executions: few kinds are left."""
     items = tuple((action, f"{key.partition('#')[0]}#") for action, key in call.items)
-    resource = re.sub(r"[0-9a-f]{24}", "job", call.resource)
-    return replace(call, items=items, resource=resource)
+    return Call(call.role, call.action, _ONE_JOB.sub("job", call.resource), items)
 
 
 def _at_a_bucket(method: str, request: dict[str, Any]) -> list[tuple[str, str]]:
