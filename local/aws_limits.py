@@ -13,11 +13,13 @@ _DYNAMODB = f"{_GUIDE}amazondynamodb/latest/developerguide/Constraints.html"
 _EVENTS = f"{_GUIDE}eventbridge/latest/userguide/eb-quota.html"
 _FORMATION = f"{_GUIDE}AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"
 _LAMBDA = f"{_GUIDE}lambda/latest/dg/gettingstarted-limits.html"
+_KEYS = f"{_GUIDE}AmazonS3/latest/userguide/object-keys.html"
+_RETRIES = f"{_GUIDE}eventbridge/latest/userguide/eb-rule-retry-policy.html"
 _S3 = f"{_GUIDE}AmazonS3/latest/userguide/qfacts.html"
 _SNS = f"{_GUIDE}sns/latest/api/API_Publish.html"
 _SQS = f"{_GUIDE}AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"
 _STATES = f"{_GUIDE}step-functions/latest/dg/service-quotas.html"
-_CLOUDWATCH = f"{_GUIDE}AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html"
+_ALARM = f"{_GUIDE}AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,9 @@ ITEM_BYTES = Limit("DynamoDB", "bytes of an item", 409_600, "`SLOTS#`, jobs", _D
 EXPRESSION_BYTES = Limit(
     "DynamoDB", "bytes of an expression", 4_096, "grants in `ledger/slots.py`", _DYNAMODB
 )
-WRITES = Limit("DynamoDB", "writes in a transaction", 100, "grants, digests", _DYNAMODB)
+WRITES = Limit(
+    "DynamoDB", "actions in a transaction, checks included", 100, "grants, digests", _DYNAMODB
+)
 TRANSACTION_BYTES = Limit(
     "DynamoDB", "bytes of a transaction", 4_194_304, "digests, orders", _DYNAMODB
 )
@@ -62,14 +66,18 @@ ASYNC_BYTES = Limit(
 FUNCTION_S = Limit("Lambda", "seconds of one run", 900, "`finalize`", _LAMBDA)
 LAYERS = Limit("Lambda", "layers of a function", 5, "`thumbnail`", _LAMBDA)
 PATTERN = Limit("EventBridge", "characters of a pattern", 2_048, "`DropRule`", _EVENTS)
-RETRIES = Limit("EventBridge", "retries of a delivery", 185, "`DropRule`", _EVENTS)
-KEY_BYTES = Limit("S3", "bytes of a key", 1_024, "`output_folder`", _S3)
+RETRIES = Limit("EventBridge", "retries of a delivery", 185, "`DropRule`", _RETRIES)
+KEY_BYTES = Limit("S3", "bytes of a key", 1_024, "`output_folder`", _KEYS)
 PARTS = Limit("S3", "parts of an upload", 10_000, "`PART_SIZE`, `MaxClipMegabytes`", _S3)
 WINDOW_S = Limit(
-    "CloudWatch", "seconds that an alarm looks back", 86_400, "`SweepMissingAlarm`", _CLOUDWATCH
+    "CloudWatch",
+    "seconds that an alarm looks back (604,800 if its period is an hour or more)",
+    86_400,
+    "`SweepMissingAlarm`",
+    _ALARM,
 )
 DESCRIPTION = Limit(
-    "CloudWatch", "characters of an alarm's description", 1_024, "template.yaml", _CLOUDWATCH
+    "CloudWatch", "characters of an alarm's description", 1_024, "template.yaml", _ALARM
 )
 RESOURCES = Limit("CloudFormation", "resources of a stack", 500, "template.yaml", _FORMATION)
 PARAMETERS = Limit("CloudFormation", "parameters of a template", 200, "template.yaml", _FORMATION)

@@ -12,6 +12,14 @@ KINDS = {
     "AWS::SNS::Topic": ("AWS::SNS::TopicPolicy", "Topics"),
 }
 OVER_HTTP = {"Bool": {"aws:SecureTransport": "false"}}
+OVER_HTTP_BY_OTHERS = {**OVER_HTTP, "BoolIfExists": {"aws:PrincipalIsAWSService": "false"}}
+
+_CLOSED = (
+    ("s3:*", OVER_HTTP),
+    # To queues and topics, AWS's services send, of whose network policies are told nothing.
+    ("sqs:*", OVER_HTTP_BY_OTHERS),
+    ("sns:Publish", OVER_HTTP_BY_OTHERS),
+)
 
 
 def statements(made: Document) -> Iterator[tuple[str, Document]]:
@@ -45,8 +53,7 @@ def heard_over_http(made: Document) -> list[str]:
         for name, statement in statements(made)
         if statement["Effect"] == "Deny"
         and statement["Principal"] == "*"
-        and statement["Condition"] == OVER_HTTP
-        and statement["Action"] in ("s3:*", "sqs:*", "sns:Publish")
+        and (statement["Action"], statement["Condition"]) in _CLOSED
         and name in names_in(statement["Resource"])
     }
     return [name for kind in KINDS for name in properties(made, kind) if name not in closed]
