@@ -18,6 +18,7 @@ class ReceivedMail:
     subject: str
     text: str
     document: dict[str, Any]
+    in_mailboxes: bool = True  # False: a digest or the mail about a batch tells it
 
 
 def mails(aws: Endpoint, queue_url: str, wait_s: int = 0) -> list[ReceivedMail]:
@@ -30,7 +31,9 @@ def mails(aws: Endpoint, queue_url: str, wait_s: int = 0) -> list[ReceivedMail]:
         envelope = json.loads(message["Body"])
         document = json.loads(envelope["Message"])
         text = document.get("text", envelope["Message"])
-        received.append(ReceivedMail(envelope.get("Subject", ""), text, document))
+        mail = envelope.get("MessageAttributes", {}).get("mail", {}).get("Value")
+        subject = envelope.get("Subject", "")
+        received.append(ReceivedMail(subject, text, document, in_mailboxes=mail != "no"))
     return received
 
 

@@ -146,12 +146,16 @@ def show_mails() -> int:
     facts = _facts()
     if facts is None:
         return 2
-    aws, shown = Endpoint(facts["endpoint"]), 0
+    aws, shown, told_by_others = Endpoint(facts["endpoint"]), 0, 0
     for mailbox in (facts["mailbox"], facts["operators"]):
         while received := mails(aws, mailbox):
-            shown += len(received)
             for mail in received:
-                print_mail(mail)
+                if mail.in_mailboxes:
+                    print_mail(mail)
+                shown += mail.in_mailboxes
+                told_by_others += not mail.in_mailboxes
+    if told_by_others:
+        print(f"{told_by_others} results come in a digest, or in the mail about their batch")
     print("no new mails" if not shown else f"{shown} shown; they are deleted")
     return 0
 

@@ -20,6 +20,7 @@ from cli.facts import colour, details, prefix_of, spent, summary, usd, word
 from cli.find import find_job, moment, newest
 from cli.views import card, job_table, table
 from dropreel.jobs.job import Job, State, from_iso
+from dropreel.jobs.naming import folder_id
 from dropreel.mail.message import Links
 
 _URL_S = 3600
@@ -97,9 +98,12 @@ def open_page(
 
 
 def _folder_page(desk: Desk, folder: str) -> str:
-    page = desk.container.page_links.folder(prefix_of(folder))
+    prefix = prefix_of(folder)
+    page = desk.container.page_links.folder(prefix)
     if not page:
         raise CommandError("this stack has no pages: LinkDays is 0, or their key cannot be read")
+    if not any(desk.container.ledger.of_folder(folder_id(prefix))):
+        raise CommandError(f"there is no job in {prefix or '/'}")
     return page
 
 

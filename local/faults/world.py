@@ -188,16 +188,19 @@ class World:
 
     def _live_on(self) -> None:
         """Do all that is due, with the sweeps in between, until one finds nothing left."""
-        begun, dynamo = self.timeline.now(), self.dynamo
+        begun = self.timeline.now()
         for seconds in SWEEPS_S:
             self.timeline.run(begun + seconds)
-            waiting = holds(dynamo) or dynamo.listed("WAITING#")
-            unseen = not self.dynamo.items("JOB#")
-            busy = self.unsettled() or waiting or unseen or self.timeline.next_at is not None
+            busy = self._is_busy()
             self.sweep_now()
-            if not busy:
+            if not busy and not self._is_busy():  # a fault within the sweep may begin anew
                 break
         self.timeline.run()
+
+    def _is_busy(self) -> bool:
+        waiting = holds(self.dynamo) or self.dynamo.listed("WAITING#")
+        unseen = not self.dynamo.items("JOB#")
+        return bool(self.unsettled() or waiting or unseen or self.timeline.next_at is not None)
 
     def _come_again(self, fault: Fault) -> None:
         """All is over; now the same events come once more, or the same files."""

@@ -103,6 +103,9 @@ def test_a_folder_s_page_is_opened_by_its_name_with_a_slash(
     terminal.container = FakeContainer(
         aws, clock, LINK_DAYS="7", PAGES_URL=address, PAGE_KEY_SECRET="page-key"
     )
+    nothing = terminal.run("open", "winter/")
+    assert (nothing.code, nothing.err) == (2, "dropreel: there is no job in winter/\n")
+    job(aws, 1, "summer/a.jpg")
     opened = terminal.run("open", "summer/", "--json").json
     assert opened == {
         "folder": "summer/",

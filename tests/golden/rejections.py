@@ -90,6 +90,7 @@ def rejections() -> Iterator[tuple[str, str, RejectedError]]:
         ).problems
     )
     yield "rejected defaults", "campaign/defaults.json", error
+    yield "rejected image of broken defaults", "campaign/photo.jpg", error
     rows = read_batch("campaign/batch.csv", BATCH, []).rows
     error = RejectedError([problem for row in rows for problem in row.numbered])
     yield "rejected rows of a batch", "campaign/batch.csv", error

@@ -238,7 +238,7 @@ def test_a_used_up_budget_refuses_with_numbers_and_tells_the_operator_once(
     )
     assert len(provider.requests) == 2
     subjects = [mail["subject"] for mail in aws.operators.take()]
-    assert subjects == ["dropreel: the budget of 2026-11-20 is used up"]
+    assert subjects == ["dropreel: a job exceeds the budget of 2026-11-20"]
 
 
 def test_the_operator_is_warned_once_at_eighty_percent(

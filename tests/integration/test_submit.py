@@ -255,6 +255,21 @@ def test_a_started_job_requests_its_thumbnail_once(aws: Aws, submit: Submit, clo
     assert aws.functions.invoked == [("thumbnail", order)]
 
 
+def test_a_job_that_another_event_was_quicker_to_start_has_its_thumbnail(
+    aws: Aws, submit: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = aws.workflow.start_execution
+
+    def started_before(**execution: Any) -> Any:
+        start(**execution)
+        raise aws.workflow.exceptions.ExecutionAlreadyExists({"Error": {}}, "StartExecution")
+
+    monkeypatch.setattr(aws.workflow, "start_execution", started_before)
+    put(aws, IMAGE, picture())
+    submit.handle(put(aws, SIDECAR, sidecar()))
+    assert [name for name, _ in aws.functions.invoked] == ["thumbnail"]
+
+
 def test_a_failed_request_for_a_thumbnail_does_not_stop_the_job(aws: Aws, submit: Submit) -> None:
     aws.functions.error = ClientError({"Error": {"Code": "TooManyRequestsException"}}, "Invoke")
     put(aws, "a/photo.json", sidecar())

@@ -231,4 +231,5 @@ _STYLE = """<style>
 .dropreel .none { width: 80px; color: #888; font-size: 11px; }
 .dropreel .notice { color: #b7791f; font-weight: bold; }
 .dropreel .btn { margin-right: 4px; }
+.dropreel a { white-space: nowrap; }
 </style>"""

@@ -67,7 +67,11 @@ class Found:
     @property
     def missing(self) -> tuple[Problem, ...]:
         """What the image has to wait for; empty if it has all that a clip needs."""
-        wrong = tuple(problem for one in self.defaults for problem in one.problems)
+        wrong = tuple(
+            problem if problem.text else problem.within(f"{DEFAULTS},")  # texts name the file
+            for one in self.defaults
+            for problem in one.problems
+        )
         said = self.pair.said
         has_prompt = "prompt" in said.values or "takes" in said.values
         silent = not (self.pair.sidecars or has_prompt or said.problems)

@@ -201,8 +201,9 @@ ROWS: Mapping[FailureKind, FailureRow] = {
     ),
     FailureKind.OVER_CAP: FailureRow(
         "over a cap",
-        "The clip would pass a spending limit.",
-        "Choose a smaller clip, or ask your operator for a higher limit. Then {again}.",
+        "The clip would exceed a spending limit.",
+        "Choose a smaller clip or fewer takes, or ask your operator for a higher limit. "
+        "Then {again}.",
         billed=False,
         reason_helps=True,
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -67,7 +68,7 @@ def batch_digest(
     more = [
         *([f"{made_before:,} unchanged: nothing new was ordered for them."] if made_before else []),
         *([_dry_runs(dry_runs)] if dry_runs else []),
-        *([_unusable(rejected, name)] if rejected else []),
+        *([_unusable(rejected)] if rejected else []),
         *_listed(
             "Rows that wait for their images; drop these, and they start:",
             [f"- {file_name(image)} (not here yet)" for image in waiting],
@@ -77,7 +78,9 @@ def batch_digest(
     facts = {"batch": key, "waiting": len(waiting), "made_before": made_before}
     folder = f"{output_folder(key).rpartition('/')[0]}/"
     subject = _subject(lines, f"{name}: ")
-    return _composed(subject, [f"{name} is done."], lines, more, folder, facts, links)
+    step = f"Correct the rows that could not be used, and drop {name} again." if rejected else ""
+    here = links if lines or made_before else replace(links, page="")  # nothing is on it yet
+    return _composed(subject, [f"{name} is done."], lines, more, folder, facts, here, step=step)
 
 
 def _composed(
@@ -89,6 +92,8 @@ def _composed(
     facts: Mapping[str, Any],
     links: Links,
     page: Callable[[str], str | None] = lambda _: None,
+    *,
+    step: str = "",
 ) -> Mail:
     counts = Counter(entry.outcome for entry in lines)
     names = _names(lines)
@@ -113,7 +118,7 @@ def _composed(
             _MOST_MADE,
         ),
         *more,
-        f"What to do: {_next_step([*others, *groups])}",
+        f"What to do: {_next_step([*others, *groups], made, step)}",
         *([f"All of them on one page:\n{links.page}"] if links.page else []),
         f"All clips and records:\n{links.uri(folder)}\n{links.folder_link(folder)}",
     ]
@@ -137,9 +142,9 @@ def _dry_runs(number: int) -> str:
     return f"{number:,} dry runs: mails of their own say what they would cost."
 
 
-def _unusable(rows: int, name: str) -> str:
+def _unusable(rows: int) -> str:
     what = "1 row" if rows == 1 else f"{rows:,} rows"
-    return f"{what} could not be used, as a mail has said. Correct that, and drop {name} again."
+    return f"{what} could not be used, as a mail has said."
 
 
 def _word(entry: DigestEntry) -> str:
@@ -199,10 +204,13 @@ def _names(lines: Sequence[DigestEntry]) -> dict[str, str]:
     return {file: file_name(file) if alone else one_line(file) for file in files}
 
 
-def _next_step(others: Sequence[DigestEntry]) -> str:
+def _next_step(others: Sequence[DigestEntry], made: Sequence[DigestEntry], step: str) -> str:
     if not others:
-        return "Nothing; the clips are stored."
-    return "See the line of each file above. Its record, in the folder below, has all details."
+        return step or ("Nothing; the clips are stored." if made else "Nothing.")
+    return (
+        f"{step} " * bool(step)
+        + "See the line of each file above. Its record, in the folder below, has all details."
+    )
 
 
 def _listed(title: str, texts: Iterable[str], most_bytes: int) -> list[str]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from dropreel.drops.pairing import BATCHES, DEFAULTS
 from dropreel.jobs.job import Job, utc_iso
-from dropreel.jobs.naming import dry_run_id, stem
+from dropreel.jobs.naming import dry_run_id
 from dropreel.mail.message import (
     DigestEntry,
     Mail,
@@ -20,13 +21,17 @@ from dropreel.mail.message import (
     prompt_of,
     settings_of,
     shape_of,
+    sidecar_name,
 )
 from dropreel.mail.once import SendOnce, Turn
 from dropreel.mail.publisher import Mailer
 from dropreel.observability import logger
 
-_TO_ORDER = (
-    'To order it, put "dry_run": false into the sidecar ({sidecar}) and drop the sidecar again.'
+_TO_ORDER = 'To order it, change "dry_run": true to false in {name} and drop that file again.'
+_IN_A_BATCH = "To order it, write false in its row, in the column dry_run, and drop {name} again."
+_FROM_DEFAULTS = (
+    'To order it, put {{"dry_run": false}} into {sidecar} beside the image and drop that file. For '
+    "all images of the folder, change it in defaults.json, drop that, then the images again."
 )
 
 
@@ -60,7 +65,7 @@ def would_order(jobs: Sequence[Job], mail_id: str) -> Mail:
         f"This was a dry run: {what} of {name} would cost {about_usd(total)}. Nothing was ordered.",
         "\n".join(_line(number, job) for number, job in enumerate(jobs, 1)),
         *_advice(jobs),
-        f"What to do: {_TO_ORDER.format(sidecar=f'{one_line(stem(name))}.json')}",
+        f"What to do: {_to_order(jobs[0])}",
         f"Image: {one_line(key)}",
     ]
     document = {
@@ -72,6 +77,16 @@ def would_order(jobs: Sequence[Job], mail_id: str) -> Mail:
     attributes = {"outcome": "dry_run", "folder": folder_attribute(key)}
     entry = DigestEntry(mail_id, key, "dry_run", f"{what} would cost {about_usd(total)}.")
     return compose(f"{name}: dry run, {about_usd(total)}", parts, document, attributes, entry)
+
+
+def _to_order(job: Job) -> str:
+    origin = job.origins.get("dry_run", "")
+    name = file_name(origin) if origin else sidecar_name(job)
+    if name in BATCHES:
+        return _IN_A_BATCH.format(name=name)
+    if name == DEFAULTS or not name.endswith(".json"):
+        return _FROM_DEFAULTS.format(sidecar=sidecar_name(job))
+    return _TO_ORDER.format(name=name)
 
 
 def _line(number: int, job: Job) -> str:

@@ -99,7 +99,7 @@ def budget_alert(spending: Spending) -> Mail:
 def cap_alert(spending: Spending) -> Mail:
     return general_alert(
         "cap",
-        f"the budget of {spending.period} is used up",
+        f"a job exceeds the budget of {spending.period}",
         f"Of the ${spending.cap:.2f} allowed for {spending.period} (UTC), "
         f"${spending.committed:.2f} are used or reserved. Jobs that would exceed it are refused, "
         "or wait for the next day if OverDailyCap says so.",

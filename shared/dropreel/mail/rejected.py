@@ -40,17 +40,18 @@ def drop_rejected(key: str, problems: Sequence[Problem], record_key: str, links:
     name = file_name(key)
     for_many = name in _REJECTED
     then = "dropreel then goes on with it." if for_many else "Then your clip is made."
+    todo = f"{_correction(name, problems)} {then}"
     listed = list(problems[: _MAX_ROWS if name in BATCHES else _MAX_PROBLEMS])
     more = len(problems) - len(listed)
     parts = [
         _REJECTED.get(name, _NO_CLIP).format(name=name),
         *(_problem_text(problem) for problem in listed),
         *([f"And {more:,} more problems."] if more else []),
-        f"What to do: {_correction(problems)} {then}",
+        f"What to do: {todo}",
         for_operators({"File": key, "Record": links.uri(record_key)}),
     ]
     words = " ".join(map(_in_a_digest, listed))
-    text = f"{shortened(words, 400)} {_correction(problems)}"
+    text = f"{shortened(words, 400)} {_correction(name, problems)}"
     said = (_wanted(name, problems), parts, text)
     return _rejection(key, problems, listed, record_key, links, said)
 
@@ -59,6 +60,8 @@ def _wanted(name: str, problems: Sequence[Problem]) -> str:
     """Which file is to be corrected: the one of this name, or what is said of it."""
     if _all_missing(problems):
         return "one file is missing"
+    if _of_defaults(name, problems):
+        return f"please correct {DEFAULTS}"
     of_sidecar = is_image(name) and all(problem.field != "image" for problem in problems)
     return "please correct its sidecar" if of_sidecar else "please correct this file"
 
@@ -140,9 +143,18 @@ def _all_missing(problems: Sequence[Problem]) -> bool:
     return all(problem.found.startswith("none beside") for problem in problems)
 
 
-def _correction(problems: Sequence[Problem]) -> str:
+def _of_defaults(name: str, problems: Sequence[Problem]) -> bool:
+    """Whether an image has what is wrong from the defaults of its folder."""
+    return is_image(name) and any(problem.field.startswith(DEFAULTS) for problem in problems)
+
+
+def _correction(name: str, problems: Sequence[Problem]) -> str:
     if _all_missing(problems):
         return "Drop the missing file into the same folder."
+    if _of_defaults(name, problems):  # defaults order nothing by themselves
+        return f"Correct {DEFAULTS} and drop it again, then drop {name} again."
+    if all(problem.hint.startswith("Rename ") for problem in problems):
+        return "Rename the file and drop it again."
     return "Correct the file and drop it again."
 
 

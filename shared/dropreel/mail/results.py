@@ -44,9 +44,9 @@ _FIRST = {
     State.STALLED: "The clip of {name} is delayed.",
 }
 _ANOTHER = (
-    "Want another one? Write it into {sidecar} beside the image, and drop that file: another "
-    'prompt, or "take": {take} for the same settings once more. A new file holds just '
-    '{{"take": {take}}}. Every clip costs money.'
+    'Want another one? Change the prompt in {sidecar}, or add "take": {take} there for the same '
+    "settings once more, and drop that file. If there is no {sidecar} beside the image yet, make "
+    'one that holds just {{"take": {take}}}. Every clip costs money.'
 )
 
 

@@ -73,6 +73,15 @@ def page_file(name: str) -> str | None:
     return (_FOLDER / name).read_text(encoding="utf-8") if name in _TYPES else None
 
 
+def nothing_yet() -> str:
+    """For a folder in which nothing was ordered so far."""
+    return document(
+        "No clips yet",
+        tag("header", tag("h1", "No clips here yet")),
+        tag("main", tag("p", "Clips of images in this folder will appear on this page.")),
+    )
+
+
 def nothing_here() -> str:
     """For whoever has no valid link: one page that tells nothing else."""
     return document(
@@ -83,8 +92,8 @@ def nothing_here() -> str:
             tag("p", "It has ended, or a part of it is missing."),
             tag(
                 "p",
-                "Copy the whole link from your mail, or ask your operator for a new one. "
-                "Clips are not deleted when a link ends.",
+                "Copy the whole link from your mail. For a new link, drop the image again "
+                "unchanged: nothing is paid for that. Clips are not deleted when a link ends.",
             ),
         ),
     )

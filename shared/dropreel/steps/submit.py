@@ -279,8 +279,9 @@ class Submit:
                 input=json.dumps(workflow_input(job)),
             )
         except self.workflow.exceptions.ExecutionAlreadyExists:
-            logger.info("this job is already under way: nothing to do")
-            return
+            logger.info("this job is already under way")
+            if not is_new:  # otherwise another event of the same drop was quicker to start it
+                return
         if is_new:
             metrics.add_metric("JobStarted", MetricUnit.Count, 1)
             self.thumbnails.send(job.job_id, job.source.pinned_key)

@@ -17,7 +17,7 @@ from dropreel.jobs.job import Job
 from dropreel.jobs.naming import image_id
 from dropreel.ledger.jobs import Ledger
 from dropreel.pages.folder import folder_page
-from dropreel.pages.layout import file_headers, nothing_here, page_file, page_headers
+from dropreel.pages.layout import file_headers, nothing_here, nothing_yet, page_file, page_headers
 from dropreel.pages.links import PageKey, PageKeySettings
 from dropreel.pages.media import Media
 from dropreel.pages.takes import clip_page, compare_page
@@ -70,6 +70,8 @@ class View:
     def _page(self, token: Token, number: int) -> str:
         """Raises LinkInvalidError where there is nothing of that name any more."""
         jobs = self._jobs(token)
+        if not jobs and token.kind is Kind.FOLDER:
+            return nothing_yet()
         if not jobs:
             raise LinkInvalidError("names nothing that is in the ledger")
         if token.kind is Kind.JOB:
