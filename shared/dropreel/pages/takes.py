@@ -119,8 +119,9 @@ def _facts(job: Job, compared: Comparison) -> Markup:
         rows.append(("Video", f"{video.width} x {video.height}, {video.duration_s:.1f} s"))
     if job.state is State.DELIVERED:
         rows += [("Cost", cost_of(job)), ("Made in", seconds_to_clip(job))]
-    rows += [("Tip", text) for text in job.advice]
-    return tag("dl", *(tag("div", tag("dt", label), tag("dd", value)) for label, value in rows))
+    facts = (tag("div", tag("dt", label), tag("dd", value)) for label, value in rows)
+    tips = (tag("p", f"Tip: {text}") for text in job.advice)
+    return joined([tag("dl", *facts), *tips])
 
 
 def _again(job: Job, jobs: Sequence[Job]) -> Markup:
