@@ -17,7 +17,7 @@ from dropreel.steps.pause import PauseOrders
 
 def pause(
     context: typer.Context,
-    reason: Annotated[str, typer.Option(help="Why; the mail and the dashboard say it.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; the mail and `dropreel doctor` say it.")] = "",
 ) -> None:
     """Stop all orders at once. Jobs wait in line, unpaid; what is ordered already is delivered.
 
