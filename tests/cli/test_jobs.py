@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,6 +17,7 @@ from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import Job, Reservation, State, utc_iso
 from dropreel.ledger.breaker import THRESHOLD, Breaker
 from dropreel.providers.base import Busy, Failure, Limited, Refused
+from dropreel.providers.catalog import CATALOG
 from tests.support.aws import Aws, Clock, make_job
 from tests.support.container import FakeContainer
 from tests.support.desk import Terminal
@@ -125,17 +127,20 @@ def test_spending_is_summed_up_and_told_apart(aws: Aws, terminal: Terminal) -> N
         "unknown_usd": 0.15,
     }
     text = terminal.run("spend", "--since", "1d", "--csv").out
-    assert text == ("day,jobs,spent_usd,reserved_usd,unknown_usd\n2026-11-21,2,0,0.15,0.15\n")
+    assert text == ("day,jobs,spent_usd,reserved_usd,unknown_usd\n2026-11-21,2,0.00,0.15,0.15\n")
     assert "Caps (UTC)" in terminal.run("spend").out
 
 
 def test_watch_shows_jobs_slots_and_a_pause_at_once(aws: Aws, terminal: Terminal) -> None:
     job(aws, 1, "summer/a.jpg")
-    terminal.run("pause", "--reason", "prices")
+    paused = terminal.run("pause", "--reason", "prices").out
+    (since,) = re.findall(r"since (.* UTC)", paused)
     facts = terminal.run("watch", "--json").json
     assert [one["image"] for one in facts["jobs"]] == ["summer/a.jpg"]
     assert facts["paused_since"]
-    assert "ALL ORDERS ARE PAUSED" in terminal.run("watch", "--once").out
+    shown = terminal.run("watch", "--once").out
+    assert f"ALL ORDERS ARE PAUSED since {since}\n" in shown
+    assert ("go on" in shown, shown.count(" paused")) == (False, len(CATALOG))
 
 
 def test_watch_says_which_providers_are_stopped_and_which_only_limit_the_rate(
