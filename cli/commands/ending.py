@@ -17,6 +17,7 @@ from rich.text import Text
 from cli.desk import Desk, desk_of
 from cli.errors import CommandError, Exit, is_denied
 from cli.facts import many, prefix_of, spent, summary, usd
+from cli.facts import word as shown
 from cli.find import find_job, newest
 from cli.foreign import holder_of
 from cli.views import plain
@@ -137,7 +138,7 @@ def resume(
     now = desk.container.ledger.require(found.job_id)
     desk.show(
         {**summary(now), "execution": execution},
-        lambda: plain(f"{now.job_id[:8]} {now.source.key}: {now.state} at {now.provider}"),
+        lambda: plain(f"{now.job_id[:8]} {now.source.key}: {shown(now)} at {now.provider}"),
     )
 
 

@@ -127,7 +127,8 @@ def test_the_word_goes_to_the_workflow(
 ) -> None:
     job = lost(aws, clock)
     provider.status_answers = [RUNNING]
-    assert terminal.run("resume", "photo.jpg", "--order", "p-9", "--wait", "0").code == 0
+    said = terminal.run("resume", "photo.jpg", "--order", "p-9", "--wait", "0")
+    assert (said.code, "photo.jpg: payment unknown at luma" in said.out) == (0, True)
     (execution,) = aws.executions()
     given = aws.workflow.describe_execution(executionArn=execution["executionArn"])["input"]
     assert (json.loads(given)["job_id"], json.loads(given)["resume"]) == (

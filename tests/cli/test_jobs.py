@@ -48,6 +48,48 @@ def test_jobs_are_listed_newest_first_and_filtered(aws: Aws, terminal: Terminal)
         assert one["image"] == "winter/b.jpg"
 
 
+def test_states_are_selected_in_the_words_of_the_list(aws: Aws, terminal: Terminal) -> None:
+    job(aws, 1, "waits.jpg")
+    job(aws, 2, "ends.jpg", cancel_requested=utc_iso(NOW))
+    sent = aws.ledger.move(job(aws, 3, "lost.jpg"), State.SUBMITTING)
+    aws.ledger.move(sent, State.UNKNOWN)
+    for state, images in (
+        ("waiting", ["ends.jpg", "waits.jpg"]),
+        ("claimed", ["ends.jpg", "waits.jpg"]),
+        ("being cancelled", ["ends.jpg"]),
+        ("payment unknown", ["lost.jpg"]),
+    ):
+        listed = terminal.run("jobs", "--state", state, "--json").json["jobs"]
+        assert sorted(one["image"] for one in listed) == images
+    assert "being cancelled" in terminal.run("jobs").out
+
+
+def test_without_a_terminal_a_row_is_one_line_that_ends_where_its_words_do(
+    aws: Aws, terminal: Terminal
+) -> None:
+    key = f"{'summer/' * 40}a.jpg"
+    job(aws, 1, key, labels=("vip", "spring"))
+    shown = terminal.run("show", "a.jpg").out
+    (record,) = (line for line in shown.splitlines() if line.startswith(" Record"))
+    assert record.endswith(".json")
+    assert re.search(r"^ Labels +vip, spring$", shown, re.MULTILINE)
+    assert all(line == line.rstrip() for line in shown.splitlines())
+    assert len([line for line in terminal.run("jobs").out.splitlines() if "summer/" in line]) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "words"), [(State.CLAIMED, "Cancel asked for"), (State.CANCELLED, "Cancelled")]
+)
+def test_a_job_that_is_asked_to_end_is_not_called_cancelled(
+    aws: Aws, terminal: Terminal, state: State, words: str
+) -> None:
+    held = job(aws, 1, "a.jpg", cancel_requested=utc_iso(NOW))
+    if state is State.CANCELLED:
+        aws.ledger.move(held, state)
+    shown = terminal.run("show", "a.jpg").out
+    assert re.search(rf"^ {words} +2026-11-21T12", shown, re.MULTILINE)
+
+
 def test_a_table_shows_names_as_they_are_and_takes_none_for_markup(
     aws: Aws, terminal: Terminal
 ) -> None:

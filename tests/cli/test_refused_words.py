@@ -20,3 +20,18 @@ def test_a_folder_without_images_is_told(terminal: Terminal, tmp_path: Path, com
 def test_an_answer_is_csv_or_json(terminal: Terminal) -> None:
     said = terminal.run("spend", "--csv", "--json")
     assert (said.code, said.err) == (2, "dropreel: choose one of --csv and --json\n")
+
+
+@pytest.mark.parametrize(
+    ("option", "words", "known"),
+    [
+        ("--provider", "foo is no provider", "luma"),
+        ("--state", "foo is no state", "payment unknown"),
+    ],
+)
+def test_a_name_that_nothing_has_is_told_with_the_known_ones(
+    terminal: Terminal, option: str, words: str, known: str
+) -> None:
+    said = terminal.run("jobs", option, "foo")
+    assert (said.code, said.err.startswith(f"dropreel: {words}: ")) == (2, True)
+    assert known in said.err
