@@ -21,7 +21,7 @@ from cli.errors import CommandError
 from cli.stack import Stack, Target, connect
 from dropreel.container import Container
 
-_WIDE = 180
+WIDE = 10_000  # of what is no terminal: nothing is folded
 
 
 @dataclass
@@ -59,7 +59,17 @@ class Desk:
         if self.as_json:
             self.print_json(data)
         else:
-            self.out.print(view(), soft_wrap=not self.out.is_terminal)
+            self.print(view())
+
+    def print(self, view: RenderableType) -> None:
+        """Without a terminal each row is one line, which ends where its words do."""
+        if self.out.is_terminal:
+            self.out.print(view)
+            return
+        with self.out.capture() as made:
+            self.out.print(view, soft_wrap=True)
+        lines = "\n".join(line.rstrip() for line in made.get().split("\n"))
+        self.out.out(lines, highlight=False, end="")
 
     def print_json(self, data: Any) -> None:
         sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False, default=_plain) + "\n")
@@ -80,9 +90,9 @@ class Desk:
 
 
 def _console() -> Console:
-    """As wide as the terminal; where there is none, wide enough for whole rows."""
+    """As wide as the terminal; where there is none, wide enough for any row."""
     made = Console()
-    return made if made.is_terminal else Console(width=_WIDE)
+    return made if made.is_terminal else Console(width=WIDE)
 
 
 def desk_of(context: typer.Context) -> Desk:

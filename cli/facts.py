@@ -19,13 +19,14 @@ WORDS = {
     State.READY: "being stored",
     State.UNKNOWN: "payment unknown",
 }
+CANCELLING = "being cancelled"
 GOOD, BUSY, ODD, BAD = "green", "blue", "yellow", "red"
 
 
 def word(job: Job | JobSummary) -> str:
     """The state in words for people."""
     if getattr(job, "cancel_requested", "") and job.state in WORDS:
-        return "being cancelled"
+        return CANCELLING
     return WORDS.get(job.state, job.state.value)
 
 
@@ -85,6 +86,7 @@ def details(job: Job, links: Links) -> Facts:
         "sidecar": {
             name: value for name, value in asdict(job.settings).items() if value not in ("", ())
         },
+        "labels": list(job.labels),
         "priority": job.priority,
         "dropped_at": job.dropped_at,
         "asked_at": job.asked_at or None,

@@ -59,6 +59,10 @@ def plain(words: object) -> Text:
     return Text(one_line(" ".join(str(words).splitlines())), overflow="fold")
 
 
+def in_utc(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
 def age(created_at: str, now: datetime) -> str:
     seconds = max(0, int((now - from_iso(created_at)).total_seconds()))
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):

@@ -7,36 +7,42 @@ from typing import Any
 from uuid import uuid4
 
 from cli.checks.visit import Visit, green, red, yellow
+from cli.facts import many
 from dropreel.ledger.self_test import PREFIX, last_self_test
 from dropreel.providers.checkup import Finding
 
 SWEEP_EVERY = timedelta(minutes=30)
 SELF_TEST_S = 60
 _PAUSE_S = 2
-_BY_HAND = (
-    "Somebody has changed this by hand, and a deployment does not put it right. Change it back: "
-    'docs/operations.md, section "Events that are not passed on", finds what was changed.'
-)
+_BY_HAND = "Somebody has changed this by hand, and a deployment does not put it right."
+_SEND_EVENTS = "In the S3 console, turn on Amazon EventBridge in the properties of the inbox."
+_WAITING = 'See docs/operations.md, section "Drops wait in the queue".'
+_NO_SWEEP = 'See docs/operations.md, section "The sweep does not run".'
+_DEAD_LETTERS = 'See docs/operations.md, section "Drops in a dead-letter queue".'
 _DEAD = {
-    "IngestDeadLetterQueueUrl": "drops that could not be processed",
-    "EventsDeadLetterQueueUrl": "events that could not be delivered",
+    "IngestDeadLetterQueueUrl": ("drop", "that could not be processed"),
+    "EventsDeadLetterQueueUrl": ("event", "that could not be delivered"),
 }
 
 
 def way_of_a_drop(visit: Visit) -> Finding:
     """Bucket, rule, queue and function."""
-    broken = [
-        name
-        for name, connected in (
-            ("the inbox sends no events", _inbox_sends(visit)),
-            ("the rule for drops is off", _rule_is_on(visit, "DropRule")),
-            ("submit does not read the queue", _queue_is_read(visit)),
+    broken = {
+        name: todo
+        for name, todo, connected in (
+            ("the inbox sends no events", _SEND_EVENTS, _inbox_sends(visit)),
+            ("the rule for drops is off", _enable_rule("DropRule"), _rule_is_on(visit, "DropRule")),
+            ("submit does not read the queue", _WAITING, _queue_is_read(visit)),
         )
         if not connected
-    ]
+    }
     if broken:
-        return red("; ".join(broken), _BY_HAND)
+        return red("; ".join(broken), " ".join([_BY_HAND, *broken.values()]))
     return green("the inbox's events lead to submit")
+
+
+def _enable_rule(name: str) -> str:
+    return f"Enable the rule {name} in the EventBridge console."
 
 
 def _inbox_sends(visit: Visit) -> bool:
@@ -76,7 +82,10 @@ def functions(visit: Visit) -> Finding:
 def ends_are_told(visit: Visit) -> Finding:
     if _rule_is_on(visit, "UnfinishedRule"):
         return green("executions that break off are told")
-    return red("the rule for executions that break off is off", _BY_HAND)
+    return red(
+        "the rule for executions that break off is off",
+        f"{_BY_HAND} {_enable_rule('UnfinishedRule')}",
+    )
 
 
 def sweep(visit: Visit) -> Finding:
@@ -84,9 +93,9 @@ def sweep(visit: Visit) -> Finding:
     for own in schedules.values():
         name = own.rpartition("|")[2].rpartition("/")[2]
         if visit.client("scheduler").get_schedule(Name=name)["State"] != "ENABLED":
-            return red("the schedule of the sweep is off", _BY_HAND)
+            return red("the schedule of the sweep is off", f"{_BY_HAND} {_NO_SWEEP}")
     if not schedules:
-        return red("the sweep has no schedule", _BY_HAND)
+        return red("the sweep has no schedule", _NO_SWEEP)
     since = visit.now() - 2 * SWEEP_EVERY - timedelta(minutes=5)
     last = _last_sweep(visit, since.timestamp())
     if last is not None:
@@ -94,7 +103,7 @@ def sweep(visit: Visit) -> Finding:
         return green(f"the last sweep was {minutes:.0f} minutes ago")
     if visit.described["CreationTime"] > since:
         return green("the sweep is on; the first one is due within half an hour of the deployment")
-    todo = 'See the logs of the function sweep, and docs/operations.md, section "Stuck jobs".'
+    todo = f"{_NO_SWEEP} If it is on, see the logs of the function sweep."
     return red("there was no sweep for more than an hour", todo)
 
 
@@ -111,17 +120,19 @@ def _last_sweep(visit: Visit, since: float) -> float | None:
 
 def queues(visit: Visit) -> Finding:
     waiting, _ = _depth(visit, visit.output("IngestQueueUrl"))
+    words = f"drops that wait to be looked at: {waiting}"
     if waiting > 1000:
         todo = "Nothing, if a large folder was just dropped. Else see the logs of submit."
-        return yellow(f"{waiting} drops wait to be looked at", todo)
-    return green(f"{waiting} drops wait to be looked at")
+        return yellow(words, f"{todo} {_WAITING}")
+    return green(words)
 
 
 def dead_letters(visit: Visit) -> Finding:
     found = {words: sum(_depth(visit, visit.output(name))) for name, words in _DEAD.items()}
-    full = [f"{count} {words}" for words, count in found.items() if count]
+    full = [f"{many(count, noun)} {rest}" for (noun, rest), count in found.items() if count]
     if full:
-        return red(", ".join(full), "Look at them, and send them again: dropreel replay")
+        todo = f"Look at them, and send them again: `dropreel replay`. {_DEAD_LETTERS}"
+        return red(", ".join(full), todo)
     return green("the dead-letter queues are empty")
 
 

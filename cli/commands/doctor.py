@@ -41,7 +41,7 @@ def doctor(
     for line in examined(desk, self_test=self_test):
         lines.append(line)
         if not desk.as_json:
-            desk.out.print(shown(line))
+            desk.print(shown(line))
     level = worst([finding for _, finding in lines])
     if desk.as_json:
         desk.print_json({"level": level, "checks": [_facts(line) for line in lines]})

@@ -17,7 +17,9 @@ from rich.text import Text
 from cli.desk import Desk, desk_of
 from cli.errors import CommandError, Exit, is_denied
 from cli.facts import many, prefix_of, spent, summary, usd
+from cli.facts import word as shown
 from cli.find import find_job, newest
+from cli.foreign import holder_of
 from cli.views import plain
 from dropreel.errors import OperatorError
 from dropreel.jobs.failure import FailureKind
@@ -136,7 +138,7 @@ def resume(
     now = desk.container.ledger.require(found.job_id)
     desk.show(
         {**summary(now), "execution": execution},
-        lambda: plain(f"{now.job_id[:8]} {now.source.key}: {now.state} at {now.provider}"),
+        lambda: plain(f"{now.job_id[:8]} {now.source.key}: {shown(now)} at {now.provider}"),
     )
 
 
@@ -146,12 +148,21 @@ def _word(desk: Desk, job: Job, order: str, *, nothing_made: bool) -> dict[str, 
     if job.state is State.UNKNOWN and not (order or nothing_made):
         raise CommandError(f"check at {job.provider} first: then say --order ID, or --nothing-made")
     if order:
+        _require_unheld(desk, job, order)
         if _may_read_keys(desk):
             require_order(desk.container.provider(job.provider), order)
         else:
             desk.say("Your credentials cannot read the provider's key: the stack checks the ID.")
         return {"provider_job_id": order}
     return {"nothing_made": True} if nothing_made else {}
+
+
+def _require_unheld(desk: Desk, job: Job, order: str) -> None:
+    """An order of another job would deliver that job's clip under this image."""
+    holder = holder_of(desk, order, job)
+    if holder:
+        owner = f"{holder.job_id[:8]} {holder.source.key}"
+        raise CommandError(f"{order} is the order of {owner}; nothing was changed")
 
 
 def _may_read_keys(desk: Desk) -> bool:

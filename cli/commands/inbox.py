@@ -101,8 +101,6 @@ def drop(
     desk = desk_of(context)
     files = Files.of(paths, _fields(prompt, fields), to, _around(desk))
     checked = _checked(desk, files)
-    if not checked:
-        raise CommandError("no image here")
     if any(one.problems for one in checked):
         desk.show(_report(checked), lambda: _lint_view(checked))
         hidden = f" {_HIDDEN}" if files.around.hidden else ""
@@ -154,11 +152,14 @@ def _around(desk: Desk) -> Around:
 
 
 def _checked(desk: Desk, files: Files) -> list[Checked]:
-    """As the stack would decide."""
+    """As the stack would decide. Raises CommandError where there is nothing to decide on."""
     settings = desk.container.settings(RetrySettings)
     cap = desk.container.settings(CapSettings).job_cap_usd
     prices = PriceList(settings.price_overrides)
-    return check_all(files, settings.providers, prices, cap)
+    checked = check_all(files, settings.providers, prices, cap)
+    if not checked:
+        raise CommandError("no image here")
+    return checked
 
 
 def _total(checked: Sequence[Checked]) -> Decimal:

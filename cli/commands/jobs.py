@@ -18,6 +18,7 @@ from cli.desk import Desk, desk_of
 from cli.errors import CommandError
 from cli.facts import colour, details, prefix_of, spent, summary, usd, word
 from cli.find import find_job, moment, newest
+from cli.listing import Selection
 from cli.views import card, job_table, table
 from dropreel.jobs.job import Job, State, from_iso
 from dropreel.jobs.naming import folder_id
@@ -28,7 +29,10 @@ _URL_S = 3600
 
 def jobs(
     context: typer.Context,
-    state: Annotated[list[State] | None, typer.Option(help="Only these states.")] = None,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this state, as the list shows it or as JSON has it; repeatable."),
+    ] = None,
     folder: Annotated[str, typer.Option(help="Only images below this folder.")] = "",
     since: Annotated[str, typer.Option(help="90m, 12h, 3d, 2w or a date.")] = "7d",
     provider: Annotated[str, typer.Option(help="Only of this provider.")] = "",
@@ -39,15 +43,8 @@ def jobs(
     Example: dropreel jobs --state refused --state failed --since 2d
     """
     desk = desk_of(context)
-    prefix = prefix_of(folder)
-    wanted = (
-        job
-        for job in newest(desk, moment(since, desk.now))
-        if (not state or job.state in state)
-        and job.image_key.startswith(prefix)
-        and provider in ("", job.provider)
-    )
-    found = list(islice(wanted, limit))
+    selection = Selection.of(state or (), prefix_of(folder), provider)
+    found = list(islice(selection.jobs(desk, newest(desk, moment(since, desk.now))), limit))
     desk.show({"jobs": [summary(job) for job in found]}, lambda: job_table(found, desk.now))
 
 
@@ -156,16 +153,18 @@ def _steps(desk: Desk, job: Job) -> Iterator[dict[str, Any]]:
 def _page(job: Job, facts: Mapping[str, Any]) -> RenderableType:
     state = Text(word(job), style=colour(job.state))
     price = usd(spent(job), real=job.cost_usd is not None)
+    cancelled = "Cancelled" if job.state is State.CANCELLED else "Cancel asked for"
     rows: dict[str, RenderableType] = {
         "Job": job.job_id,
         "State": state,
+        "Labels": ", ".join(job.labels),
         "Reason": facts["reason"] or "",
         "Provider": job.provider,
         "Provider's job": job.provider_job_id,
         "Money": price,
         "Clip": facts["clip"] or "",
         "Record": facts["record"],
-        "Cancelled": job.cancel_requested,
+        cancelled: job.cancel_requested,
         "Console": facts["console"]["execution"],
     }
     parts: list[RenderableType] = [card(job.source.key, rows), card("Settings", facts["sidecar"])]

@@ -31,6 +31,7 @@ _QUEUES = {"drops": "IngestDeadLetterQueueUrl", "events": "EventsDeadLetterQueue
 _LOOK_S = 2  # a long poll asks all servers of a queue; a short one may miss messages
 _HIDDEN_S = 60  # while this command works on a message, nobody else sees it
 _MOST = 1000
+_RUNBOOK = 'docs/operations.md, section "Drops in a dead-letter queue", says what to do'
 _ENDED = "Step Functions Execution Status Change"
 
 
@@ -67,7 +68,7 @@ class Letter:
                 return "end", _end_words(self.event)
             return "drop", _drop_words(self.event)
         except (AttributeError, KeyError, TypeError, ValueError):
-            return "other", f"unknown: {json.dumps(self.body)[:120]}"
+            return "other", _other_words(self.body)
 
 
 def _end_words(event: Mapping[str, Any]) -> str:
@@ -84,6 +85,20 @@ def _drop_words(event: Mapping[str, Any]) -> str:
     if "batch" in event:
         return f"the batch {BatchEvent.of(event).batch} was not looked at"
     return f"the drop {DropEvent.of(event).key} was not handled"
+
+
+def _other_words(body: Any) -> str:
+    if body == {}:
+        return "the Scheduler could not call the sweep: nothing to do if later ones ran"
+    if "SweepFunction" in _failed_function(body):
+        return "a sweep failed: nothing to do if later ones succeed"
+    return f"unknown: {json.dumps(body)[:120]}"
+
+
+def _failed_function(body: Any) -> str:
+    """The ARN that Lambda puts beside the event of a function that failed."""
+    context = body.get("requestContext") if isinstance(body, dict) else None
+    return str(context.get("functionArn", "")) if isinstance(context, dict) else ""
 
 
 def replay(
@@ -107,8 +122,9 @@ def replay(
         desk.ask("Send them again? A drop that was handled before starts nothing.")
         results = list(_sent(desk, letters))
     kept = sum(not one["sent"] for one in results)
-    sent = f"{len(results) - kept} sent again, {kept} kept: read those in the SQS console."
-    desk.show({"messages": results}, lambda: plain(sent))
+    sent = f"{len(results) - kept} sent again, {kept} kept"
+    said = f"{sent}: {_RUNBOOK}." if kept else f"{sent}."
+    desk.show({"messages": results}, lambda: plain(said))
     if kept:
         raise typer.Exit(Exit.NOT_MADE)
 

@@ -16,6 +16,7 @@ import typer
 from rich.console import Group
 
 from cli.desk import Desk, desk_of
+from cli.errors import CommandError
 from cli.facts import usd
 from cli.find import moment, month_of, newest
 from cli.views import card, plain, table
@@ -66,6 +67,8 @@ def spend(
     Example: dropreel spend --by provider --since 2026-11-01 --csv
     """
     desk = desk_of(context)
+    if as_csv and desk.as_json:
+        raise CommandError("choose one of --csv and --json")
     begin = moment(since, desk.now) if since else month_of(desk.now)
     sums: dict[str, Sum] = defaultdict(Sum)
     for row in newest(desk, begin):
@@ -102,10 +105,10 @@ def _row(by: By, name: str, one: Sum) -> dict[str, Any]:
 
 def _csv(by: By, rows: list[dict[str, Any]]) -> str:
     text = io.StringIO()
-    names = [by.value, "jobs", "spent_usd", "reserved_usd", "unknown_usd"]
-    writer = csv.DictWriter(text, names, lineterminator="\n")
+    amounts = ("spent_usd", "reserved_usd", "unknown_usd")
+    writer = csv.DictWriter(text, [by.value, "jobs", *amounts], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({**row, **{name: f"{row[name]:.2f}" for name in amounts}} for row in rows)
     return text.getvalue()
 
 

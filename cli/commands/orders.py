@@ -9,7 +9,7 @@ import typer
 
 from cli.desk import desk_of
 from cli.facts import many
-from cli.views import plain
+from cli.views import in_utc, plain
 from dropreel.ledger.pause import Pause
 from dropreel.providers.catalog import CATALOG
 from dropreel.steps.pause import PauseOrders
@@ -17,7 +17,7 @@ from dropreel.steps.pause import PauseOrders
 
 def pause(
     context: typer.Context,
-    reason: Annotated[str, typer.Option(help="Why; the mail and the dashboard say it.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; the mail and `dropreel doctor` say it.")] = "",
 ) -> None:
     """Stop all orders at once. Jobs wait in line, unpaid; what is ordered already is delivered.
 
@@ -64,6 +64,6 @@ def _facts(found: Pause) -> dict[str, Any]:
 
 
 def _words(found: Pause) -> str:
-    since = datetime.fromtimestamp(found.since, UTC)
+    since = in_utc(datetime.fromtimestamp(found.since, UTC))
     why = f", {found.reason}" if found.reason else ""
-    return f"since {since:%Y-%m-%d %H:%M:%S} UTC, by {found.by}{why}"
+    return f"since {since}, by {found.by}{why}"

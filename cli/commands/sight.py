@@ -15,7 +15,7 @@ from rich.text import Text
 from cli.commands.money import caps_of
 from cli.desk import Desk, desk_of
 from cli.facts import summary, usd
-from cli.views import job_table, table
+from cli.views import in_utc, job_table, table
 from dropreel.jobs.job import Job
 from dropreel.ledger.breaker import Breaker
 from dropreel.ledger.pause import Pauses
@@ -78,21 +78,29 @@ def _provider(desk: Desk, name: str) -> dict[str, Any]:
     }
 
 
-def _orders(one: Mapping[str, Any]) -> Text:
+def _orders(one: Mapping[str, Any], *, paused: bool) -> Text:
     if not one["works"]:
         return Text("stopped", style="red")
+    if paused:
+        return Text("paused", style="yellow")
     return Text("wait for a rate limit", style="yellow") if one["rate_limited"] else Text("go on")
 
 
 def _view(jobs: list[Job], facts: Mapping[str, Any], now: datetime) -> RenderableType:
+    since = facts["paused_since"]
     shown = table("Providers", "provider", "slots", "in line", "orders")
     for one in facts["providers"]:
         slots = f"{one['slots_held']} of {one['slots']}"
-        shown.add_row(one["provider"], slots, str(one["jobs_in_line"]), _orders(one))
+        shown.add_row(
+            one["provider"], slots, str(one["jobs_in_line"]), _orders(one, paused=bool(since))
+        )
     money = "   ".join(
         f"{one['period']}: {usd(one['committed_usd'])} of {usd(one['cap_usd'])}"
         for one in facts["caps"]
     )
-    paused = facts["paused_since"]
-    notice = [Text(f"ALL ORDERS ARE PAUSED since {paused}", style="bold yellow")] if paused else []
+    notice = [_notice(datetime.fromisoformat(since))] if since else []
     return Group(*notice, job_table(jobs, now), shown, Text(money))
+
+
+def _notice(since: datetime) -> Text:
+    return Text(f"ALL ORDERS ARE PAUSED since {in_utc(since)}", style="bold yellow")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from dropreel.jobs.failure import FailureKind, JobFailure
-from dropreel.jobs.job import Job, State, utc_iso
+from dropreel.jobs.job import Attempt, Job, State, utc_iso
 from dropreel.providers.base import Failure, NoAnswer, Pending, Phase
-from tests.support.aws import Aws, Clock, FakeProvider
+from tests.support.aws import Aws, Clock, FakeProvider, make_job
 from tests.support.desk import Terminal, claimed, lost
 
 pytestmark = [pytest.mark.on_moto, pytest.mark.uncounted, pytest.mark.usefixtures("today")]
@@ -95,12 +96,39 @@ def test_an_order_that_the_provider_does_not_know_starts_nothing(
     assert (said.code, aws.executions()) == (2, [])
 
 
+def test_an_order_of_another_job_is_not_taken_for_this_one(
+    aws: Aws, clock: Clock, terminal: Terminal
+) -> None:
+    """The provider is not even asked: it would say that the order is its own."""
+    source = replace(make_job().source, key="a/other.jpg")
+    other = claimed(aws, clock, job_id="0" * 24, source=source)
+    other = aws.ledger.move(other, State.SUBMITTING, asked_at=utc_iso(clock()))
+    aws.ledger.move(other, State.SUBMITTED, provider_job_id="p-1")
+    job = lost(aws, clock)
+    said = terminal.run("resume", "campaign/photo.jpg", "--order", "p-1")
+    assert said.err == "dropreel: p-1 is the order of 00000000 a/other.jpg; nothing was changed\n"
+    assert (said.code, aws.executions()) == (2, [])
+    aws.ledger.move(job, State.SUBMITTED, provider_job_id="p-2", order_named="p-2")
+    assert terminal.run("resume", "campaign/photo.jpg", "--order", "p-1").code == 2
+
+
+def test_an_order_of_an_earlier_attempt_of_another_job_is_its_own(
+    aws: Aws, clock: Clock, terminal: Terminal
+) -> None:
+    attempt = Attempt("luma", utc_iso(clock()), provider_job_id="p-1")
+    claimed(aws, clock, job_id="0" * 24, provider="fal", attempts=(attempt,))
+    lost(aws, clock)
+    said = terminal.run("resume", make_job().job_id, "--order", "p-1")
+    assert (said.code, "is the order of 00000000" in said.err) == (2, True)
+
+
 def test_the_word_goes_to_the_workflow(
     aws: Aws, clock: Clock, terminal: Terminal, provider: FakeProvider
 ) -> None:
     job = lost(aws, clock)
     provider.status_answers = [RUNNING]
-    assert terminal.run("resume", "photo.jpg", "--order", "p-9", "--wait", "0").code == 0
+    said = terminal.run("resume", "photo.jpg", "--order", "p-9", "--wait", "0")
+    assert (said.code, "photo.jpg: payment unknown at luma" in said.out) == (0, True)
     (execution,) = aws.executions()
     given = aws.workflow.describe_execution(executionArn=execution["executionArn"])["input"]
     assert (json.loads(given)["job_id"], json.loads(given)["resume"]) == (

@@ -194,9 +194,9 @@ CASES: list[tuple[str, Change, Level, str]] = [
     ("jobs", a_job(State.SUBMITTING, State.UNKNOWN), Level.RED, "1 with an unknown payment"),
     ("jobs", a_job(State.SUBMITTING, State.SUBMITTED, State.STALLED), Level.YELLOW, "1 stalled"),
     ("jobs", a_job(created_at=LONG_AGO), Level.RED, "1 stuck"),
-    ("queues", messages("ingest", 5000), Level.YELLOW, "5000 drops"),
+    ("queues", messages("ingest", 5000), Level.YELLOW, "looked at: 5000"),
     ("dead letters", messages("ingest-dead", 3), Level.RED, "3 drops that could not"),
-    ("dead letters", messages("events-dead", 1), Level.RED, "1 events"),
+    ("dead letters", messages("events-dead", 1), Level.RED, "1 event that"),
     (
         "alarms",
         answer(
@@ -267,7 +267,9 @@ def test_the_number_of_jobs_is_told_once() -> None:
 def test_what_was_changed_by_hand_is_not_put_right_by_a_deployment() -> None:
     site = Site()
     rule_off("DropRule")(site)
-    assert "a deployment does not put it right" in found(site, "way of a drop").todo
+    todo = found(site, "way of a drop").todo
+    assert "a deployment does not put it right" in todo
+    assert "Enable the rule DropRule in the EventBridge console." in todo
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,8 @@ def test_the_command_prints_a_line_for_each_check_and_what_to_do(
     lines = capsys.readouterr().out.splitlines()
     (dead,) = (number for number, line in enumerate(lines) if "dead letters" in line)
     assert lines[dead].startswith("✗ dead letters")
-    assert lines[dead + 1].strip() == "→ Look at them, and send them again: dropreel replay"
+    todo = lines[dead + 1].strip()
+    assert todo.startswith("→ Look at them, and send them again: `dropreel replay`. See docs/")
     assert lines[-1] == f"{len(CHECKS)} checks: {len(CHECKS) - 1} green, 0 yellow, 1 red"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,6 +17,7 @@ from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import Job, Reservation, State, utc_iso
 from dropreel.ledger.breaker import THRESHOLD, Breaker
 from dropreel.providers.base import Busy, Failure, Limited, Refused
+from dropreel.providers.catalog import CATALOG
 from tests.support.aws import Aws, Clock, make_job
 from tests.support.container import FakeContainer
 from tests.support.desk import Terminal
@@ -44,6 +46,48 @@ def test_jobs_are_listed_newest_first_and_filtered(aws: Aws, terminal: Terminal)
     for words in (["--state", "refused"], ["--folder", "winter"], ["--provider", "luma"]):
         (one,) = terminal.run("jobs", "--json", *words).json["jobs"]
         assert one["image"] == "winter/b.jpg"
+
+
+def test_states_are_selected_in_the_words_of_the_list(aws: Aws, terminal: Terminal) -> None:
+    job(aws, 1, "waits.jpg")
+    job(aws, 2, "ends.jpg", cancel_requested=utc_iso(NOW))
+    sent = aws.ledger.move(job(aws, 3, "lost.jpg"), State.SUBMITTING)
+    aws.ledger.move(sent, State.UNKNOWN)
+    for state, images in (
+        ("waiting", ["ends.jpg", "waits.jpg"]),
+        ("claimed", ["ends.jpg", "waits.jpg"]),
+        ("being cancelled", ["ends.jpg"]),
+        ("payment unknown", ["lost.jpg"]),
+    ):
+        listed = terminal.run("jobs", "--state", state, "--json").json["jobs"]
+        assert sorted(one["image"] for one in listed) == images
+    assert "being cancelled" in terminal.run("jobs").out
+
+
+def test_without_a_terminal_a_row_is_one_line_that_ends_where_its_words_do(
+    aws: Aws, terminal: Terminal
+) -> None:
+    key = f"{'summer/' * 40}a.jpg"
+    job(aws, 1, key, labels=("vip", "spring"))
+    shown = terminal.run("show", "a.jpg").out
+    (record,) = (line for line in shown.splitlines() if line.startswith(" Record"))
+    assert record.endswith(".json")
+    assert re.search(r"^ Labels +vip, spring$", shown, re.MULTILINE)
+    assert all(line == line.rstrip() for line in shown.splitlines())
+    assert len([line for line in terminal.run("jobs").out.splitlines() if "summer/" in line]) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "words"), [(State.CLAIMED, "Cancel asked for"), (State.CANCELLED, "Cancelled")]
+)
+def test_a_job_that_is_asked_to_end_is_not_called_cancelled(
+    aws: Aws, terminal: Terminal, state: State, words: str
+) -> None:
+    held = job(aws, 1, "a.jpg", cancel_requested=utc_iso(NOW))
+    if state is State.CANCELLED:
+        aws.ledger.move(held, state)
+    shown = terminal.run("show", "a.jpg").out
+    assert re.search(rf"^ {words} +2026-11-21T12", shown, re.MULTILINE)
 
 
 def test_a_table_shows_names_as_they_are_and_takes_none_for_markup(
@@ -128,17 +172,20 @@ def test_spending_is_summed_up_and_told_apart(aws: Aws, terminal: Terminal) -> N
         "unknown_usd": 0.15,
     }
     text = terminal.run("spend", "--since", "1d", "--csv").out
-    assert text == ("day,jobs,spent_usd,reserved_usd,unknown_usd\n2026-11-21,2,0,0.15,0.15\n")
+    assert text == ("day,jobs,spent_usd,reserved_usd,unknown_usd\n2026-11-21,2,0.00,0.15,0.15\n")
     assert "Caps (UTC)" in terminal.run("spend").out
 
 
 def test_watch_shows_jobs_slots_and_a_pause_at_once(aws: Aws, terminal: Terminal) -> None:
     job(aws, 1, "summer/a.jpg")
-    terminal.run("pause", "--reason", "prices")
+    paused = terminal.run("pause", "--reason", "prices").out
+    (since,) = re.findall(r"since (.* UTC)", paused)
     facts = terminal.run("watch", "--json").json
     assert [one["image"] for one in facts["jobs"]] == ["summer/a.jpg"]
     assert facts["paused_since"]
-    assert "ALL ORDERS ARE PAUSED" in terminal.run("watch", "--once").out
+    shown = terminal.run("watch", "--once").out
+    assert f"ALL ORDERS ARE PAUSED since {since}\n" in shown
+    assert ("go on" in shown, shown.count(" paused")) == (False, len(CATALOG))
 
 
 def test_watch_says_which_providers_are_stopped_and_which_only_limit_the_rate(

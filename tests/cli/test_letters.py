@@ -102,6 +102,20 @@ def test_what_nobody_understands_is_kept(aws: Aws, terminal: Terminal) -> None:
     assert ingested(aws) == []
 
 
+def test_messages_about_sweeps_have_words_and_the_runbook_is_named(terminal: Terminal) -> None:
+    failed = {"functionArn": "arn:aws:lambda:us-east-1:1:function:dropreel-SweepFunction-1A2B"}
+    dead(terminal, "events", {"requestContext": failed, "requestPayload": {}})
+    dead(terminal, "events", {})
+    said = terminal.run("replay", "--yes")
+    assert "a sweep failed: nothing to do if later ones succeed" in said.out
+    assert "the Scheduler could not call the sweep: nothing to do if later ones ran" in said.out
+    assert said.out.endswith(
+        '0 sent again, 2 kept: docs/operations.md, section "Drops in a dead-letter queue", says '
+        "what to do.\n"
+    )
+    assert said.code == 1
+
+
 def test_digests_and_batches_have_words_of_their_own(aws: Aws, terminal: Terminal) -> None:
     messages = [{"batch": "summer/batch.csv"}, {"digest": "2026-11-20T09:30"}]
     for message in messages:

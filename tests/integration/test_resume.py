@@ -117,6 +117,19 @@ def test_a_provider_that_cannot_be_asked_about_the_order_changes_nothing(
     assert aws.ledger.require(job.job_id) == job
 
 
+def test_an_order_that_was_cancelled_at_the_provider_changes_nothing_however_often_it_is_named(
+    aws: Aws, polling: Poll, provider: FakeProvider
+) -> None:
+    job = lost(aws)
+    provider.status_answers = [NoAnswer(Failure(FailureKind.CANCELLED, "", http_status=499))]
+    outcome = poll(polling, job.job_id, resume={"provider_job_id": "p-8"})
+    assert outcome["cause"] == (
+        "luma says that p-8 was cancelled; nothing was changed. If it is not on the invoice, say "
+        "--nothing-made"
+    )
+    assert aws.ledger.require(job.job_id) == job
+
+
 def test_a_correction_replaces_a_wrong_order_that_an_operator_has_named(
     aws: Aws, polling: Poll, provider: FakeProvider
 ) -> None:

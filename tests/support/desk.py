@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from cli.app import main
-from cli.desk import Desk
+from cli.desk import WIDE, Desk
 from cli.stack import Stack
 from dropreel.jobs.job import Job, State, utc_iso
 from tests.support.aws import Aws, Clock, FakeProvider, make_job
@@ -72,7 +72,7 @@ class Terminal:
 
     def run(self, *words: str) -> Said:
         session: Any = AwsWithMore(self.aws)
-        desk = Desk(out=Console(file=io.StringIO(), width=180))
+        desk = Desk(out=Console(file=io.StringIO(), width=WIDE))
         desk.__dict__["stack"] = Stack("dropreel", "us-east-1", session, self.outputs(), {})
         desk.__dict__["container"] = self.container
         desk.__dict__["who"] = "user/ann"

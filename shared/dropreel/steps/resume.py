@@ -22,6 +22,7 @@ from dropreel.steps.outcomes import Resume
 _ORDER_ID = re.compile(r"(?=.*[0-9A-Za-z])[0-9A-Za-z._~:-]{1,256}")
 _OPEN = (State.STALLED, State.UNKNOWN)
 _NO_SUCH_JOB = (400, 404, 410, 422)  # of a status that is read: providers differ
+_CANCELLED = 499  # so fal answers for the result of a cancelled job
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,11 @@ def require_order(provider: Provider, named: str) -> None:
         return
     if status.failure.http_status in _NO_SUCH_JOB:
         raise OperatorError(f"{provider.name} knows no job {named}; nothing was changed")
+    if status.failure.http_status == _CANCELLED:
+        raise OperatorError(
+            f"{provider.name} says that {named} was cancelled; nothing was changed. If it is not "
+            "on the invoice, say --nothing-made"
+        )
     reason = f": {status.failure.message}" if status.failure.message else ""
     raise OperatorError(
         f"{provider.name} could not be asked about {named}{reason}; nothing was changed, try again"
