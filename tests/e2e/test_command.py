@@ -30,7 +30,7 @@ def test_a_drop_is_followed_to_its_clip_and_found_in_the_list(
     _, listed = dropreel("jobs", "--folder", "command/1")
     assert [job["job_id"] for job in listed["jobs"]] == [shown["job_id"]]
     _, address = dropreel("open", "command/1/shot.jpg")
-    assert httpx.get(address["url"]).is_success  # the clip's page
+    assert httpx.get(address["url"], timeout=30).is_success  # the clip's page
     _, money = dropreel("spend", "--by", "provider")
     assert drop["jobs"][0]["provider"] in {row["provider"] for row in money["rows"]}
     _, log = dropreel("logs", "command/1/shot.jpg")

@@ -99,7 +99,7 @@ def test_fifty_connections_at_once_are_served(fal: Caller) -> None:
     job_id = fal.job()
 
     def poll(_: int) -> int:
-        with httpx.Client(trust_env=False, timeout=10) as client:
+        with httpx.Client(trust_env=False, timeout=30) as client:
             url = fal.url(f"/luma/agent/requests/{job_id}/status")
             return client.get(url, headers=fal.headers).status_code
 
@@ -109,7 +109,7 @@ def test_fifty_connections_at_once_are_served(fal: Caller) -> None:
 
 def test_closing_is_quick_while_connections_wait(clip_cache: Path) -> None:
     simulators = Simulators(keys={"fal": "k"}, cache_dir=clip_cache)
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=30) as client:
         url = f"{simulators.origin}/_control/jobs"
         assert client.get(url).status_code == 200
         simulators.close()
