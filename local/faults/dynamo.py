@@ -18,6 +18,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from dropreel.ledger.jobs import SUMMARY_FIELDS
 from local.aws_limits import EXPRESSION_BYTES, ITEM_BYTES, TRANSACTION_BYTES, WRITES
 from local.faults.expressions import (
     ExpressionError,
@@ -32,10 +33,11 @@ Key = tuple[str, str]
 Watcher = Callable[[str, Item], None]
 
 _ATTRIBUTES = ("pk", "sk")
-# The two keys of an index, and whether it holds whole items or only these and those of the table.
-_INDEXES = {
-    "unsettled": (("unsettled", "created_at"), False),
-    "folders": (("folder_id", "listed_as"), True),
+# The two keys of an index, and what it holds beside these and those of the table; None: all.
+_INDEXES: Mapping[str, tuple[tuple[str, str], tuple[str, ...] | None]] = {
+    "unsettled": (("unsettled", "created_at"), ()),
+    "newest": (("month", "created_at"), SUMMARY_FIELDS),
+    "folders": (("folder_id", "listed_as"), None),
 }
 _KEY_CONDITIONS = {1: "#a = :v", 2: "#a = :v AND begins_with(#b, :b)"}
 
@@ -57,7 +59,7 @@ Outcome = Item | ConditionNotMetError | None
 
 
 class Dynamo:
-    """One table with the keys `pk` and `sk` and two of its indexes, as a boto3 client.
+    """One table with the keys `pk` and `sk` and its indexes, as a boto3 client.
 
     They show what was written at least `lag_s` seconds before `now`.
     """
@@ -181,7 +183,7 @@ class Dynamo:
         ScanIndexForward: bool = True,
     ) -> Item:
         """What is in the sparse index, in order of its second key."""
-        keys, whole = _INDEXES[IndexName]
+        keys, more = _INDEXES[IndexName]
         names = tuple(ExpressionAttributeNames.values())
         if KeyConditionExpression != _KEY_CONDITIONS[len(names)] or names != keys[: len(names)]:
             raise _invalid("Query", f"{KeyConditionExpression} is no key of {IndexName}")
@@ -195,8 +197,12 @@ class Dynamo:
         listed = [item for item in listed if item[first]["S"] == wanted]
         listed = [item for item in listed if item[second]["S"].startswith(begins)]
         listed.sort(key=lambda item: str(item[second]["S"]), reverse=not ScanIndexForward)
-        shown = (*_ATTRIBUTES, *keys)
-        return {"Items": [dict(i) if whole else {name: i[name] for name in shown} for i in listed]}
+        held = None if more is None else (*_ATTRIBUTES, *keys, *more)
+        return {
+            "Items": [
+                {name: item[name] for name in held or item if name in item} for item in listed
+            ]
+        }
 
     def get_paginator(self, name: str) -> SimpleNamespace:
         """All pages of an answer, which here is one."""

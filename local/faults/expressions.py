@@ -7,7 +7,7 @@ value without a placeholder are errors, never ignored.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -59,7 +59,8 @@ class Scope:
 Test = Callable[[Scope], bool]
 
 
-def tokens(text: str) -> list[str]:
+@cache
+def tokens(text: str) -> tuple[str, ...]:
     found, place = [], 0
     while place < len(text.rstrip()):
         match = _TOKEN.match(text, place)
@@ -67,17 +68,18 @@ def tokens(text: str) -> list[str]:
             raise ExpressionError(f"cannot read {text[place:]!r}")
         found.append(match[1])
         place = match.end()
-    return found
+    return tuple(found)
 
 
-def placeholders(text: str) -> set[str]:
-    return {token for token in tokens(text) if token[0] in "#:"}
+@cache
+def placeholders(text: str) -> frozenset[str]:
+    return frozenset(token for token in tokens(text) if token[0] in "#:")
 
 
 @cache
 def condition(text: str) -> Test:
     """The test that a condition stands for."""
-    reader = _Reader(tokens(text))
+    reader = _Reader([*tokens(text)])
     test = reader.any_of()
     if reader.left:
         raise ExpressionError(f"{reader.left[0]!r} is too much in {text!r}")
@@ -182,7 +184,7 @@ def updated(text: str, scope: Scope) -> Item:
     return item
 
 
-def _set(action: list[str], scope: Scope, item: Item) -> str:
+def _set(action: Sequence[str], scope: Scope, item: Item) -> str:
     if len(action) != 3 or action[1] != "=":
         raise ExpressionError(f"cannot set {action}")
     name = scope.name(action[0])
@@ -190,7 +192,7 @@ def _set(action: list[str], scope: Scope, item: Item) -> str:
     return name
 
 
-def _add(action: list[str], scope: Scope, item: Item) -> str:
+def _add(action: Sequence[str], scope: Scope, item: Item) -> str:
     if len(action) != 2:
         raise ExpressionError(f"cannot add {action}")
     name = scope.name(action[0])
@@ -201,7 +203,7 @@ def _add(action: list[str], scope: Scope, item: Item) -> str:
     return name
 
 
-def _remove(action: list[str], scope: Scope, item: Item) -> str:
+def _remove(action: Sequence[str], scope: Scope, item: Item) -> str:
     if len(action) != 1:
         raise ExpressionError(f"cannot remove {action}")
     name = scope.name(action[0])

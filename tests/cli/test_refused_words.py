@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.desk import Terminal
 
-pytestmark = [pytest.mark.on_moto, pytest.mark.uncounted]
+pytestmark = [pytest.mark.uncounted]
 
 
 @pytest.mark.parametrize("command", ["estimate", "drop"])

@@ -73,12 +73,18 @@ class Dice:
         if self.random.random() < 0.7:
             image = self.random.choice("xy")
             item |= {"folder_id": "f", "listed_as": f"{image}#{self.random.randint(1, 99)}"}
+        if self.random.random() < 0.7:
+            day = self.random.randint(1, 28)
+            item |= {"month": "2026-11", "created_at": f"2026-11-{day:02}", "job_id": "1"}
         return item
 
 
 def both(dice: Dice, *tables: Table) -> list[Any]:
     """The same random request to all tables."""
-    kinds = ["update", "update", "write_all", "put", "get", "query", "query_index", "folder"]
+    kinds = [
+        *("update", "update", "write_all", "put", "get", "query"),
+        *("query_index", "folder", "newest"),
+    ]
     kind = dice.random.choice(kinds)
     if kind == "update":
         update = dice.update()
@@ -107,9 +113,18 @@ def both(dice: Dice, *tables: Table) -> list[Any]:
         asked: dict[str, Any] = {"newest_first": dice.random.random() < 0.5, "begins": begins}
         listed = [table.query_index("folders", "folder_id", "f", **asked) for table in tables]
         return [[item["listed_as"] for item in items] for items in listed]
+    if kind == "newest":
+        asked = {"newest_first": dice.random.random() < 0.5}
+        listed = [table.query_index("newest", "month", "2026-11", **asked) for table in tables]
+        return [in_order(list(items)) for items in listed]
     found = [table.query_index("unsettled", "unsettled", "yes") for table in tables]
     # Items of the same time come in any order.
     return [sorted(item["created_at"] for item in items) for items in found]
+
+
+def in_order(items: list[dict[str, Any]]) -> Any:
+    """What an index showed, and when; items of the same time come in any order."""
+    return [item["created_at"] for item in items], sorted(items, key=lambda item: str(item["pk"]))
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -27,8 +27,6 @@ from tests.support.aws import Aws, Clock, FakeProvider, make_job
 from tests.support.calls import failure_of, generate
 from tests.support.generating import claimed, make_generation
 
-pytestmark = pytest.mark.on_moto
-
 DOWN = Busy(Failure(FailureKind.UNREACHABLE, "connection refused"))
 RATE = Busy(Failure(FailureKind.THROTTLED, "429"), 60, Limited.RATE)
 DEAD_KEY = Refused(Failure(FailureKind.AUTH, "invalid key"))

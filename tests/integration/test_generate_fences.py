@@ -35,8 +35,6 @@ from tests.support.calls import failure_of, generate, poll
 from tests.support.container import FakeContainer
 from tests.support.generating import claimed, make_generation
 
-pytestmark = pytest.mark.on_moto
-
 AWAY = ClientError({"Error": {"Code": "InternalServerError"}}, "UpdateItem")
 CAPS = Caps(job=Decimal(5), day=Decimal(25), month=Decimal(250))
 

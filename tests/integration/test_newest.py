@@ -22,8 +22,6 @@ from tests.support.aws import NOW, Aws, Clock, FakeProvider, make_job
 from tests.support.calls import generate
 from tests.support.generating import CAPS, make_generation
 
-pytestmark = pytest.mark.on_moto
-
 JOB = make_job(estimate_usd=Decimal("0.15"))
 NEWER = replace(JOB, job_id="f" * 24)
 OTHER_TAKE = replace(NEWER, settings=replace(JOB.settings, take=2))

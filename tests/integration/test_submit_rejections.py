@@ -113,7 +113,6 @@ def test_a_file_that_is_no_still_image_is_rejected(
     assert len(aws.stored("clips/campaign/lighthouse/rejected-")) == 1
 
 
-@pytest.mark.on_moto
 def test_the_dashboard_lists_a_rejected_drop_with_its_reason(aws: Aws, submit: Submit) -> None:
     put(aws, SIDECAR, sidecar(duration=7))
     for _ in range(2):

@@ -26,8 +26,6 @@ from tests.support.pictures import picture
 from tests.support.states import PATHS
 from tests.support.widget import ARN, CONSOLE, HOSTILE
 
-pytestmark = pytest.mark.on_moto
-
 
 @dataclass
 class Page(HTMLParser):
