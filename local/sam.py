@@ -25,10 +25,12 @@ def run(arguments: Sequence[str], env: Mapping[str, str], *, shown: bool = False
     """
     tools = os.path.dirname(sys.executable)  # noqa: PTH120 - resolved, it would leave .venv
     path = f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    # With the flags of a `make -n` around it, SAM's own make would build nothing, without a word.
+    inherited = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"}
     done = subprocess.run(
         [f"{tools}/sam", *arguments],
         cwd=ROOT,
-        env={**os.environ, **env, "PATH": path, "SAM_CLI_TELEMETRY": "0"},
+        env={**inherited, **env, "PATH": path, "SAM_CLI_TELEMETRY": "0"},
         stdout=None if shown else subprocess.PIPE,
         stderr=None if shown else subprocess.STDOUT,
         text=True,

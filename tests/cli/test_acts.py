@@ -13,7 +13,7 @@ from dropreel.providers.base import Failure, NoAnswer, Pending, Phase
 from tests.support.aws import Aws, Clock, FakeProvider, make_job
 from tests.support.desk import Terminal, claimed, lost
 
-pytestmark = [pytest.mark.uncounted, pytest.mark.usefixtures("today")]
+pytestmark = pytest.mark.usefixtures("today")
 
 RUNNING = Pending(Phase.RUNNING, "processing")
 

@@ -22,8 +22,6 @@ from tests.support.aws import Aws, Clock, make_job
 from tests.support.container import FakeContainer
 from tests.support.desk import Terminal
 
-pytestmark = [pytest.mark.uncounted]
-
 NO_CREDIT = Refused(Failure(FailureKind.NO_CREDIT, "no credit"))
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 

@@ -16,7 +16,7 @@ from tests.support.desk import Terminal, claimed, lost
 from tests.support.pictures import picture
 from tests.support.submitting import sidecar
 
-pytestmark = [pytest.mark.uncounted, pytest.mark.usefixtures("today")]
+pytestmark = pytest.mark.usefixtures("today")
 
 # --- replay --------------------------------------------------------------------------------------
 

@@ -8,8 +8,6 @@ import pytest
 
 from tests.support.desk import Terminal
 
-pytestmark = [pytest.mark.uncounted]
-
 
 @pytest.mark.parametrize("command", ["estimate", "drop"])
 def test_a_folder_without_images_is_told(terminal: Terminal, tmp_path: Path, command: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from samcli.cli.types import CfnParameterOverridesType
@@ -35,3 +37,19 @@ def test_sam_reads_a_value_as_it_was_given(
     monkeypatch.setattr(sam, "run", run)
     sam.deploy(tmp_path / "template.yaml", "stack", "region", {"Name": value}, {})
     assert read == [{"Name": value}]
+
+
+def test_a_dry_run_of_make_around_it_does_not_reach_sams_own_make(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[dict[str, str]] = []
+
+    def run(command: list[str], *, env: dict[str, str], **_: object) -> CompletedProcess[str]:
+        given.append(env)
+        return CompletedProcess(command, 0)
+
+    monkeypatch.setenv("MAKEFLAGS", "n")
+    monkeypatch.setattr(subprocess, "run", run)
+    sam.run(["build"], {"TARGET": "aws"})
+    (env,) = given
+    assert ("MAKEFLAGS" in env, env["TARGET"]) == (False, "aws")
