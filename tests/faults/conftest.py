@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import pytest
 from moto import mock_aws
 
 from dropreel.observability import metrics
+from local.faults.asl import Machine
 from local.faults.faults import Cell
+from local.faults.functions import quiet
 from local.faults.matrix import plan
-from local.faults.world import World, world
+from local.faults.world import World
 from tests.support.aws import Aws, resources
 from tests.support.policies import Call
 from tests.support.rights import called, short
@@ -37,7 +40,7 @@ def recorder() -> Recorder:
 @pytest.fixture(scope="package")
 def played_in(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> Iterator[World]:
     cache: Path = tmp_path_factory.mktemp("clips")
-    with world(cache) as made:
+    with closing(World(cache, Machine.read())) as made:
         made.wire.watchers.append(recorder.note)
         yield made
 
@@ -45,7 +48,15 @@ def played_in(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> I
 @pytest.fixture(scope="package")
 def cells(played_in: World) -> list[Cell]:
     """The whole matrix."""
-    return plan(played_in)
+    with quiet():
+        return plan(played_in)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quiet() -> Iterator[None]:
+    """Not for as long as the world lives: other tests want logs and metrics."""
+    with quiet():
+        yield
 
 
 @pytest.fixture(autouse=True)
