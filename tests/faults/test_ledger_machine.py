@@ -220,8 +220,9 @@ class LedgerMachine(RuleBasedStateMachine):
         return sum((one.amount_usd for one in found if period in (one.day, one.month)), Decimal(0))
 
 
-def _identity(job: Job) -> tuple[State, int, str]:
-    return job.state, job.run, job.asked_at
+def _identity(job: Job) -> tuple[Any, ...]:
+    """A job may come back to a state without the money or the order that it had there before."""
+    return job.state, job.run, job.asked_at, job.reservation, job.order_ref
 
 
 def _facts(job: Job, to: State, billed: bool | None, cost: Decimal) -> dict[str, Any]:
@@ -240,6 +241,22 @@ def _facts(job: Job, to: State, billed: bool | None, cost: Decimal) -> dict[str,
 
 def test_the_ledger_keeps_its_promises_whatever_happens_in_which_order() -> None:
     run_state_machine_as_test(LedgerMachine, settings=PLAYS)
+
+
+def test_who_read_a_job_before_it_lost_its_money_cannot_move_it_in_the_same_state() -> None:
+    machine = LedgerMachine()
+    claimed: Any = machine.drop(name="job-1", age=0)
+    job = machine.order(claimed, Decimal("0.30"))
+    job = machine.step(job, State.SUBMITTED, None, Decimal(0))
+    with_money = machine.step(job, State.CANCELLED, None, Decimal(0))
+    job = machine.step(with_money, State.CLAIMED, None, Decimal(0))
+    again = machine.step(job, State.CANCELLED, None, Decimal(0))
+    assert (again.state, again.reservation) == (with_money.state, job.reservation)
+    with pytest.raises(LedgerConflictError):
+        machine.ledger.move(with_money, State.CLAIMED, **with_money.released())
+    machine.settle(with_money)
+    machine.what_is_not_settled_is_watched()
+    assert machine.watched == {"job-1"}
 
 
 class CarelessTable(Table):
