@@ -307,14 +307,10 @@ def using(other: Container) -> Iterator[None]:
 
 class _Lazy:
     def __init__(self, make: Callable[[], Any]) -> None:
-        self._make = make
-
-    @cached_property
-    def _made(self) -> Any:
-        return self._make()
+        self._made = cache(make)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._made, name)
+        return getattr(self._made(), name)
 
 
 def lazy(make: Callable[[], T]) -> T:
