@@ -161,7 +161,8 @@ def remark(template: Path) -> str:
 def build_layer(folder: Path) -> Path:
     """The layer as `sam build` makes it for AWS, by the same rule and with its defaults."""
     tools = Path(sys.executable).parent
-    env = {name: value for name, value in os.environ.items() if not name.startswith("DROPREEL_")}
+    left_out = ("DROPREEL_", "MAKEFLAGS")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     command = ["make", "-C", str(ROOT / "shared"), "build-SharedLayer", f"UV={tools / 'uv'}"]
     subprocess.run([*command, f"ARTIFACTS_DIR={folder}"], env=env, check=True, capture_output=True)
     return folder

@@ -6,7 +6,6 @@ one without a result is an error.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, TypeVar
@@ -50,19 +49,6 @@ def evaluated_as(kind: type[T], value: Any, names: Names) -> T:
 
 
 def _result(text: str, names: Names) -> Any:
-    used = {name: value for name, value in names.items() if f"${name}" in text}
-    if "states" in used:
-        return _computed(text, used)
-    return json.loads(_computed_again(text, json.dumps(used)))
-
-
-@cache
-def _computed_again(text: str, names: str) -> str:
-    """Of variables alone, which are mostly the same in all plays; both are JSON."""
-    return json.dumps(_computed(text, json.loads(names)))
-
-
-def _computed(text: str, names: Names) -> Any:
     given = {name: _NULL if value is None else value for name, value in names.items()}
     try:
         result = parsed(text).evaluate(None, given)

@@ -19,7 +19,8 @@ from dropreel.mail.once import LEASE_S
 from dropreel.mail.publisher import Publisher
 from dropreel.mail.results import clip_delivered, clip_not_delivered
 from dropreel.mail.windows import Window
-from tests.support.aws import Aws, Clock, Mailbox, make_job
+from tests.support.aws import Aws, Clock, make_job
+from tests.support.mailboxes import Mailbox
 
 PLACE = Links("us-east-1", "clips", "arn:aws:states:us-east-1:1:execution:render:x")
 CLIP = ClipInfo(duration_s=5.0, width=960, height=540, size=1_234_567, sha256="ab" * 32)

@@ -16,7 +16,8 @@ from dropreel.mail.message import Mail
 from dropreel.mail.publisher import Publisher
 from tests.conftest import ROOT
 from tests.golden import cases
-from tests.support.aws import Aws, Mailbox
+from tests.support.aws import Aws
+from tests.support.mailboxes import Mailbox
 
 PAGE = (ROOT / "docs" / "mails.md").read_text(encoding="utf-8")
 MAILS = cases.mails()

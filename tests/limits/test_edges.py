@@ -65,7 +65,6 @@ def job(number: int) -> Job:
 # --- DynamoDB ------------------------------------------------------------------------------------
 
 
-@pytest.mark.uncounted
 def test_500_jobs_at_once_and_a_line_of_10000(table: Table) -> None:
     woken: list[str] = []
     limit = Limit(jobs=AT_ONCE, orders_per_minute=600)

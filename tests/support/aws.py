@@ -11,16 +11,14 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
-from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
-from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 from moto.stepfunctions.models import stepfunctions_backends
 
 from dropreel.clips.bucket import ClipsBucket
 from dropreel.drops.inbox import Inbox
 from dropreel.jobs.job import ClipSettings, Job, Source, State
-from dropreel.ledger.jobs import SUMMARY_FIELDS, Ledger
+from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.runtimes import MeasuredRuntimes
 from dropreel.ledger.slots import Slots
 from dropreel.ledger.table import Table
@@ -41,8 +39,9 @@ from dropreel.providers.base import (
 )
 from dropreel.providers.catalog import Limit
 from dropreel.steps.watch import Watcher
+from tests.support.ledger_table import create_table
+from tests.support.mailboxes import QUEUES, Mailbox, behind
 
-FOLDER_KEYS = ("folder_id", "listed_as")
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 
 
@@ -107,41 +106,6 @@ class FakeProvider:
 
     def inputs(self) -> Inputs | Failure | None:
         return self.inputs_answer
-
-
-@dataclass
-class Mailbox:
-    """A topic with a queue that gets what its subscribers (with this filter policy) get.
-
-    The topic is the one of `topic_arn`, or a new one.
-    """
-
-    sns: Any
-    sqs: Any
-    name: str
-    topic_arn: str = ""
-    policy: Mapping[str, Any] = field(default_factory=dict)
-    _queue: str = ""
-
-    def __post_init__(self) -> None:
-        topics = _behind(sns_backends)
-        queue = _behind(sqs_backends).create_queue(f"{self.name}-mailbox")
-        self.topic_arn = self.topic_arn or topics.create_topic(self.name).arn
-        self._queue = _QUEUES + queue.name
-        subscription = topics.subscribe(self.topic_arn, queue.queue_arn, "sqs").arn
-        # moto would make a key, and sign, for what is not delivered raw: 60 ms a test
-        topics.set_subscription_attributes(subscription, "RawMessageDelivery", "true")
-        if self.policy:
-            policy = json.dumps(self.policy)
-            topics.set_subscription_attributes(subscription, "FilterPolicy", policy)
-
-    def take(self) -> list[dict[str, Any]]:
-        """The JSON documents that have arrived since the last call."""
-        answer = self.sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10)
-        messages = answer.get("Messages", [])
-        for message in messages:
-            self.sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
-        return [json.loads(message["Body"]) for message in messages]
 
 
 @dataclass
@@ -236,14 +200,6 @@ class Aws:
         return list(found["executions"])
 
 
-def _behind(backends: Any, place: str = "us-east-1") -> Any:
-    """What moto has behind a client: made there, resources take a tenth of the time."""
-    return backends[DEFAULT_ACCOUNT_ID][place]
-
-
-_QUEUES = f"https://sqs.us-east-1.amazonaws.com/{DEFAULT_ACCOUNT_ID}/"
-
-
 @cache
 def _clients() -> tuple[Any, Any, Any, Any, Any]:
     """Making clients takes longer than most tests; moto empties what is behind them."""
@@ -257,57 +213,16 @@ def _clients() -> tuple[Any, Any, Any, Any, Any]:
     return s3, sns, sqs, dynamodb, workflow
 
 
-def create_table(dynamodb: Any) -> None:
-    dynamodb.create_table(
-        TableName="ledger",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": name, "AttributeType": "S"}
-            for name in (*("pk", "sk", "unsettled", "month", "created_at"), *FOLDER_KEYS)
-        ],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "unsettled",
-                "KeySchema": [
-                    {"AttributeName": "unsettled", "KeyType": "HASH"},
-                    {"AttributeName": "created_at", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
-            },
-            {
-                "IndexName": "newest",
-                "KeySchema": [
-                    {"AttributeName": "month", "KeyType": "HASH"},
-                    {"AttributeName": "created_at", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": [*SUMMARY_FIELDS]},
-            },
-            {
-                "IndexName": "folders",
-                "KeySchema": [
-                    {"AttributeName": name, "KeyType": kind}
-                    for name, kind in zip(FOLDER_KEYS, ("HASH", "RANGE"), strict=True)
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            },
-        ],
-        KeySchema=[
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "sk", "KeyType": "RANGE"},
-        ],
-    )
-
-
 def resources(dynamodb: Any = None) -> Aws:
     """Empty resources; the ledger's table is in moto, or in the client that is given."""
     s3, sns, sqs, moto_dynamodb, workflow = _clients()
     for bucket in ("inbox", "clips"):
-        _behind(s3_backends, "aws").create_bucket(bucket, "us-east-1")
+        behind(s3_backends, "aws").create_bucket(bucket, "us-east-1")
     if dynamodb is None:
         dynamodb = moto_dynamodb
         create_table(dynamodb)
     table = Table(dynamodb, "ledger", sleep=lambda _: None)
-    machine = _behind(stepfunctions_backends).create_state_machine(
+    machine = behind(stepfunctions_backends).create_state_machine(
         name="render",
         definition='{"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}',
         roleArn="arn:aws:iam::123456789012:role/render",
@@ -322,7 +237,7 @@ def resources(dynamodb: Any = None) -> Aws:
         results=Mailbox(sns, sqs, "results"),
         operators=Mailbox(sns, sqs, "operators"),
         sqs=sqs,
-        ingest_queue=_QUEUES + _behind(sqs_backends).create_queue("ingest").name,
+        ingest_queue=QUEUES + behind(sqs_backends).create_queue("ingest").name,
         workflow=workflow,
         machine_arn=machine.arn,
         functions=FakeLambda(),
