@@ -29,13 +29,35 @@ def sidecar(prompt: str, **fields: object) -> bytes:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def broken(world: World) -> str:
-    """A job whose polls fail again and again. That takes a while, so it begins first."""
-    world.drop("broken/photo.jpg", IMAGE, prompt="broken [sim: render=600]")
-    job_id = world.job_id_of("broken/photo.jpg")
+def slow_ends(world: World) -> None:
+    """Jobs whose ends take long begin first; their tests are the last ones."""
+    _break_its_polls(world, "broken/photo.jpg")
+    _pass_its_deadline(world, "slow/photo.jpg")
+    _stop_its_execution(world, "sweep/photo.jpg", render_s=8)
+
+
+def _break_its_polls(world: World, key: str) -> None:
+    world.change_ledger(_under_way(world, key, render_s=600), provider="nobody")
+
+
+def _pass_its_deadline(world: World, key: str) -> None:
+    """A poll that watches its job goes on for up to 40 seconds."""
+    job_id = _under_way(world, key, render_s=600)
+    world.change_ledger(job_id, deadline_at="2026-01-01T00:00:00.000Z")
+
+
+def _stop_its_execution(world: World, key: str, *, render_s: int) -> None:
+    _under_way(world, key, render_s=render_s)
+    arn = world.execution_of(key)
+    world.client("stepfunctions").stop_execution(executionArn=arn)
+
+
+def _under_way(world: World, key: str, *, render_s: int) -> str:
+    """The id of a new job that its provider has begun."""
+    world.drop(key, IMAGE, prompt=f"{key} [sim: render={render_s}]")
+    job_id = world.job_id_of(key)
     world.in_state(job_id, "submitted", "running")
-    world.change_ledger(job_id, provider="nobody")
-    return "broken/photo.jpg"
+    return job_id
 
 
 @pytest.mark.parametrize("first", ["image", "sidecar"])
@@ -107,22 +129,8 @@ def test_a_job_that_ended_without_a_clip_starts_again_when_dropped_again(world: 
     assert len(world.ordered("again ")) == 1
 
 
-def test_past_its_deadline_a_job_is_stalled_and_keeps_the_providers_id(world: World) -> None:
-    world.drop("slow/photo.jpg", IMAGE, prompt="slow [sim: render=600]")
-    job_id = world.job_id_of("slow/photo.jpg")
-    world.in_state(job_id, "submitted", "running")
-    world.change_ledger(job_id, deadline_at="2026-01-01T00:00:00.000Z")
-    end = world.end_of("slow/photo.jpg")
-    assert (end.outcome, end.kind) == ("stalled", "deadline")
-    assert end.record["provider_job_id"] == world.ordered("slow ")[0].id
-    assert len(wait_for("note", lambda: world.operators.about("slow/photo.jpg") or None)) == 1
-
-
 def test_an_aborted_execution_is_told_once(world: World) -> None:
-    world.drop("stop/photo.jpg", IMAGE, prompt="stop [sim: render=600]")
-    arn = world.execution_of("stop/photo.jpg")
-    world.in_state(world.job_id_of("stop/photo.jpg"), "submitted", "running")
-    world.client("stepfunctions").stop_execution(executionArn=arn)
+    _stop_its_execution(world, "stop/photo.jpg", render_s=600)
     end = world.end_of("stop/photo.jpg")
     assert (end.status, end.outcome, end.kind) == ("ABORTED", "stalled", "accident")
     assert len(world.postman.about("stop/photo.jpg")) == 1
@@ -194,21 +202,6 @@ def test_a_lost_order_that_the_operator_finds_is_delivered_without_another_order
     world.resume(first.record["job_id"], {"provider_job_id": order.id})
     assert world.second_mail_about("found/photo.jpg").document["outcome"] == "delivered"
     assert len(world.ordered("found ")) == 1
-
-
-def test_the_sweep_delivers_a_late_clip_once(world: World) -> None:
-    world.drop("sweep/photo.jpg", IMAGE, prompt="sweep [sim: render=8]")
-    arn = world.execution_of("sweep/photo.jpg")
-    world.in_state(world.job_id_of("sweep/photo.jpg"), "submitted", "running")
-    world.client("stepfunctions").stop_execution(executionArn=arn)
-    assert world.end_of("sweep/photo.jpg").outcome == "stalled"
-    wait_for("late clip", lambda: world.ordered("sweep ")[0].ended_at or None)
-    for _ in range(2):
-        answer = world.client("lambda").invoke(FunctionName=world.function("SweepFunction"))
-        assert "FunctionError" not in answer
-    assert world.second_mail_about("sweep/photo.jpg").document["outcome"] == "delivered"
-    assert len(world.ordered("sweep ")) == 1
-    assert len(world.postman.about("sweep/photo.jpg")) == 2
 
 
 def test_caps_hold_under_many_orders_at_once(world: World) -> None:
@@ -287,10 +280,29 @@ def test_a_wrong_or_missing_key_is_told_to_dropper_and_operator(
     assert len(wait_for("note", lambda: world.operators.about(key) or None)) == 1
 
 
+def test_past_its_deadline_a_job_is_stalled_and_keeps_the_providers_id(world: World) -> None:
+    end = world.end_of("slow/photo.jpg")
+    assert (end.outcome, end.kind) == ("stalled", "deadline")
+    assert end.record["provider_job_id"] == world.ordered("slow/photo.jpg")[0].id
+    assert len(wait_for("note", lambda: world.operators.about("slow/photo.jpg") or None)) == 1
+
+
 def test_a_function_that_breaks_ends_the_job_with_a_mail_and_without_a_stack_trace(
-    world: World, broken: str
+    world: World,
 ) -> None:
-    end = world.end_of(broken)
+    end = world.end_of("broken/photo.jpg")
     assert (end.outcome, end.kind) == ("stalled", "accident")
     assert "Traceback" not in end.mail.text
     assert "KeyError" not in end.mail.text
+
+
+def test_the_sweep_delivers_a_late_clip_once(world: World) -> None:
+    key = "sweep/photo.jpg"
+    assert world.end_of(key).outcome == "stalled"
+    wait_for("late clip", lambda: world.ordered(key)[0].ended_at or None)
+    for _ in range(2):
+        answer = world.client("lambda").invoke(FunctionName=world.function("SweepFunction"))
+        assert "FunctionError" not in answer
+    assert world.second_mail_about(key).document["outcome"] == "delivered"
+    assert len(world.ordered(key)) == 1
+    assert len(world.postman.about(key)) == 2

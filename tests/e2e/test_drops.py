@@ -60,16 +60,6 @@ def test_nobody_gets_two_mails_and_no_clip_lies_where_none_was_delivered(
     assert stored == told
 
 
-def test_what_came_at_once_is_told_together_at_the_end_of_its_minute(
-    world: World, runner: Runner
-) -> None:
-    runner.wait_for_all()
-    digests = wait_for("digest", lambda: world.digests() or None)
-    assert sum(sum(digest.document["counts"].values()) for digest in digests) >= 1
-    assert "results in one mail" in digests[0].text or "1 result in" in digests[0].text
-    wait_for("end of all digests", lambda: None if world.untold() else True)
-
-
 def test_every_state_of_the_workflow_was_passed(world: World, runner: Runner) -> None:
     runner.wait_for_all()
     assert world.states_seen == set(json.loads(ASL.read_text())["States"])

@@ -92,6 +92,7 @@ class World:
     operators: Postman
     calls: Path  # what was checked against policies
     states_seen: set[str] = field(default_factory=set)
+    _images: dict[str, str] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
         return self.stack.aws.client(service)
@@ -147,14 +148,17 @@ class World:
         def look() -> str | None:
             machine = self.stack.outputs["RenderStateMachineArn"]
             listed = self.client("stepfunctions").list_executions(stateMachineArn=machine)
-            for execution in listed["executions"]:
-                arn = execution["executionArn"]
-                described = self.client("stepfunctions").describe_execution(executionArn=arn)
-                if json.loads(described["input"]).get("image") == key:
-                    return str(arn)
-            return None
+            arns = (str(execution["executionArn"]) for execution in listed["executions"])
+            return next((arn for arn in arns if self._image_of(arn) == key), None)
 
         return wait_for(f"execution of {key}", look)
+
+    def _image_of(self, arn: str) -> str:
+        """The image of an execution, which is asked for once: there are hundreds of them."""
+        if arn not in self._images:
+            described = self.client("stepfunctions").describe_execution(executionArn=arn)
+            self._images[arn] = json.loads(described["input"]).get("image", "")
+        return self._images[arn]
 
     def job_id_of(self, key: str) -> str:
         described = self.client("stepfunctions").describe_execution(
