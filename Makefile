@@ -74,7 +74,6 @@ lint: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/sam validate --lint
-	$(BIN)/cfn-lint template.yaml
 
 types: .venv/dev
 	$(BIN)/mypy
