@@ -14,7 +14,6 @@ from moto import mock_aws
 from pydantic import TypeAdapter
 
 from dropreel.drops.selection import choose
-from dropreel.drops.sidecar import parse_sidecar
 from dropreel.errors import RejectedError, SettingsError
 from dropreel.jobs.failure import FailureKind
 from dropreel.jobs.job import Job
@@ -29,6 +28,7 @@ from dropreel.waiting.runtimes import Kind, Runtimes
 from dropreel.waiting.schedule import Schedule
 from tests.conftest import ROOT
 from tests.support.aws import Aws, Clock, make_job, resources
+from tests.support.sidecars import parse_sidecar
 
 KILN = Row(
     adapter="tests.integration.kiln:Kiln",

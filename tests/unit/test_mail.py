@@ -14,7 +14,6 @@ from botocore.exceptions import ClientError
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dropreel.drops.sidecar import parse_sidecar
 from dropreel.errors import Problem, RejectedError
 from dropreel.jobs.failure import ROWS, FailureKind, JobFailure
 from dropreel.jobs.job import Attempt, ClipInfo, ClipSettings, Job, Source, State
@@ -25,6 +24,7 @@ from dropreel.mail.rejected import drop_rejected
 from dropreel.mail.results import clip_delivered, clip_not_delivered
 from tests.support.aws import make_job
 from tests.support.fuzz import fuzzed
+from tests.support.sidecars import parse_sidecar
 
 PLACE = Links("eu-central-1", "clips", "arn:aws:states:eu-central-1:1:execution:render:photo-1")
 CLIP = ClipInfo(duration_s=5.0, width=960, height=540, size=1_234_567, sha256="ab" * 32)

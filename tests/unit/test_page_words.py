@@ -8,7 +8,6 @@ from decimal import Decimal
 
 import pytest
 
-from dropreel.drops.sidecar import parse_sidecar
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import ENDS, Job, State
 from dropreel.jobs.naming import clip_name, content_disposition
@@ -21,6 +20,7 @@ from dropreel.pages.words import (
     without_clip,
 )
 from tests.support.pages import shown_job
+from tests.support.sidecars import parse_sidecar
 
 
 def marked(job: Job, jobs: list[Job]) -> set[str]:
