@@ -25,10 +25,6 @@ RESERVES = "generate:dynamodb.transact_write_items#1"
 CLEAN = Baseline((State.REFUSED, State.DELIVERED), 100.0, ())
 
 
-def cell(label: str, place: Place, kind: Kind, provider: str = "fal") -> Cell:
-    return Cell(provider, "success", Fault(label, place, kind))
-
-
 def ends(*states: State) -> Any:
     return [SimpleNamespace(state=state.value, cancelled=False) for state in states]
 
@@ -76,7 +72,10 @@ def test_an_open_question_is_worse_than_a_final_word_and_that_worse_than_a_clip(
 
 
 def test_what_was_only_late_ends_soon_and_what_broke_after_the_sweep() -> None:
-    late, broken = (cell("poll:GET /x#1", Place.AFTER, kind) for kind in (Kind.DELAYED, Kind.KILL))
+    late, broken = (
+        Cell("fal", "success", Fault("poll:GET /x#1", Place.AFTER, kind))
+        for kind in (Kind.DELAYED, Kind.KILL)
+    )
     assert too_late(100.0, Cell("fal", "success"), CLEAN) == []
     assert too_late(101.0, Cell("fal", "success"), CLEAN)[0].startswith(LATE)
     assert too_late(100.0 + SOON_S, late, CLEAN) == []

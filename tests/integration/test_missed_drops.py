@@ -58,12 +58,12 @@ class Stage:
         for key in keys:
             self.s3.put_object(Bucket="inbox", Key=key, Body=key.encode())
 
-    def decide(self, image: str = IMAGE, sidecar: str = SIDECAR) -> None:
+    def decide(self, sidecar: str = SIDECAR) -> None:
         """As `submit` does it when it starts or rejects a pair."""
-        found, beside = self.inbox.head(image), self.inbox.head(sidecar)
+        found, beside = self.inbox.head(IMAGE), self.inbox.head(sidecar)
         assert found
         pair = Pair(found, (beside,) if beside else ())
-        assert self.newest.note(self.newest.read("inbox", image), pair, [])
+        assert self.newest.note(self.newest.read("inbox", IMAGE), pair, [])
 
     def compare(self, hours: float = 3, sweeps: int = 1) -> list[str]:
         """The keys that are sent by so many sweeps, after so many hours."""

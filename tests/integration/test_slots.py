@@ -40,8 +40,8 @@ def woken(aws: Aws) -> list[int]:
     return numbers
 
 
-def held(aws: Aws, provider: str = "luma") -> set[int]:
-    item = aws.table.get(f"SLOTS#{provider}") or {}
+def held(aws: Aws) -> set[int]:
+    item = aws.table.get("SLOTS#luma") or {}
     return {int(name.removeprefix("hold_"), 16) for name in item if name.startswith("hold_")}
 
 

@@ -132,9 +132,9 @@ def _set(fields: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(holds: Callable[[], bool]) -> None:
     """Wait for something that another thread does; fails if it takes too long."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + 10
     while not holds():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.01)
