@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 from tests.faults.conftest import Recorder
 from tests.support.policies import Call, Statement, allowed, unused
 from tests.support.rights import TABLE, statements
-from tests.template.stack import deployed
+from tests.support.stack import deployed
 
 PLAYED = ("submit", "slot", "generate", "poll", "finalize", "sweep")
 # What AWS does in a function's name: logs, traces, draining the queue, passing on failed calls.

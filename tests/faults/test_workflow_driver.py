@@ -15,7 +15,7 @@ from local.faults.scenarios import DIGEST_ABOVE
 from local.faults.wire import Reply
 from local.faults.world import MOST_RECEIVES, VISIBILITY_S, World
 from tests.faults.played import Played, answer
-from tests.template.stack import functions, template
+from tests.support.stack import functions, template
 
 # Where each answer of a function leads, in the file's own words.
 ROUTES = {

@@ -23,9 +23,9 @@ from local import control_room
 from local.control_room import browser, page, run_browser
 from local.metrics import emitted
 from tests.conftest import EVENTS
+from tests.support import stack
+from tests.support.dashboards import dashboard
 from tests.support.widget import ARN, CONSOLE, HOSTILE
-from tests.template import stack
-from tests.template.dashboards import dashboard
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 PWNED = "document.documentElement.setAttribute('pwned', 1)"

@@ -12,7 +12,7 @@ from dropreel.providers.catalog import CATALOG
 from dropreel.providers.checkup import Finding, Level, key_finding, model_finding
 from dropreel.providers.config import build, read_options
 from local.simulators import Simulators
-from tests.simulators.helpers import KEYS, Caller
+from tests.simulators.caller import KEYS, Caller
 from tests.support.providers import UNREADABLE, Keys
 
 PUBLISHING = ("eachlabs", "oxen", "fal")

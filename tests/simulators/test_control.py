@@ -12,7 +12,7 @@ import pytest
 
 from dropreel.providers.catalog import CATALOG
 from local.simulators import PROVIDERS, ManualClock, MarkerError, Settings, Simulators
-from tests.simulators.helpers import KEYS, Caller, control
+from tests.simulators.caller import KEYS, Caller, control
 
 ROOT = Path(__file__).parents[2]
 

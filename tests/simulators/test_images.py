@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from local.simulators.images import Fetcher, ImageError
+from tests.simulators.caller import Caller
 from tests.simulators.conftest import ImageHost
-from tests.simulators.helpers import Caller
 
 
 def encoded(kind: str) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from local.simulators.drift import drifted
-from tests.simulators.helpers import FAL_ENDPOINT, MODEL, Caller, control
+from tests.simulators.caller import FAL_ENDPOINT, MODEL, Caller, control
 
 
 def read(caller: Caller, path: str, status: int = 200) -> dict[str, object]:

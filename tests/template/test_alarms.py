@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.alarms import MEANT, alarms, on_dead_metrics
 from tests.support.metrics import catalogue
-from tests.template.alarms import MEANT, alarms, on_dead_metrics
-from tests.template.stack import GONE, ROOT, Document, Rule, names_in, properties, spoilt
-from tests.template.stack import template as load
+from tests.support.stack import GONE, ROOT, Document, Rule, names_in, properties, spoilt
+from tests.support.stack import template as load
 
 # Dimensions of our own metrics, with what stands in them.
 OWN_VALUES: dict[str, list[Any]] = {

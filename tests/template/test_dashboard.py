@@ -12,11 +12,11 @@ import pytest
 from dropreel.providers.catalog import CATALOG
 from local.idle_cost import FREE_METRICS
 from local.metrics import Line, lines_of, loose_ends
+from tests.support.alarms import MEANT, alarms, on_dead_metrics
+from tests.support.dashboards import dashboard
 from tests.support.metrics import OURS, PUBLISHED, catalogue
-from tests.template.alarms import MEANT, alarms, on_dead_metrics
-from tests.template.dashboards import dashboard
-from tests.template.stack import GONE, ROOT, Document, Rule, functions, names_in, properties, spoilt
-from tests.template.stack import template as load
+from tests.support.stack import GONE, ROOT, Document, Rule, functions, names_in, properties, spoilt
+from tests.support.stack import template as load
 
 FIRST_ROW = ["Dropped", "Made", "Failed", "Waiting", "Spent today", "Seconds from drop to clip"]
 _REFERENCE = re.compile(r"\$\{([\w:]+)(?:\.(\w+))?\}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.template.stack import Document, deployed, properties
+from tests.support.stack import Document, deployed, properties
 
 # Names that a second stack in the same account and region would meet again.
 FIXED = {

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from dropreel.drops.pairing import SUFFIXES as KNOWN
-from tests.template.stack import GONE, Document, Rule, functions, listed, properties, spoilt
-from tests.template.stack import template as load
+from tests.support.stack import GONE, Document, Rule, functions, listed, properties, spoilt
+from tests.support.stack import template as load
 
 FOURTEEN_DAYS = 14 * 24 * 3600
 SUFFIXES = ("EventPattern", "detail", "object", "key")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.template.stack import (
+from tests.support.stack import (
     GONE,
     ROOT,
     Document,
@@ -17,7 +17,7 @@ from tests.template.stack import (
     resources,
     spoilt,
 )
-from tests.template.stack import template as load
+from tests.support.stack import template as load
 
 NAMES = {
     "SubmitFunction",

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.template.stack import GONE, Document, Rule, properties, spoilt
-from tests.template.stack import template as load
+from tests.support.stack import GONE, Document, Rule, properties, spoilt
+from tests.support.stack import template as load
 
 RESULTS, OPERATORS = {"Ref": "ResultsTopic"}, {"Ref": "OperatorsTopic"}
 

@@ -11,8 +11,8 @@ import pytest
 from cli.stack import variable
 from dropreel.providers.catalog import CATALOG
 from local.environment import PARAMETERS
-from tests.template.stack import GONE, Document, Rule, names_in, spoilt
-from tests.template.stack import template as load
+from tests.support.stack import GONE, Document, Rule, names_in, spoilt
+from tests.support.stack import template as load
 
 # The parameters that list providers, in a pattern and in words.
 PROVIDER_LISTS = ("Providers", "FailoverProviders")

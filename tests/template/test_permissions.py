@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.stack import GONE, ROOT, Document, Rule, deployed, listed, policies, spoilt
 from tests.template.ledger_rights import (
     INDEXES,
     LISTED,
@@ -31,7 +32,6 @@ from tests.template.permissions import (
     open_actions,
     open_resources,
     others_logs,
-    policies,
     reading_secrets,
     ready_made,
     starting_workflows,
@@ -45,7 +45,6 @@ from tests.template.resource_policies import (
     taking_what_cannot_be_read,
     with_two_policies,
 )
-from tests.template.stack import GONE, ROOT, Document, Rule, deployed, listed, spoilt
 
 Path = tuple[str | int, ...]
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from dropreel.ledger.jobs import FOLDERS_INDEX, NEWEST_INDEX, SUMMARY_FIELDS, UNSETTLED_INDEX
-from tests.template.stack import GONE, Document, Rule, properties, resources, spoilt
-from tests.template.stack import template as load
+from tests.support.stack import GONE, Document, Rule, properties, resources, spoilt
+from tests.support.stack import template as load
 
 DATA = ("AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SecretsManager::Secret")
 DROPS = {"Id": "expire-drops", "Status": "Enabled", "ExpirationInDays": {"Ref": "InboxDays"}}

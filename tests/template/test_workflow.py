@@ -19,9 +19,9 @@ from dropreel.steps.outcomes import (
     PollOutcome,
     SlotEvent,
 )
-from tests.template.stack import GONE, Document, Rule, functions, names_in, spoilt
-from tests.template.stack import template as load_template
-from tests.template.stack import workflow as load
+from tests.support.stack import GONE, Document, Rule, functions, names_in, spoilt
+from tests.support.stack import template as load_template
+from tests.support.stack import workflow as load
 
 TASKS = {
     "Wait for a slot": "SlotFunction",

@@ -7,8 +7,8 @@ import json
 import pytest
 from cfnlint.api import lint
 
-from tests.template.stack import Document, spoilt
-from tests.template.stack import workflow as load
+from tests.support.stack import Document, spoilt
+from tests.support.stack import workflow as load
 
 ARN = "arn:aws:lambda:us-east-1:111122223333:function:function"
 
