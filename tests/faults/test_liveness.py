@@ -46,7 +46,7 @@ def ends(*states: State) -> Any:
     ],
     ids=str,
 )
-def test_what_leaves_an_order_in_doubt_or_stops_an_execution_cannot_be_survived(
+def test_a_fault_is_survived_unless_an_order_is_in_doubt_or_an_execution_stops(
     fault: Fault, provider: str, survived: bool
 ) -> None:
     played = Cell(provider, "success", fault)
@@ -60,7 +60,7 @@ def test_several_faults_are_survived_only_where_each_of_them_is() -> None:
     assert not survivable(Cell("fal", "success", good, (bad,)))
 
 
-def test_an_open_question_is_worse_than_a_final_word_and_that_worse_than_a_clip() -> None:
+def test_an_open_end_is_worse_than_no_clip_and_no_clip_worse_than_a_clip() -> None:
     assert worse_ends(ends(State.DELIVERED, State.REFUSED), CLEAN) == []
     assert worse_ends(ends(State.DELIVERED, State.FAILED), CLEAN) == []
     assert worse_ends(ends(State.DELIVERED, State.STALLED), CLEAN) == [
@@ -71,7 +71,7 @@ def test_an_open_question_is_worse_than_a_final_word_and_that_worse_than_a_clip(
     ]
 
 
-def test_what_was_only_late_ends_soon_and_what_broke_after_the_sweep() -> None:
+def test_a_job_that_was_late_ends_soon_and_one_that_broke_after_the_sweep() -> None:
     late, broken = (
         Cell("fal", "success", Fault("poll:GET /x#1", Place.AFTER, kind))
         for kind in (Kind.DELAYED, Kind.KILL)

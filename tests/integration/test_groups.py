@@ -71,7 +71,7 @@ def test_a_group_is_not_written_over(groups: Groups, dynamo: Dynamo) -> None:
     assert groups.require(GROUP).decision == Decision.REFUSED
 
 
-def test_nobody_decides_for_a_group_that_is_not_there(groups: Groups) -> None:
+def test_an_unknown_group_is_an_error(groups: Groups) -> None:
     with pytest.raises(LedgerConflictError, match="not in the ledger"):
         groups.require("nobody")
 

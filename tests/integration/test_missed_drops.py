@@ -136,7 +136,7 @@ def test_files_of_which_nothing_could_be_made_are_told_of_and_not_sent(
     assert uploads.mails != []
 
 
-def test_what_has_just_been_dropped_may_still_be_under_way(stage: Stage) -> None:
+def test_a_drop_of_the_last_hour_is_left_to_its_own_event(stage: Stage) -> None:
     stage.clock.pass_time(hours=3)
     stage.drop(IMAGE, SIDECAR)
     assert stage.compare(hours=0.9) == []

@@ -173,7 +173,7 @@ def test_a_picture_is_taken(program: str, tmp_path: Path) -> None:
         assert len(taken.convert("RGB").getcolors(1 << 24) or ()) > 100  # there is a photograph
 
 
-def test_without_a_browser_one_word_is_said(
+def test_without_a_browser_the_reason_is_told_in_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("local.control_room.shutil.which", lambda _: None)

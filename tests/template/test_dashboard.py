@@ -165,7 +165,9 @@ def test_every_cap_that_is_allowed_is_a_number_in_json(
         assert json.loads(amount) == float(amount)
 
 
-def test_nothing_on_it_is_dead(template: Document, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_line_and_alarm_is_of_a_metric_that_is_published(
+    template: Document, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The end-to-end tests count again, on a stack that has run."""
     lines = lines_of(dashboard(template))
     dead = [*with_dead_lines(template), *about_nothing(template), *on_dead_metrics(template)]

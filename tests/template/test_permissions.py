@@ -158,7 +158,7 @@ def test_each_rule_finds_a_permission_too_many(rule: Rule, path: Path, to: Any) 
     assert rule(spoilt(deployed(), *path, to=to)) != []
 
 
-def test_the_rules_allow_nothing_that_nobody_is_granted() -> None:
+def test_every_right_that_the_rules_allow_is_granted() -> None:
     made = deployed()
     found = grants(made)
     clips = {owner: at_clips(owner, made) for owner in ALLOWED_AT_CLIPS}

@@ -78,7 +78,7 @@ def test_waits_grow_with_the_time_waited_so_that_looks_stay_few(
 
 @relaxed
 @given(runtimes)
-def test_who_may_not_watch_does_not(known: Runtimes) -> None:
+def test_a_plan_that_may_not_watch_never_watches(known: Runtimes) -> None:
     plan = Schedule(known, now_s=30, deadline_s=HOUR_S, longest_watch_s=0)
     assert plan.watch_s(30) == 0
 
@@ -115,7 +115,7 @@ def test_one_job_that_stalled_for_hours_does_not_spoil_the_plan() -> None:
 
 @relaxed
 @given(runtimes, st.floats(1e-6, 1e-3))
-def test_who_finds_lateness_dearer_never_pays_less(known: Runtimes, worth: float) -> None:
+def test_a_higher_price_of_lateness_never_lowers_the_cost(known: Runtimes, worth: float) -> None:
     times = [float(number * known.kind.profile.pace_s) for number in range(30)]
 
     def cost(second_late: float) -> float:
