@@ -87,12 +87,11 @@ class EmbeddedAws(Endpoint):
         self,
         *,
         wait_scale: float = 1.0,
-        port: int = 0,
         log: Path | None = None,
         calls: Path | None = None,
         switches: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self.port = port or free_port()
+        self.port = free_port()
         super().__init__(f"http://127.0.0.1:{self.port}")
         self.scratch = Path(tempfile.mkdtemp(prefix="dropreel-aws-", dir=_roomy_memory()))
         self.log = log or self.scratch / "ministack.log"

@@ -17,9 +17,10 @@ from dropreel.providers.catalog import CATALOG
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "architecture.md"
 CLIENTS = frozenset({"boto3", "botocore", "httpx", "aws_lambda_powertools", "pydantic", "PIL"})
-OUTER = frozenset({"local", "tests", "functions", "pytest", "moto", "av", "hypothesis"})
+OUTER = frozenset({"local", "cli", "tests", "functions", "pytest", "moto", "av", "hypothesis"})
+# What several folders of tests may import from.
+SHARED = frozenset({"support", "golden", "conftest"})
 # The table's rows: | level | `room` | what is in it | the clients that it may use |
-_FROM_A_TEST = re.compile(r"^(?:from|import) tests\.(?:\w+\.)*test_", re.MULTILINE)
 _ROW = re.compile(r"^\| (\d+) \| `(\w+)/?` \|[^|]*\| ([^|]*) \|$", re.MULTILINE)
 
 
@@ -95,10 +96,13 @@ def test_a_module_uses_only_the_clients_of_its_room(name: str) -> None:
     assert used <= ROOMS[room_of(name)].clients
 
 
+def of_the_workshop(text: str) -> set[str]:
+    return {found.split(".")[0] for found in imported(text)} & OUTER
+
+
 @pytest.mark.parametrize("name", [*PRODUCT, *FUNCTIONS])
 def test_what_is_deployed_imports_nothing_of_the_workshop(name: str) -> None:
-    text = {**PRODUCT, **FUNCTIONS}[name]
-    assert {found.split(".")[0] for found in imported(text)} & OUTER == set()
+    assert of_the_workshop({**PRODUCT, **FUNCTIONS}[name]) == set()
 
 
 def _adapters() -> Iterator[tuple[str, set[str]]]:
@@ -163,11 +167,20 @@ def test_no_module_is_named_like_one_of_the_standard_library(folder: str) -> Non
     assert taken == {"__main__"} & taken
 
 
-def test_no_test_module_is_made_from_another() -> None:
-    """What several need lies in tests/support."""
-    tests = {path: path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")}
-    shared = [path.name for path, text in tests.items() if _FROM_A_TEST.search(text)]
-    assert shared == []
+def borrowed(name: str, text: str) -> list[str]:
+    """What a module below tests/ imports from another folder's tests, or from any test module."""
+    free = {*SHARED, name.split(".")[0]}
+    found = [one.split(".") for one in sorted(imported(text)) if one.startswith("tests.")]
+    return [
+        ".".join(parts)
+        for parts in found
+        if parts[1] not in free or any(part.startswith("test_") for part in parts)
+    ]
+
+
+def test_what_several_folders_of_tests_need_lies_in_support() -> None:
+    found = {name: borrowed(name, text) for name, text in sources(ROOT / "tests").items()}
+    assert {name: imports for name, imports in found.items() if imports} == {}
 
 
 # --- the rules themselves --------------------------------------------------------------------
@@ -193,6 +206,32 @@ def test_a_wrong_import_is_found() -> None:
 )
 def test_an_import_is_seen_wherever_it_stands(text: str, found: set[str]) -> None:
     assert imported(text) == found
+
+
+@pytest.mark.parametrize("text", [f"def f():\n    from {top}.a import b" for top in sorted(OUTER)])
+def test_an_import_of_the_workshop_is_found(text: str) -> None:
+    assert of_the_workshop(text) != set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from tests.unit.test_mail import SAMPLE",
+        "from tests.unit import test_mail",
+        "from tests import test_arrow",
+        "import tests.unit.test_mail",
+        "def f():\n    from tests.unit.test_mail import SAMPLE",
+        "from tests.template.permissions import grants",
+        "from tests import template",
+    ],
+)
+def test_an_import_from_other_tests_is_found(text: str) -> None:
+    assert borrowed("unit.test_links", text) != []
+
+
+def test_a_test_may_import_from_its_folder_and_what_is_shared() -> None:
+    text = "from tests.unit.pages import A\nfrom tests.support import aws\nimport tests.conftest"
+    assert borrowed("unit.test_links", text) == []
 
 
 def test_a_cycle_is_found() -> None:

@@ -56,10 +56,11 @@ class TransactionCanceledError(ClientError):
 
 # What one part of a transaction comes to: the item, None where it is deleted, or a refusal.
 Outcome = Item | ConditionNotMetError | None
+_TABLE = "ledger"
 
 
 class Dynamo:
-    """One table with the keys `pk` and `sk` and its indexes, as a boto3 client.
+    """The table `ledger` with the keys `pk` and `sk` and its indexes, as a boto3 client.
 
     They show what was written at least `lag_s` seconds before `now`.
     """
@@ -70,10 +71,7 @@ class Dynamo:
         TransactionCanceledException=TransactionCanceledError,
     )
 
-    def __init__(
-        self, table: str = "ledger", *, now: Callable[[], float] = lambda: 0.0, lag_s: float = 0
-    ) -> None:
-        self._table = table
+    def __init__(self, *, now: Callable[[], float] = lambda: 0.0, lag_s: float = 0) -> None:
         self._now, self._lag_s = now, lag_s
         self._items: dict[Key, Item] = {}
         self._indexed: dict[Key, Item] = {}  # as the index knows them, which lags behind
@@ -280,7 +278,7 @@ class Dynamo:
             watcher(key[0], dict(item))
 
     def _check_table(self, name: str) -> None:
-        if name != self._table:
+        if name != _TABLE:
             raise _invalid("", f"there is no table {name}")
 
 

@@ -28,8 +28,8 @@ class RealClock:
 class ManualClock:
     """Stands still until `advance` is called, which wakes everyone who waits."""
 
-    def __init__(self, start: float = 1_800_000_000.0) -> None:
-        self._now = start
+    def __init__(self) -> None:
+        self._now = 1_800_000_000.0
         self._waiting: set[threading.Condition] = set()
 
     def now(self) -> float:

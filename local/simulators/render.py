@@ -38,18 +38,10 @@ class ClipSpec:
     faststart: bool = True
 
     @classmethod
-    def of(
-        cls,
-        resolution: str,
-        ratio: str,
-        duration: str,
-        *,
-        loop: bool = False,
-        faststart: bool = True,
-    ) -> ClipSpec:
+    def of(cls, resolution: str, ratio: str, duration: str, *, loop: bool = False) -> ClipSpec:
         """Read the words all four providers share: `540p`, `16:9`, `5s`."""
         width, height = frame_size(resolution, ratio)
-        return cls(width, height, _SECONDS[duration] * FPS, loop, faststart)
+        return cls(width, height, _SECONDS[duration] * FPS, loop)
 
 
 def frame_size(resolution: str, ratio: str) -> tuple[int, int]:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from cli import app
-from tests.integration.conftest import aws, clock, provider
 from tests.support.aws import Aws, Clock, FakeProvider
 from tests.support.desk import Terminal
+from tests.support.fixtures import aws, clock, provider
 
 __all__ = ["aws", "clock", "provider"]
 

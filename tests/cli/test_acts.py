@@ -79,7 +79,9 @@ def test_what_cannot_be_cancelled_is_told_and_the_exit_code_says_so(
 # --- resume --------------------------------------------------------------------------------------
 
 
-def test_an_unknown_payment_needs_a_word(aws: Aws, clock: Clock, terminal: Terminal) -> None:
+def test_resuming_an_unknown_payment_needs_exactly_one_answer(
+    aws: Aws, clock: Clock, terminal: Terminal
+) -> None:
     lost(aws, clock)
     for words in ([], ["--order", "p-1", "--nothing-made"]):
         assert terminal.run("resume", "photo.jpg", *words).code == 2
@@ -122,7 +124,7 @@ def test_an_order_of_an_earlier_attempt_of_another_job_is_its_own(
     assert (said.code, "is the order of 00000000" in said.err) == (2, True)
 
 
-def test_the_word_goes_to_the_workflow(
+def test_the_named_order_is_passed_to_the_workflow(
     aws: Aws, clock: Clock, terminal: Terminal, provider: FakeProvider
 ) -> None:
     job = lost(aws, clock)

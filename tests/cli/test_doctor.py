@@ -264,7 +264,7 @@ def test_the_number_of_jobs_is_told_once() -> None:
     assert found(site, "jobs").words == "jobs that have not ended: 1, of these 1 stalled"
 
 
-def test_what_was_changed_by_hand_is_not_put_right_by_a_deployment() -> None:
+def test_a_rule_that_is_off_is_named_with_the_console_step() -> None:
     site = Site()
     rule_off("DropRule")(site)
     todo = found(site, "way of a drop").todo

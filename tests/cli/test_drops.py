@@ -85,7 +85,7 @@ def test_all_that_a_folder_says_is_read_as_in_the_inbox(terminal: Terminal, tmp_
 
 
 @pytest.mark.parametrize("words", [["--set", "resolution"], ["--set", "colour=red"]])
-def test_a_field_that_is_none_is_refused(terminal: Terminal, shot: Path, words: list[str]) -> None:
+def test_an_unknown_field_is_refused(terminal: Terminal, shot: Path, words: list[str]) -> None:
     said = terminal.run("lint", str(shot), *words)
     assert (said.code, "names no field" in said.err) == (2, True)
 
@@ -315,7 +315,7 @@ def test_a_drop_whose_clip_is_under_way_already_is_followed_to_its_end(
     assert [(one["job_id"], one["state"]) for one in drop["jobs"]] == [(job.job_id, "refused")]
 
 
-def test_of_a_clip_that_was_made_before_the_rejection_is_told(
+def test_of_an_image_whose_clip_was_delivered_the_rejection_is_told(
     aws: Aws,
     clock: Clock,
     terminal: Terminal,

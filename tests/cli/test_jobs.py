@@ -234,7 +234,7 @@ def test_times_are_read_as_people_write_them(words: str, hours: float) -> None:
     assert (NOW - moment(words, NOW)).total_seconds() == hours * 3600
 
 
-def test_another_word_is_no_time() -> None:
+def test_an_unreadable_time_is_refused_with_an_example() -> None:
     with pytest.raises(CommandError, match="write 90m"):
         moment("yesterday", NOW)
 

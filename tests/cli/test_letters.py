@@ -92,7 +92,7 @@ UNREADABLE: list[tuple[str, Any]] = [
 ]
 
 
-def test_what_nobody_understands_is_kept(aws: Aws, terminal: Terminal) -> None:
+def test_a_message_of_unknown_content_is_kept(aws: Aws, terminal: Terminal) -> None:
     for queue, body in UNREADABLE:
         dead(terminal, queue, body)
     said = terminal.run("replay", "--yes", "--json")

@@ -13,7 +13,7 @@ from cli.app import main
 from cli.errors import NoStackError
 from cli.stack import Target, connect, variable
 from dropreel.settings import Settings
-from tests.template.stack import functions, template, variables
+from tests.support.stack import functions, template, variables
 
 OUTPUTS = {output: f"the {output}" for output in stack._FROM_OUTPUTS.values()}
 

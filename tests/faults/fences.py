@@ -278,7 +278,7 @@ FENCES = (
         "orders to a provider that does not work",
         (
             "orders_while_the_breaker_is_open",
-            f"{_BREAKER}test_after_its_time_one_tries_and_the_others_wait_for_it",
+            f"{_BREAKER}test_after_the_stop_one_job_probes_and_the_others_wait_for_it",
         ),
     ),
     Fence(
@@ -300,7 +300,7 @@ FENCES = (
         "an end that nobody was told of is told by the sweep",
         ("steps/sweep.py:Sweep._all_mailed",),
         "a job that ends without a word",
-        (f"{_SWEEP}test_an_end_that_nobody_was_told_of_is_told_by_the_workflow",),
+        (f"{_SWEEP}test_a_job_whose_mail_was_never_sent_is_resumed_to_send_it",),
     ),
     Fence(
         "a digest lists a result once",
@@ -335,7 +335,7 @@ FENCES = (
         "a delete is of what is there",
         ("ledger/table.py:Table._request",),
         "a job that is granted a slot twice",
-        (f"{_SLOTS}test_of_many_at_once_as_many_go_as_there_are_slots",),
+        (f"{_SLOTS}test_jobs_that_join_at_once_fill_the_slots_and_no_more",),
     ),
     Fence(
         "runtimes are counted once",

@@ -15,7 +15,7 @@ GROUP_FENCES = (
         (
             "claims_groups_without_conditions",
             f"{_GROUPS}test_a_group_is_not_written_over",
-            f"{_GROUPS}test_nobody_decides_for_a_group_that_is_not_there",
+            f"{_GROUPS}test_an_unknown_group_is_an_error",
         ),
     ),
     Fence(

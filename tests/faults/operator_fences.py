@@ -19,8 +19,8 @@ OPERATOR_FENCES = (
         ),
         "a job that follows an order that does not exist",
         (
-            f"{_RESUME}test_a_word_that_names_no_order_changes_nothing",
-            f"{_RESUME}test_a_word_that_is_misspelt_is_refused",
+            f"{_RESUME}test_a_resume_with_an_impossible_order_id_changes_nothing",
+            f"{_RESUME}test_a_misspelt_resume_is_refused",
             f"{_RESUME}test_an_order_that_the_provider_does_not_know_changes_nothing",
             f"{_RESUME}test_a_provider_that_cannot_be_asked_about_the_order_changes_nothing",
         ),

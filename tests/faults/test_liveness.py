@@ -25,10 +25,6 @@ RESERVES = "generate:dynamodb.transact_write_items#1"
 CLEAN = Baseline((State.REFUSED, State.DELIVERED), 100.0, ())
 
 
-def cell(label: str, place: Place, kind: Kind, provider: str = "fal") -> Cell:
-    return Cell(provider, "success", Fault(label, place, kind))
-
-
 def ends(*states: State) -> Any:
     return [SimpleNamespace(state=state.value, cancelled=False) for state in states]
 
@@ -50,7 +46,7 @@ def ends(*states: State) -> Any:
     ],
     ids=str,
 )
-def test_what_leaves_an_order_in_doubt_or_stops_an_execution_cannot_be_survived(
+def test_a_fault_is_survived_unless_an_order_is_in_doubt_or_an_execution_stops(
     fault: Fault, provider: str, survived: bool
 ) -> None:
     played = Cell(provider, "success", fault)
@@ -64,7 +60,7 @@ def test_several_faults_are_survived_only_where_each_of_them_is() -> None:
     assert not survivable(Cell("fal", "success", good, (bad,)))
 
 
-def test_an_open_question_is_worse_than_a_final_word_and_that_worse_than_a_clip() -> None:
+def test_an_open_end_is_worse_than_no_clip_and_no_clip_worse_than_a_clip() -> None:
     assert worse_ends(ends(State.DELIVERED, State.REFUSED), CLEAN) == []
     assert worse_ends(ends(State.DELIVERED, State.FAILED), CLEAN) == []
     assert worse_ends(ends(State.DELIVERED, State.STALLED), CLEAN) == [
@@ -75,8 +71,11 @@ def test_an_open_question_is_worse_than_a_final_word_and_that_worse_than_a_clip(
     ]
 
 
-def test_what_was_only_late_ends_soon_and_what_broke_after_the_sweep() -> None:
-    late, broken = (cell("poll:GET /x#1", Place.AFTER, kind) for kind in (Kind.DELAYED, Kind.KILL))
+def test_a_job_that_was_late_ends_soon_and_one_that_broke_after_the_sweep() -> None:
+    late, broken = (
+        Cell("fal", "success", Fault("poll:GET /x#1", Place.AFTER, kind))
+        for kind in (Kind.DELAYED, Kind.KILL)
+    )
     assert too_late(100.0, Cell("fal", "success"), CLEAN) == []
     assert too_late(101.0, Cell("fal", "success"), CLEAN)[0].startswith(LATE)
     assert too_late(100.0 + SOON_S, late, CLEAN) == []

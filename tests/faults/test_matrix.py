@@ -176,7 +176,7 @@ def test_what_happens_between_two_calls_is_played_once() -> None:
     assert kills == [[*Place], [Place.AFTER], [*Place]]
 
 
-def test_a_read_that_is_repeated_or_unheard_changes_nothing_and_is_not_played() -> None:
+def test_a_read_is_neither_repeated_nor_answered_with_an_error() -> None:
     read, write = (Point(f"poll:dynamodb.{call}#1", True) for call in ("query", "put_item"))
     after = [
         {fault.kind for fault in point.faults() if fault.place is Place.AFTER}
@@ -198,7 +198,7 @@ def test_the_paid_call_meets_every_kind_of_broken_answer(cells: list[Cell]) -> N
     assert {(Kind.KILL, place) for place in Place} | {(Kind.TIMEOUT, Place.AFTER)} <= met
 
 
-def test_of_a_call_that_is_repeated_without_end_the_ends_are_enough() -> None:
+def test_of_a_long_row_of_equal_calls_the_first_two_and_the_last_are_played() -> None:
     points = [Point(f"poll:GET /x#{number}", True) for number in range(1, 41)]
     labels = [point.label.partition("#")[2] for point in thinned(points)]
     assert labels == ["1", "2", "40"]

@@ -43,7 +43,7 @@ def paid_twice(played_in: World, cells: list[Cell]) -> list[str]:
     return list(said(played_in, cells, "clips were made", "were accepted"))
 
 
-def test_without_execution_names_the_ledger_alone_keeps_from_paying_twice(
+def test_without_execution_names_the_ledger_alone_prevents_paying_twice(
     played_in: World, cells: list[Cell], monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr(StepFunctions, "_known", lambda *_: None)

@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 from tests.faults.conftest import Recorder
 from tests.support.policies import Call, Statement, allowed, unused
 from tests.support.rights import TABLE, statements
-from tests.template.stack import deployed
+from tests.support.stack import deployed
 
 PLAYED = ("submit", "slot", "generate", "poll", "finalize", "sweep")
 # What AWS does in a function's name: logs, traces, draining the queue, passing on failed calls.
@@ -61,7 +61,7 @@ ELSEWHERE = {
     "test_submit_rejections.py::test_the_dashboard_lists_a_rejected_drop_with_its_reason": (
         Call("submit", "dynamodb:UpdateItem", TABLE, (("dynamodb:UpdateItem", "REJECTED#"),)),
     ),
-    "test_provider_checkup.py::test_what_is_as_ever_is_told_to_nobody": (
+    "test_provider_checkup.py::test_a_checkup_without_changes_sends_no_mail": (
         Call("sweep", "dynamodb:UpdateItem", TABLE, (("dynamodb:UpdateItem", "CHECKUP#"),)),
     ),
     "test_batches.py::test_the_sweep_looks_at_a_batch_whose_message_was_lost": (

@@ -15,7 +15,7 @@ from local.faults.scenarios import DIGEST_ABOVE
 from local.faults.wire import Reply
 from local.faults.world import MOST_RECEIVES, VISIBILITY_S, World
 from tests.faults.played import Played, answer
-from tests.template.stack import functions, template
+from tests.support.stack import functions, template
 
 # Where each answer of a function leads, in the file's own words.
 ROUTES = {
@@ -121,7 +121,7 @@ def test_a_resumed_execution_begins_with_a_poll() -> None:
     assert Played().visited[:3] == ["Start", "New or resumed?", "Wait for a slot"]
 
 
-def test_only_the_first_poll_gets_the_operators_word() -> None:
+def test_only_the_first_poll_of_a_resumed_execution_gets_the_resume() -> None:
     word = {"provider_job_id": "order"}
     played = resumed(word, poll=[answer("wait")])
     played.timeline.run()
@@ -212,7 +212,7 @@ def test_an_answer_that_cannot_be_read_fails_its_task() -> None:
 # --- tasks that wait for their token -----------------------------------------------------------
 
 
-def test_the_answer_of_the_function_is_not_the_result_but_the_word_with_its_token() -> None:
+def test_a_task_with_a_token_ends_when_the_token_is_sent_back() -> None:
     parked = Played()
     assert parked.visited[-1] == "Wait for a slot"
     assert parked.wake(parked.tokens[0])
@@ -230,7 +230,7 @@ def test_an_attempt_that_failed_takes_its_token_with_it() -> None:
     assert "Generate" in parked.visited
 
 
-def test_nobody_waits_longer_than_the_file_says() -> None:
+def test_a_wait_for_a_token_ends_after_the_definitions_timeout() -> None:
     parked = Played()
     parked.timeline.run()
     assert parked.visited[2:4] == ["Wait for a slot", "Finalize"]
@@ -239,7 +239,7 @@ def test_nobody_waits_longer_than_the_file_says() -> None:
     assert not parked.wake(parked.tokens[0])
 
 
-def test_who_was_stopped_waits_no_more() -> None:
+def test_a_stopped_execution_waits_no_more() -> None:
     parked = Played()
     parked.workflow.end(parked.execution, "ABORTED")
     assert not parked.wake(parked.tokens[0])

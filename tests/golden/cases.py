@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dropreel.drops.sidecar import parse_sidecar
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import Attempt, ClipInfo, Job, Source, State
 from dropreel.ledger.pause import Pause
@@ -44,6 +43,7 @@ from dropreel.steps.rejections import all_made_before, made_before
 from tests.golden.groups import group_mails
 from tests.golden.rejections import SIDECARS, problems_of, rejections
 from tests.support.aws import make_job
+from tests.support.sidecars import parse_sidecar
 
 FOLDER = Path(__file__).parent
 PAGE = "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com/AWprDXb6i2o0nFDdL6bBQbq9Ir2"

@@ -11,9 +11,10 @@ from dropreel.drops.fields import json_fields
 from dropreel.drops.folder import NO_SIDECAR
 from dropreel.drops.image import inspect_image
 from dropreel.drops.selection import choose
-from dropreel.drops.sidecar import Sidecar, parse_sidecar
+from dropreel.drops.sidecar import Sidecar
 from dropreel.errors import RejectedError
 from dropreel.steps.rejections import NO_IMAGE, near_miss
+from tests.support.sidecars import parse_sidecar
 
 
 class File:

@@ -1,4 +1,4 @@
-"""In-process AWS, a job at its end, and the deployed functions."""
+"""A ledger, a job at its end, and the deployed functions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import boto3
 import httpx
 import pytest
 from botocore.loaders import Loader
-from moto import mock_aws
 
 from dropreel.container import Container, Session, using
 from dropreel.ledger.groups import Groups
@@ -22,29 +21,14 @@ from dropreel.observability import logger, metrics
 from dropreel.providers.catalog import CATALOG
 from dropreel.steps.submit import Submit
 from local.faults.dynamo import Dynamo
-from tests.support.aws import Aws, Clock, FakeProvider, resources
+from tests.support.aws import Aws, Clock, FakeProvider
+from tests.support.fixtures import aws, clock, provider
 from tests.support.functions import KEYS, Functions, Wire, environment
 from tests.support.mp4 import mp4
 from tests.support.stage import Stage
 from tests.support.submitting import make_submit
 
-
-@pytest.fixture
-def aws(request: pytest.FixtureRequest) -> Iterator[Aws]:
-    """moto's table takes twenty times as long as the one in memory, which is compared with it."""
-    on_moto = request.node.get_closest_marker("on_moto")
-    with mock_aws():
-        yield resources(None if on_moto else Dynamo())
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def provider() -> FakeProvider:
-    return FakeProvider()
+__all__ = ["aws", "clock", "provider"]
 
 
 @pytest.fixture
@@ -111,8 +95,8 @@ def functions(
     secret = secrets.create_secret(Name="keys", SecretString=json.dumps(KEYS))
     for name, value in environment(aws, secret["ARN"]).items():
         monkeypatch.setenv(name, value)
-    for provider in CATALOG:  # which no sweep is to look at: `wire` has answers for jobs
-        aws.table.put(f"CHECKUP#{provider}", {"due_at": 9_999_999_999})
+    for name in CATALOG:  # which no sweep is to look at: `wire` has answers for jobs
+        aws.table.put(f"CHECKUP#{name}", {"due_at": 9_999_999_999})
     log = io.StringIO()
     monkeypatch.setattr(logger.registered_handler, "stream", log)
     # Both read these when they are first imported, which in tests is before any fixture.

@@ -28,12 +28,10 @@ three.jpg,orbit,
 """
 
 
-def drop_batch(
-    uploads: Uploads, table: bytes = TABLE, at: float = 0, name: str = "batch.csv"
-) -> None:
+def drop_batch(uploads: Uploads, table: bytes = TABLE, name: str = "batch.csv") -> None:
     for number, image in enumerate(("one", "two", "three")):
-        uploads.upload(at + number, f"a/{image}.jpg", PHOTO, 1)
-    uploads.upload(at + 5, f"a/{name}", table, 1)
+        uploads.upload(number, f"a/{image}.jpg", PHOTO, 1)
+    uploads.upload(5, f"a/{name}", table, 1)
 
 
 def test_good_rows_of_a_batch_go_on_and_wrong_ones_come_in_one_mail_with_their_numbers() -> None:

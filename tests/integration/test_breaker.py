@@ -45,7 +45,7 @@ def open_breaker(aws: Aws, now: float = 1000.0) -> Breaker:
     return breaker
 
 
-def test_a_provider_that_works_is_asked_and_costs_no_write(aws: Aws) -> None:
+def test_a_working_provider_is_called_without_a_write(aws: Aws) -> None:
     breaker = Breaker(aws.table)
     assert wait_s(breaker, "luma", "a", 1000) == 0
     assert breaker.note("luma", Accepted("p"), 1000) is None
@@ -73,7 +73,7 @@ def test_outages_in_a_row_stop_further_orders_and_one_caller_learns_of_it(
         Busy(Failure(FailureKind.THROTTLED, "429")),
     ],
 )
-def test_any_answer_of_a_working_provider_forgets_the_failures(
+def test_any_answer_of_a_working_provider_resets_the_breaker(
     aws: Aws, answer: SubmitOutcome
 ) -> None:
     breaker = open_breaker(aws)
@@ -81,7 +81,7 @@ def test_any_answer_of_a_working_provider_forgets_the_failures(
     assert wait_s(breaker, "luma", "a", 1002) == 0
 
 
-def test_after_its_time_one_tries_and_the_others_wait_for_it(aws: Aws) -> None:
+def test_after_the_stop_one_job_probes_and_the_others_wait_for_it(aws: Aws) -> None:
     breaker = open_breaker(aws)
     later = 1000 + OPEN_S
     assert wait_s(breaker, "luma", "a", later - 1) == 1
@@ -157,13 +157,13 @@ def test_a_rate_limit_that_names_no_time_lasts_a_little(aws: Aws) -> None:
     assert wait_s(breaker, "luma", "a", 1000) == RATE_LIMIT_S
 
 
-def test_too_many_jobs_at_once_hold_nobody(aws: Aws) -> None:
+def test_a_limit_on_jobs_at_once_stops_no_orders(aws: Aws) -> None:
     breaker = Breaker(aws.table)
     breaker.note("luma", replace(RATE, limited=Limited.JOBS), 1000)
     assert wait_s(breaker, "luma", "a", 1000) == 0
 
 
-def test_while_a_rate_limit_lasts_nobody_tries_whether_an_outage_is_over(aws: Aws) -> None:
+def test_no_job_probes_while_a_rate_limit_lasts(aws: Aws) -> None:
     breaker = open_breaker(aws)
     breaker.note("luma", replace(RATE, retry_after=3600), 1000)
     assert breaker.stopped("luma", "a", 1000 + OPEN_S) == Stopped(3600 - OPEN_S, limited=True)
@@ -203,7 +203,9 @@ def test_a_job_that_meets_rate_limits_for_a_day_is_refused_unpaid(
 # --- jobs ---------------------------------------------------------------------------------------
 
 
-def test_a_job_does_not_wait_for_ever(aws: Aws, provider: FakeProvider, clock: Clock) -> None:
+def test_a_job_is_refused_after_a_day_of_outage(
+    aws: Aws, provider: FakeProvider, clock: Clock
+) -> None:
     job = claimed(aws)
     clock.pass_time(hours=24)
     open_breaker(aws, clock().timestamp())

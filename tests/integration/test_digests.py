@@ -135,7 +135,7 @@ def test_the_digest_is_asked_for_once_and_comes_after_the_windows_end(stage: Sta
     assert delays == [6 * 60 + 15]
 
 
-def test_what_asks_for_the_digest_may_fail_and_is_tried_by_the_next_result(stage: Stage) -> None:
+def test_a_request_for_the_digest_that_failed_is_repeated_by_the_next_result(stage: Stage) -> None:
     for number in range(ABOVE):
         stage.sender().send(mail(number))
     gone = stage.sender(queue_url=f"{stage.aws.ingest_queue}-gone")

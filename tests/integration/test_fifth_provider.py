@@ -14,7 +14,6 @@ from moto import mock_aws
 from pydantic import TypeAdapter
 
 from dropreel.drops.selection import choose
-from dropreel.drops.sidecar import parse_sidecar
 from dropreel.errors import RejectedError, SettingsError
 from dropreel.jobs.failure import FailureKind
 from dropreel.jobs.job import Job
@@ -29,6 +28,7 @@ from dropreel.waiting.runtimes import Kind, Runtimes
 from dropreel.waiting.schedule import Schedule
 from tests.conftest import ROOT
 from tests.support.aws import Aws, Clock, make_job, resources
+from tests.support.sidecars import parse_sidecar
 
 KILN = Row(
     adapter="tests.integration.kiln:Kiln",
@@ -84,7 +84,7 @@ def kiln_job(aws: Aws, job_id: str = "a" * 24) -> Job:
     return aws.ledger.claim(make_job(job_id=job_id, provider="kiln"))
 
 
-def test_a_sidecar_may_ask_for_it_within_its_capabilities() -> None:
+def test_a_sidecar_may_name_a_fifth_provider_within_its_capabilities() -> None:
     asked = parse_sidecar(sidecar(provider="kiln"))
     assert choose(asked, 1000, 1000, ("luma", "kiln")).provider == "kiln"
     assert choose(asked, 1000, 1000, ("luma", "kiln")).aspect_ratio == "1:1"
@@ -92,7 +92,7 @@ def test_a_sidecar_may_ask_for_it_within_its_capabilities() -> None:
         choose(parse_sidecar(sidecar(provider="kiln", duration="10s")), 16, 9, ("luma", "kiln"))
 
 
-def test_a_stack_may_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stack_may_use_a_fifth_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = TypeAdapter(SubmitSettings.model_fields["providers"].rebuild_annotation())
     assert chosen.validate_python("luma,kiln") == ("luma", "kiln")
     own = GenerateSettings.read(os.environ)
@@ -102,7 +102,7 @@ def test_a_stack_may_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
         GenerateSettings.read(os.environ)
 
 
-def test_its_clips_have_a_price_and_it_takes_over_from_others() -> None:
+def test_a_fifth_provider_has_prices_and_takes_over_from_others() -> None:
     rules = GenerateSettings.read(os.environ).rules()
     refused = make_job(estimate_usd=Decimal("0.15"))
     moved = rules.next_provider(refused, FailureKind.NO_CREDIT)
@@ -111,7 +111,7 @@ def test_its_clips_have_a_price_and_it_takes_over_from_others() -> None:
     assert rules.refusal(moved) is None
 
 
-def test_its_slots_are_those_of_its_row(aws: Aws) -> None:
+def test_the_slots_of_a_fifth_provider_are_those_of_its_row(aws: Aws) -> None:
     slots = aws.slots(Clock())
     for number in "ab":
         slots.join(kiln_job(aws, number * 24), f"token {number}")
@@ -119,7 +119,7 @@ def test_its_slots_are_those_of_its_row(aws: Aws) -> None:
     assert [name for name in held if name.startswith("hold_")] == [f"hold_{'a' * 24}"]
 
 
-def test_an_operator_may_give_it_more_slots(aws: Aws) -> None:
+def test_an_operator_may_give_a_fifth_provider_more_slots(aws: Aws) -> None:
     slots = aws.slots(Clock(), **GenerateSettings.read(os.environ).provider_limits)
     for number in "abc":
         slots.join(kiln_job(aws, number * 24), f"token {number}")
@@ -127,7 +127,7 @@ def test_an_operator_may_give_it_more_slots(aws: Aws) -> None:
     assert len([name for name in held if name.startswith("hold_")]) == 2
 
 
-def test_its_jobs_are_expected_when_its_profile_says() -> None:
+def test_the_first_poll_of_a_fifth_provider_follows_its_profile() -> None:
     known = Runtimes(Kind("kiln", "720p", "5s"), {})
     assert known.usual_s == pytest.approx(40)
     assert 10 < Schedule(known, now_s=0, deadline_s=3600).wait_s(0) < 40
@@ -145,7 +145,7 @@ def kiln(*answers: httpx.Response) -> tuple[Provider, list[httpx.Request]]:
     return build("kiln", options, Keys(), new_client(httpx.MockTransport(respond))), seen
 
 
-def test_it_is_ordered_from_and_followed_to_the_clip() -> None:
+def test_a_fifth_provider_is_called_from_the_order_to_the_clip() -> None:
     provider, seen = kiln(
         httpx.Response(202, json={"clip": {"id": "k-1"}}),
         httpx.Response(200, json={"phase": "firing"}),
@@ -162,14 +162,14 @@ def test_it_is_ordered_from_and_followed_to_the_clip() -> None:
     assert json.loads(seen[0].content)["model"] == "clip-2"
 
 
-def test_its_failure_is_told_in_its_own_words() -> None:
+def test_a_failure_of_a_fifth_provider_is_told_in_its_own_words() -> None:
     provider, _ = kiln(httpx.Response(200, json={"phase": "broken", "reason": "cracked"}))
     outcome = provider.status("k-1")
     assert isinstance(outcome, Failed)
     assert outcome.failure.message == "cracked"
 
 
-def test_the_page_shows_this_adapter_and_this_row() -> None:
+def test_the_page_shows_the_adapter_and_the_row_of_this_test() -> None:
     page = (ROOT / "docs" / "adding-a-provider.md").read_text(encoding="utf-8")
     shown = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     folder = ROOT / "tests" / "integration"

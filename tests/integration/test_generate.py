@@ -62,7 +62,7 @@ def test_the_provider_gets_the_pinned_image_by_a_signed_address(
     assert (request.prompt, request.aspect_ratio) == ("slow push-in", "16:9")
 
 
-def test_asking_again_after_acceptance_asks_nobody(
+def test_generating_again_after_acceptance_orders_nothing(
     aws: Aws, generation: Generate, provider: FakeProvider
 ) -> None:
     job = claimed(aws)
@@ -151,17 +151,6 @@ def test_a_late_answer_is_noted_even_after_the_job_was_given_up(
     assert aws.ledger.require(job.job_id).provider_job_id == "p-late"
 
 
-def test_a_slot_that_cannot_be_given_back_fails_no_job(
-    aws: Aws, generation: Generate, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_: Any, **__: Any) -> None:
-        raise ClientError({"Error": {"Code": "ThrottlingException"}}, "UpdateItem")
-
-    monkeypatch.setattr(Slots, "back_off", broken)
-    provider.submit_answers = [Busy(Failure(FailureKind.THROTTLED, "too many"), 5)]
-    assert generate(generation, claimed(aws).job_id)["outcome"] == "wait"
-
-
 @pytest.mark.parametrize(
     "trouble",
     [
@@ -170,7 +159,7 @@ def test_a_slot_that_cannot_be_given_back_fails_no_job(
     ],
     ids=["contention", "aws"],
 )
-def test_a_slot_that_cannot_be_given_back_never_fails_the_job(
+def test_a_slot_that_cannot_be_given_back_fails_no_job(
     aws: Aws,
     generation: Generate,
     provider: FakeProvider,

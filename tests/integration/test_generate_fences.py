@@ -59,7 +59,7 @@ def test_a_key_that_cannot_be_read_just_now_lets_the_job_wait_unordered(
     assert generate(generation, job.job_id, tries=1)["outcome"] == "accepted"
 
 
-def test_a_key_that_cannot_be_read_tells_nothing_of_the_provider(
+def test_a_key_that_cannot_be_read_changes_no_breaker(
     aws: Aws, generation: Generate, provider: FakeProvider
 ) -> None:
     away = Unknown(Failure(FailureKind.UNEXPECTED, "timed out"))
@@ -82,7 +82,7 @@ def test_a_missing_key_refuses_the_job_before_any_money_is_set_aside(
 
 
 @pytest.mark.parametrize("under_way", [True, False])
-def test_no_credit_is_a_full_house_if_jobs_are_under_way_and_else_an_outage(
+def test_missing_credit_counts_as_busy_while_jobs_run_there_and_else_as_an_outage(
     aws: Aws, generation: Generate, provider: FakeProvider, clock: Clock, under_way: bool
 ) -> None:
     if under_way:
@@ -283,7 +283,7 @@ def test_an_accepted_order_never_replaces_a_newer_one(
 
 
 @pytest.mark.parametrize("changed", [{"provider": "fal"}, {"max_cost_usd": Decimal("0.10")}])
-def test_what_an_order_depends_on_may_not_change_between_reading_and_ordering(
+def test_an_order_fails_if_its_provider_or_cap_changed_since_it_was_read(
     aws: Aws, clock: Clock, changed: dict[str, Any]
 ) -> None:
     read = claimed(aws)

@@ -36,7 +36,9 @@ def test_all_jobs_of_a_group_are_claimed_together_and_once(groups: Groups) -> No
     first = claimed(groups)
     assert [job.state for job in first] == [State.CLAIMED] * 3
     assert claimed(groups, created_at="2026-11-20T10:00:00.000Z") == first
-    assert [take.job_id for take in groups.require(GROUP).claimed] == [j.job_id for j in first]
+    assert [(take.job_id, take.run) for take in groups.require(GROUP).takes] == [
+        (job.job_id, 1) for job in first
+    ]
 
 
 def test_a_take_that_an_earlier_drop_has_claimed_is_not_the_groups(
@@ -69,7 +71,7 @@ def test_a_group_is_not_written_over(groups: Groups, dynamo: Dynamo) -> None:
     assert groups.require(GROUP).decision == Decision.REFUSED
 
 
-def test_nobody_decides_for_a_group_that_is_not_there(groups: Groups) -> None:
+def test_an_unknown_group_is_an_error(groups: Groups) -> None:
     with pytest.raises(LedgerConflictError, match="not in the ledger"):
         groups.require("nobody")
 

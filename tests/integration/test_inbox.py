@@ -54,7 +54,7 @@ def test_a_file_is_found_under_its_plain_key(bucket: Bucket, key: str) -> None:
     assert found.dropped_at.tzinfo is not None
 
 
-def test_a_file_that_is_gone_is_none(bucket: Bucket) -> None:
+def test_the_head_of_a_missing_file_is_none(bucket: Bucket) -> None:
     assert bucket.inbox.head(KEY) is None
 
 
@@ -171,7 +171,7 @@ def test_an_image_is_read_in_pieces(bucket: Bucket) -> None:
 
 
 @pytest.mark.parametrize(("offset", "length"), [(10, 1), (99, 5), (3, 0), (3, -1)])
-def test_where_there_is_nothing_to_read_nobody_is_asked(offset: int, length: int) -> None:
+def test_reading_no_bytes_sends_no_request(offset: int, length: int) -> None:
     client = boto3.client("s3")
     with Stubber(client):  # any request would fail
         image = Drop(KEY, '"e"', 10, NOW)

@@ -39,7 +39,7 @@ def test_facts_come_back_from_the_ledger_as_they_were_noted(aws: Aws) -> None:
     assert (moved.clip, moved.cost_usd, moved.failure) == (clip, Decimal("1.00"), failure)
 
 
-def test_an_unknown_job_is_not_there(aws: Aws) -> None:
+def test_an_unknown_job_is_none_or_an_error_where_it_is_required(aws: Aws) -> None:
     assert aws.ledger.get("none") is None
     with pytest.raises(LedgerConflictError):
         aws.ledger.require("none")

@@ -58,12 +58,12 @@ class Stage:
         for key in keys:
             self.s3.put_object(Bucket="inbox", Key=key, Body=key.encode())
 
-    def decide(self, image: str = IMAGE, sidecar: str = SIDECAR) -> None:
+    def decide(self, sidecar: str = SIDECAR) -> None:
         """As `submit` does it when it starts or rejects a pair."""
-        found, beside = self.inbox.head(image), self.inbox.head(sidecar)
+        found, beside = self.inbox.head(IMAGE), self.inbox.head(sidecar)
         assert found
         pair = Pair(found, (beside,) if beside else ())
-        assert self.newest.note(self.newest.read("inbox", image), pair, [])
+        assert self.newest.note(self.newest.read("inbox", IMAGE), pair, [])
 
     def compare(self, hours: float = 3, sweeps: int = 1) -> list[str]:
         """The keys that are sent by so many sweeps, after so many hours."""
@@ -136,7 +136,7 @@ def test_files_of_which_nothing_could_be_made_are_told_of_and_not_sent(
     assert uploads.mails != []
 
 
-def test_what_has_just_been_dropped_may_still_be_under_way(stage: Stage) -> None:
+def test_a_drop_of_the_last_hour_is_left_to_its_own_event(stage: Stage) -> None:
     stage.clock.pass_time(hours=3)
     stage.drop(IMAGE, SIDECAR)
     assert stage.compare(hours=0.9) == []

@@ -193,7 +193,7 @@ def test_writers_that_meet_try_again_and_then_give_up_without_a_change(
         ),
     ],
 )
-def test_what_the_rules_forbid_is_refused_before_anybody_is_asked(
+def test_an_order_that_the_rules_forbid_is_refused_without_a_call(
     aws: Aws,
     provider: FakeProvider,
     clock: Clock,

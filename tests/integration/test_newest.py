@@ -118,7 +118,7 @@ def test_newer_files_settle_until_the_next_decision(newest: NewestDrops) -> None
     assert newest.of(JOB.source).settling_until == 0
 
 
-def test_who_has_not_seen_the_last_decision_lets_nothing_wait(newest: NewestDrops) -> None:
+def test_settling_after_an_outdated_decision_has_no_effect(newest: NewestDrops) -> None:
     note(newest, 1, JOB)
     before = newest.of(JOB.source)
     note(newest, 2, NEWER)

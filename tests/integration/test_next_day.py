@@ -176,7 +176,7 @@ def test_a_job_waits_only_once_people_were_mailed(
     assert len(aws.results.take()) == 1
 
 
-def test_what_waits_gives_its_slot_to_others(
+def test_a_job_that_waits_for_the_next_day_gives_its_slot_back(
     aws: Aws, provider: FakeProvider, clock: Clock, job: Job
 ) -> None:
     slots = aws.slots(clock)

@@ -45,7 +45,7 @@ def test_in_a_pause_no_job_in_line_is_woken_and_afterwards_all_that_have_room_ar
     assert [token for token, _ in aws.woken] == ["token"]
 
 
-def test_who_holds_a_slot_gives_it_back_and_is_not_ordered(
+def test_a_job_with_a_slot_gives_it_back_in_a_pause_and_is_not_ordered(
     aws: Aws, clock: Clock, switch: PauseOrders, generation: Generate, provider: FakeProvider
 ) -> None:
     job = claimed(aws)
@@ -138,7 +138,7 @@ def test_the_end_of_an_earlier_pause_does_not_end_a_new_one(aws: Aws, clock: Clo
     assert pauses.read().by == "ben"
 
 
-def test_who_waits_for_long_in_a_pause_is_woken_by_the_sweep_to_wait_anew(
+def test_a_job_that_waited_a_day_in_a_pause_is_woken_to_join_the_line_again(
     aws: Aws, clock: Clock, switch: PauseOrders
 ) -> None:
     job = aws.ledger.claim(make_job())

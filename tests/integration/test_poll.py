@@ -133,7 +133,7 @@ def test_a_list_that_cannot_be_read_now_is_read_again(
     assert poll(polling, lost(aws).job_id)["outcome"] == "wait"
 
 
-def test_where_nothing_can_be_searched_the_job_stays_unknown_at_once(
+def test_a_job_stays_unknown_at_once_where_its_provider_has_no_list(
     aws: Aws, polling: Poll, provider: FakeProvider
 ) -> None:
     provider.find_answers = [None]
@@ -193,7 +193,7 @@ def test_an_unbilled_failure_that_may_pass_is_ordered_once_more(
         Failure(FailureKind.MODERATED, "no", retryable=False, billed=False),
     ],
 )
-def test_what_may_be_billed_or_cannot_pass_is_not_ordered_again(
+def test_a_failure_that_may_be_billed_or_is_final_is_not_ordered_again(
     aws: Aws, polling: Poll, provider: FakeProvider, failure: Failure
 ) -> None:
     provider.status_answers = [Failed(failure)]
@@ -241,7 +241,7 @@ def test_success_without_a_clip_is_looked_at_again_until_the_deadline(
     assert failure_of(aws.ledger.require(job.job_id))["message"] == "last seen: without clip"
 
 
-def test_a_job_that_nobody_asked_for_is_asked_for_again_when_its_step_died(
+def test_a_claimed_job_whose_generate_died_goes_back_to_generate_with_its_slot(
     aws: Aws, polling: Poll, clock: Clock
 ) -> None:
     """With its slot: the step may be alive after all, and ask."""
@@ -254,7 +254,7 @@ def test_a_job_that_nobody_asked_for_is_asked_for_again_when_its_step_died(
 
 
 @pytest.mark.parametrize(("hours", "may_order"), [(24, True), (0, False)])
-def test_but_not_for_ever_and_not_by_a_resumed_execution(
+def test_a_claimed_job_ends_after_a_day_or_in_a_resumed_execution(
     aws: Aws, polling: Poll, clock: Clock, hours: int, may_order: bool
 ) -> None:
     job = aws.ledger.claim(make_job())

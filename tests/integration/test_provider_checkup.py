@@ -56,7 +56,7 @@ def mails(aws: Aws) -> list[str]:
     return [mail["text"] for mail in aws.operators.take()]
 
 
-def test_what_is_as_ever_is_told_to_nobody(aws: Aws, checkup: Checkup, clock: Clock) -> None:
+def test_a_checkup_without_changes_sends_no_mail(aws: Aws, checkup: Checkup, clock: Clock) -> None:
     checkup.check()
     next_day(checkup, clock)
     assert mails(aws) == []
@@ -71,7 +71,7 @@ def test_what_is_as_ever_is_told_to_nobody(aws: Aws, checkup: Checkup, clock: Cl
         (Access(accepted=True), GROWN, "it has a new field, camera"),
     ],
 )
-def test_what_has_changed_is_mailed_once(
+def test_a_change_is_mailed_once(
     aws: Aws,
     checkup: Checkup,
     clock: Clock,
@@ -89,7 +89,7 @@ def test_what_has_changed_is_mailed_once(
     assert words in mail
 
 
-def test_what_is_wrong_from_the_beginning_is_mailed_but_no_key_that_was_never_there(
+def test_the_first_checkup_mails_a_refused_key_but_not_a_missing_one(
     aws: Aws, checkup: Checkup, clock: Clock, providers: Providers
 ) -> None:
     providers.luma.access_answer = REFUSED
@@ -121,7 +121,7 @@ def test_a_provider_is_looked_at_once_a_day(
 
 
 @pytest.mark.parametrize(("access", "inputs"), [(UNSURE, AS_EVER), (REFUSED, AWAY)])
-def test_what_cannot_be_told_is_looked_at_with_the_next_sweep(
+def test_a_checkup_without_a_result_is_repeated_by_the_next_sweep(
     aws: Aws,
     checkup: Checkup,
     clock: Clock,

@@ -53,7 +53,7 @@ def test_a_job_that_was_never_ordered_can_be_dropped_again(aws: Aws, polling: Po
         assert aws.ledger.require(job.job_id).may_start_again
 
 
-def test_an_operators_word_frees_the_money_even_of_a_clip_that_was_said_to_be_ready(
+def test_an_operator_can_free_the_money_even_of_a_clip_that_was_reported_ready(
     aws: Aws, polling: Poll, clock: Clock
 ) -> None:
     money = Reservation.at(clock(), Decimal("0.15"))
@@ -77,7 +77,9 @@ def test_an_operator_can_name_another_order_for_a_stalled_job(
 
 
 @pytest.mark.parametrize("word", ["...", "<id>", "p 1", "../x"])
-def test_a_word_that_names_no_order_changes_nothing(aws: Aws, polling: Poll, word: str) -> None:
+def test_a_resume_with_an_impossible_order_id_changes_nothing(
+    aws: Aws, polling: Poll, word: str
+) -> None:
     job = lost(aws)
     outcome = poll(polling, job.job_id, resume={"provider_job_id": word})
     assert (outcome["error"], word in outcome["cause"]) == ("nothing_to_resume", True)
@@ -87,9 +89,7 @@ def test_a_word_that_names_no_order_changes_nothing(aws: Aws, polling: Poll, wor
 @pytest.mark.parametrize(
     "said", [{"nothing_mad": True}, {"provider_job_ids": "p-9"}, {"nothing_made": True, "x": 1}]
 )
-def test_a_word_that_is_misspelt_is_refused(
-    aws: Aws, polling: Poll, said: dict[str, object]
-) -> None:
+def test_a_misspelt_resume_is_refused(aws: Aws, polling: Poll, said: dict[str, object]) -> None:
     job = aws.ledger.move(submitted(aws), State.STALLED)
     assert "not understood" in poll(polling, job.job_id, resume=said)["cause"]
     assert aws.ledger.require(job.job_id) == job
@@ -167,7 +167,7 @@ OPEN = (State.STALLED, State.UNKNOWN)
 
 
 @pytest.mark.parametrize("state", [state for state in State if state not in OPEN])
-def test_a_word_on_a_job_that_needs_none_changes_nothing_and_says_so(
+def test_resuming_a_job_that_is_not_open_changes_nothing_and_says_so(
     aws: Aws, polling: Poll, state: State
 ) -> None:
     job = aws.ledger.claim(make_job())

@@ -34,7 +34,7 @@ def at(runtimes: Runtimes, time: float) -> float:
 
 @settings(deadline=None)
 @given(st.lists(seconds, min_size=2), st.dictionaries(st.integers(0, 116), st.floats(0, 100)))
-def test_ever_more_jobs_have_ended_and_never_all(
+def test_the_share_of_ended_jobs_grows_and_stays_below_one(
     times: list[float], known: dict[int, float]
 ) -> None:
     found = Runtimes(KIND, known).ended_by(sorted(times))
@@ -86,7 +86,7 @@ def test_a_job_whose_end_nobody_saw_counts_evenly_for_the_time_between() -> None
     )
 
 
-def test_what_takes_for_ever_counts_as_long_not_as_infinite() -> None:
+def test_a_very_long_runtime_counts_in_the_last_bin() -> None:
     assert shares(1e6, 2e6) == {len(ENDS_S) - 1: 1.0}
 
 

@@ -40,8 +40,8 @@ def woken(aws: Aws) -> list[int]:
     return numbers
 
 
-def held(aws: Aws, provider: str = "luma") -> set[int]:
-    item = aws.table.get(f"SLOTS#{provider}") or {}
+def held(aws: Aws) -> set[int]:
+    item = aws.table.get("SLOTS#luma") or {}
     return {int(name.removeprefix("hold_"), 16) for name in item if name.startswith("hold_")}
 
 
@@ -235,9 +235,7 @@ def test_two_slots_that_are_handed_over_at_once_go_to_two_jobs(
     assert len(written) == writes
 
 
-def test_when_the_provider_has_enough_fewer_go_for_a_while(
-    aws: Aws, slots: Slots, clock: Clock
-) -> None:
+def test_a_full_provider_gets_fewer_jobs_for_a_while(aws: Aws, slots: Slots, clock: Clock) -> None:
     slots = aws.slots(clock, luma=Limit(jobs=4))
     park(slots, *(job(number) for number in range(1, 7)))
     slots.back_off(job(3), 15, full=True)
@@ -255,7 +253,7 @@ def test_when_the_provider_has_enough_fewer_go_for_a_while(
     assert woken(aws) == [5]
 
 
-def test_when_the_provider_takes_nobody_everybody_waits_for_the_one_that_asks_again(
+def test_while_a_provider_refuses_all_the_line_waits_for_the_last_refused_job(
     aws: Aws, slots: Slots, clock: Clock
 ) -> None:
     park(slots, job(1), job(2), job(3))
@@ -269,7 +267,7 @@ def test_when_the_provider_takes_nobody_everybody_waits_for_the_one_that_asks_ag
     assert woken(aws) == [1, 2]
 
 
-def test_when_its_time_is_over_anybody_may_go_again(aws: Aws, slots: Slots, clock: Clock) -> None:
+def test_after_a_back_off_the_line_moves_again(aws: Aws, slots: Slots, clock: Clock) -> None:
     park(slots, job(1), job(2), job(3))
     woken(aws)
     slots.back_off(job(1), 60, full=False)
@@ -306,7 +304,7 @@ def test_a_hold_that_outlives_its_lease_is_free_for_who_waits(
     assert held(aws) == {3}
 
 
-def test_healing_frees_what_nobody_needs_and_wakes_again_who_may_sleep_beside_a_slot(
+def test_healing_frees_unused_slots_and_wakes_the_holders_of_the_others_again(
     aws: Aws, slots: Slots
 ) -> None:
     park(slots, job(1), job(2), job(3))
@@ -316,7 +314,7 @@ def test_healing_frees_what_nobody_needs_and_wakes_again_who_may_sleep_beside_a_
     assert held(aws) == {2, 3}
 
 
-def test_of_many_at_once_as_many_go_as_there_are_slots(aws: Aws, clock: Clock) -> None:
+def test_jobs_that_join_at_once_fill_the_slots_and_no_more(aws: Aws, clock: Clock) -> None:
     slots = aws.slots(clock, luma=Limit(jobs=5))
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: park(slots, job(number)), range(40)))
@@ -329,7 +327,7 @@ def test_of_many_at_once_as_many_go_as_there_are_slots(aws: Aws, clock: Clock) -
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.data())
-def test_nobody_is_lost_woken_twice_or_one_too_many(aws: Aws, clock: Clock, data: Any) -> None:
+def test_every_job_is_woken_once_and_the_limit_is_kept(aws: Aws, clock: Clock, data: Any) -> None:
     limit = data.draw(st.integers(1, 4))
     # Moto takes forty times as long; tests/faults hold this stand-in against it.
     aws = replace(aws, table=Table(Dynamo(), "ledger"), woken=[])  # type: ignore[arg-type]

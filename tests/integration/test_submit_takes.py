@@ -50,9 +50,8 @@ def test_one_drop_of_several_takes_starts_a_job_for_each_as_one_group(
         ("luma", 2),
     ]
     (group,) = {job.group for job in jobs}
-    assert {take.job_id for take in Groups(aws.table).require(group).claimed} == {
-        job.job_id for job in jobs
-    }
+    taken = Groups(aws.table).require(group).takes
+    assert {(take.job_id, take.run) for take in taken} == {(job.job_id, 1) for job in jobs}
     assert len(aws.stored("sources/")) == 3
 
 

@@ -28,7 +28,7 @@ def make_check(aws: Aws, clock: Clock, **confirmed: int) -> Subscribers:
     return Subscribers(Sns(**confirmed), topics, alerts)  # type: ignore[arg-type]
 
 
-def test_that_nobody_gets_the_operators_mails_is_an_error_in_the_log(
+def test_a_missing_subscriber_to_operator_mails_is_logged_as_an_error(
     aws: Aws, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     make_check(aws, clock, results=2, operators=0).check()

@@ -176,7 +176,7 @@ def test_settled_jobs_that_people_know_of_are_looked_at_no_more(
 
 
 @pytest.mark.parametrize("state", [*SETTLED_STATES, State.STALLED, State.UNKNOWN])
-def test_an_end_that_nobody_was_told_of_is_told_by_the_workflow(
+def test_a_job_whose_mail_was_never_sent_is_resumed_to_send_it(
     aws: Aws, sweep: Sweep, clock: Clock, state: State
 ) -> None:
     job = job_in(aws, state)
@@ -287,7 +287,7 @@ def test_what_the_sweep_found_and_what_is_spent_is_measured(
     assert (measured["SpentToday"], measured["BudgetUsed"]) == ([1.5], [25.0])
 
 
-def test_a_job_that_is_cared_for_is_not_stuck(
+def test_a_job_that_the_sweep_has_resumed_does_not_count_as_stuck(
     aws: Aws, sweep: Sweep, provider: FakeProvider
 ) -> None:
     job_in(aws, State.STALLED)

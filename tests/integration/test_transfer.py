@@ -25,6 +25,7 @@ CDN = "http://127.0.0.1:8090"
 PIECE = 100_000
 FOREVER = 10_000_000
 SIZES = (0.1, 1, 2.5)  # in parts
+LARGE = int(2.5 * PART_SIZE)
 
 
 @cache
@@ -169,7 +170,7 @@ def test_a_line_that_is_dead_for_good_leaves_nothing_and_may_be_tried_again(stag
 # --- time --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("pieces", [0, 1, PART_SIZE // PIECE + 1, len(large_clip()) // PIECE - 1])
+@pytest.mark.parametrize("pieces", [0, 1, PART_SIZE // PIECE + 1, LARGE // PIECE - 1])
 def test_a_run_ends_itself_before_its_time_is_over_and_stores_nothing(
     stage: Stage, pieces: int
 ) -> None:

@@ -84,9 +84,7 @@ def nothing_left(s3: S3Client) -> bool:
         (14 * MIB, 11 * MIB, 3),
     ],
 )
-def test_stores_what_it_is_given_as_one_video(
-    s3: S3Client, size: int, length: int, parts: int
-) -> None:
+def test_pieces_are_stored_as_one_video(s3: S3Client, size: int, length: int, parts: int) -> None:
     upload(s3, pieces(size, length))
     head = s3.head_object(Bucket=BUCKET, Key=KEY)
     assert stored(s3) == body(size)

@@ -111,7 +111,7 @@ def test_a_job_that_has_moved_on_is_shown_as_it_is_now(
     assert "waiting to be ordered" not in visit(links.job(job.job_id)).body
 
 
-def test_what_opens_nothing_gets_one_and_the_same_page(
+def test_every_invalid_link_gets_the_same_page(
     aws: Aws, links: PageLinks, visit: Open, clock: Clock
 ) -> None:
     job = kept(aws, shown_job())
@@ -130,9 +130,7 @@ def test_what_opens_nothing_gets_one_and_the_same_page(
     assert job.source.key not in ended.body
 
 
-def test_nothing_is_read_of_the_ledger_for_a_link_that_opens_nothing(
-    aws: Aws, container: FakeContainer
-) -> None:
+def test_an_invalid_link_reads_nothing_from_the_ledger(aws: Aws, container: FakeContainer) -> None:
     container.client("dynamodb")
     view = replace(container.step(View), ledger=None)  # type: ignore[arg-type]
     forged = Token(Kind.FOLDER, (folder_id(""),), 2_000_000_000).sign(b"x" * 64)
@@ -164,7 +162,7 @@ def test_the_pages_own_files_are_served(visit: Open, name: str) -> None:
     assert answer.headers["cache-control"] == "public, max-age=3600"
 
 
-def test_nothing_of_a_page_is_kept_passed_on_or_found_by_searching(
+def test_pages_are_neither_cached_nor_indexed_and_send_no_referrer(
     aws: Aws, links: PageLinks, visit: Open
 ) -> None:
     job = kept(aws, shown_job())
@@ -176,7 +174,7 @@ def test_nothing_of_a_page_is_kept_passed_on_or_found_by_searching(
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "x", "99999999999", "²", "3"])
-def test_a_strange_page_number_is_one_that_exists(
+def test_an_impossible_page_number_shows_a_page_that_exists(
     aws: Aws, links: PageLinks, visit: Open, page: str
 ) -> None:
     kept(aws, shown_job())

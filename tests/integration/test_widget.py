@@ -179,7 +179,7 @@ def test_a_hostile_name_or_reason_of_a_rejected_drop_is_only_text(aws: Aws, widg
     assert all(link.startswith(CONSOLE) for link in page.all("a", "href"))
 
 
-def test_only_so_many_are_shown_and_filters_look_behind_them(aws: Aws, widget: Widget) -> None:
+def test_the_rows_are_limited_and_filters_find_older_jobs(aws: Aws, widget: Widget) -> None:
     in_state(aws, 50, State.DELIVERED)
     for number in range(MOST_ROWS + 5):
         job_named(aws, number)
@@ -200,7 +200,7 @@ def test_filters_call_the_widget_again(widget: Widget) -> None:
     assert "Nothing here yet." in page.texts
 
 
-def test_it_tells_cloudwatch_what_it_is(widget: Widget) -> None:
+def test_the_widget_describes_itself_to_cloudwatch(widget: Widget) -> None:
     assert widget.handle(WidgetEvent(describe=True), ARN) == DESCRIPTION
     assert [kind for kind in Shown if kind.value not in DESCRIPTION] == []
 

@@ -32,10 +32,10 @@ from local import aws_limits as limits
 from local.faults.dynamo import Dynamo
 from local.faults.services import RESULTS, Sns, Sqs, StepFunctions
 from tests.conftest import ROOT
+from tests.support import stack
+from tests.support.alarms import alarms
 from tests.support.aws import NOW, make_job
-from tests.template import stack
-from tests.template.alarms import alarms
-from tests.template.stack import Document, properties
+from tests.support.stack import Document, properties
 
 LONGEST_KEY = "\N{CJK UNIFIED IDEOGRAPH-4E2D}" * 340 + ".jpg"  # 1,024 bytes, as S3 allows
 AT_ONCE, IN_LINE = 500, 10_000

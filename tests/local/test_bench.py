@@ -54,7 +54,7 @@ def stamp(second: float) -> str:
     return utc_iso(datetime.fromtimestamp(second, UTC))
 
 
-def test_a_folder_that_went_well() -> None:
+def test_a_folder_without_trouble_has_no_lost_or_repeated_order() -> None:
     orders = [order(number, 1, 21) for number in range(3)]
     row = run_of(orders, [22, 22, 23], 3).folder()
     assert (row["lost"], row["duplicated"], row["over_limit"]) == (0, 0, 0)
@@ -96,7 +96,7 @@ def test_the_ideal_is_all_runtimes_in_all_slots_or_the_longest() -> None:
         ({"requests": {("lambda", "Invoke"): 9, ("states", "SendTaskSuccess"): 9}}, 0),
     ],
 )
-def test_list_prices(used: dict[str, Any], usd: float) -> None:
+def test_usage_is_priced_as_in_the_price_list(used: dict[str, Any], usd: float) -> None:
     assert replace(NOTHING, **used).usd(transitions=0) == pytest.approx(usd)
 
 
@@ -203,7 +203,7 @@ FOUND: dict[str, Any] = {
 }
 
 
-def test_when_all_is_well_no_figure_is_missed() -> None:
+def test_figures_within_their_bounds_are_met() -> None:
     assert [aim for aim in aims(FOUND) if not aim.met] == []
     assert "missed" not in report(FOUND, aims(FOUND))
 
@@ -228,7 +228,7 @@ def test_when_all_is_well_no_figure_is_missed() -> None:
         ("start", {"needless": ["httpx"]}),
     ],
 )
-def test_each_figure_can_be_missed(bench: str, changes: dict[str, Any]) -> None:
+def test_each_figure_out_of_its_bound_is_reported(bench: str, changes: dict[str, Any]) -> None:
     *others, last = FOUND[bench]
     found = {**FOUND, bench: [*others, {**last, **changes}]}
     (missed,) = [aim for aim in aims(found) if not aim.met]

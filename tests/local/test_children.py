@@ -62,8 +62,8 @@ def parent(scratch: Path, busy: list[str]) -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def until(true: Callable[[], bool], timeout_s: float = 10) -> bool:
-    deadline = time.monotonic() + timeout_s
+def until(true: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 10
     while not true() and time.monotonic() < deadline:
         time.sleep(0.02)
     return true()

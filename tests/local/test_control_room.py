@@ -23,9 +23,9 @@ from local import control_room
 from local.control_room import browser, page, run_browser
 from local.metrics import emitted
 from tests.conftest import EVENTS
+from tests.support import stack
+from tests.support.dashboards import dashboard
 from tests.support.widget import ARN, CONSOLE, HOSTILE
-from tests.template import stack
-from tests.template.dashboards import dashboard
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 PWNED = "document.documentElement.setAttribute('pwned', 1)"
@@ -173,7 +173,7 @@ def test_a_picture_is_taken(program: str, tmp_path: Path) -> None:
         assert len(taken.convert("RGB").getcolors(1 << 24) or ()) > 100  # there is a photograph
 
 
-def test_without_a_browser_one_word_is_said(
+def test_without_a_browser_the_reason_is_told_in_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("local.control_room.shutil.which", lambda _: None)

@@ -17,8 +17,8 @@ from local.builds import BuildError
 from local.deploy import cloud, release, removal
 from local.deploy.__main__ import main
 from local.embedded_aws import REGION, EmbeddedAws
+from tests.support import stack as template
 from tests.support.small_stack import HERE, NAME, SMALL, left, statuses
-from tests.template import stack as template
 
 Types = Callable[..., None]
 

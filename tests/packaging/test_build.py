@@ -9,7 +9,7 @@ from dropreel.providers.catalog import CATALOG
 from local import builds
 from local.bench.start import RUNTIME, USED_BY, measure, needless, zipped
 from tests.packaging.conftest import FUNCTIONS, Imports
-from tests.template import stack
+from tests.support import stack
 
 MEGABYTE = 1024 * 1024
 # Leavings of a build, and what Lambda brings along.

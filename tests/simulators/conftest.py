@@ -11,7 +11,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from local.simulators import PROVIDERS, ManualClock, Simulators
-from tests.simulators.helpers import KEYS, Caller, jpeg
+from tests.simulators.caller import KEYS, Caller
+from tests.simulators.films import jpeg
 
 
 @dataclass

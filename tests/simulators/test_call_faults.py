@@ -7,7 +7,7 @@ import time
 import httpx
 import pytest
 
-from tests.simulators.helpers import FAL_ENDPOINT, Caller, until
+from tests.simulators.caller import FAL_ENDPOINT, Caller, until
 
 
 @pytest.mark.parametrize("code", [400, 401, 402, 403, 404, 422, 429, 500, 502, 503, 504])

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from tests.simulators.caller import KEYS, Caller
 from tests.simulators.conftest import Start
-from tests.simulators.helpers import KEYS, Caller, watch
+from tests.simulators.films import watch
 
 
 def clip(caller: Caller, prompt: str = "A slow rise") -> tuple[str, str]:

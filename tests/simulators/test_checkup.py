@@ -12,7 +12,7 @@ from dropreel.providers.catalog import CATALOG
 from dropreel.providers.checkup import Finding, Level, key_finding, model_finding
 from dropreel.providers.config import build, read_options
 from local.simulators import Simulators
-from tests.simulators.helpers import KEYS, Caller
+from tests.simulators.caller import KEYS, Caller
 from tests.support.providers import UNREADABLE, Keys
 
 PUBLISHING = ("eachlabs", "oxen", "fal")
@@ -64,9 +64,7 @@ def test_a_missing_key_is_red_and_says_where_to_enter_it(
     assert "ProviderKeysSecretUrl" in found.todo
 
 
-def test_a_key_that_cannot_be_read_or_asked_about_tells_nothing(
-    caller: Caller, http: httpx.Client
-) -> None:
+def test_a_key_that_cannot_be_read_or_checked_is_yellow(caller: Caller, http: httpx.Client) -> None:
     unreadable = adapter(caller.simulators, http, caller.provider, UNREADABLE)
     nobody = build(
         caller.provider,
@@ -92,7 +90,7 @@ def test_a_key_of_fal_that_may_not_list_requests_is_yellow() -> None:
 
 
 @pytest.mark.parametrize("name", PUBLISHING)
-def test_a_model_as_it_was_is_green(simulators: Simulators, http: httpx.Client, name: str) -> None:
+def test_an_unchanged_model_is_green(simulators: Simulators, http: httpx.Client, name: str) -> None:
     assert model(adapter(simulators, http, name)).level is Level.GREEN
 
 
@@ -134,7 +132,9 @@ def test_several_changes_are_named_in_one_line(simulators: Simulators, http: htt
     )
 
 
-def test_values_that_were_never_sure_are_yellow(simulators: Simulators, http: httpx.Client) -> None:
+def test_a_change_of_unconfirmed_values_is_yellow(
+    simulators: Simulators, http: httpx.Client
+) -> None:
     simulators.set_drift("oxen", "duration-10s", "aspect_ratio-3:1")
     assert model(adapter(simulators, http, "oxen")).level is Level.YELLOW
 
@@ -162,12 +162,12 @@ def test_fields_with_other_names_are_compared_by_the_operators_map(
 @pytest.mark.parametrize(
     "body", [{}, [], "text", {"request_schema": {"properties": []}}, {"models": [{"openapi": 7}]}]
 )
-def test_what_is_no_schema_tells_nothing(name: str, body: object) -> None:
+def test_an_answer_without_a_schema_is_yellow(name: str, body: object) -> None:
     http = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, json=body)))
     found = model(build(name, {}, Keys(), http))
     assert (found.level, found.told) == (Level.YELLOW, False)
 
 
-def test_a_change_that_is_none_is_refused(simulators: Simulators) -> None:
+def test_an_unknown_change_is_refused(simulators: Simulators) -> None:
     with pytest.raises(ValueError, match="no change of a schema"):
         simulators.set_drift("fal", "loop")

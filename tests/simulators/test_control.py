@@ -12,7 +12,7 @@ import pytest
 
 from dropreel.providers.catalog import CATALOG
 from local.simulators import PROVIDERS, ManualClock, MarkerError, Settings, Simulators
-from tests.simulators.helpers import KEYS, Caller, control
+from tests.simulators.caller import KEYS, Caller, control
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,7 +43,7 @@ def test_a_fault_of_the_run_can_be_set_and_cleared(fal: Caller) -> None:
 @pytest.mark.parametrize(
     "body", [{"provider": "gcp", "marker": "submit=503"}, {"provider": "fal", "marker": "x=1"}]
 )
-def test_a_fault_that_is_none_is_refused(fal: Caller, body: dict[str, object]) -> None:
+def test_an_unknown_fault_is_refused(fal: Caller, body: dict[str, object]) -> None:
     response = control(fal, "faults", **body)
     assert response.status_code == 400
     assert "simulator: " in response.json()["error"]
@@ -55,7 +55,7 @@ def test_everything_can_be_reset(fal: Caller) -> None:
     assert fal.simulators.jobs() == []
 
 
-def test_what_is_not_there_is_404(fal: Caller) -> None:
+def test_an_unknown_path_is_404(fal: Caller) -> None:
     assert fal.http.get(f"{fal.simulators.origin}/_control/nothing").status_code == 404
     assert fal.http.get(f"{fal.simulators.origin}/nothing").status_code == 404
 

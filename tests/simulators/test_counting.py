@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from local.simulators import Simulators
+from tests.simulators.caller import Caller
 from tests.simulators.conftest import ImageHost, Start
-from tests.simulators.helpers import Caller
 
 
 def at_once(caller: Caller, prompts: list[str]) -> list[int]:

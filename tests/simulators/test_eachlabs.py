@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.simulators.caller import KEYS, MODEL, Caller
 from tests.simulators.conftest import Start
-from tests.simulators.helpers import KEYS, MODEL, Caller
 
 
 def test_a_job_goes_through_its_words(eachlabs: Caller) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.simulators.caller import FAL_ENDPOINT, Caller
 from tests.simulators.conftest import Start
-from tests.simulators.helpers import FAL_ENDPOINT, Caller
 
 
 def test_a_submit_answers_with_short_urls(fal: Caller) -> None:

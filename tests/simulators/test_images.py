@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from local.simulators.images import Fetcher, ImageError
+from tests.simulators.caller import Caller
 from tests.simulators.conftest import ImageHost
-from tests.simulators.helpers import Caller
 
 
 def encoded(kind: str) -> bytes:
@@ -28,7 +28,7 @@ def fetcher() -> Iterator[Fetcher]:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_these_formats_are_taken(fetcher: Fetcher, image_host: ImageHost, kind: str) -> None:
+def test_jpeg_png_and_webp_are_taken(fetcher: Fetcher, image_host: ImageHost, kind: str) -> None:
     url = image_host.put(f"/image.{kind}", encoded(kind), f"image/{kind.lower()}")
     assert fetcher.fetch(url) == encoded(kind)
 
@@ -49,7 +49,7 @@ def test_a_data_uri_is_taken(fetcher: Fetcher) -> None:
         (bytes(2 << 20), "image/jpeg", "image-too-large"),
     ],
 )
-def test_others_are_told_apart(
+def test_other_files_are_refused_with_their_kind_of_fault(
     fetcher: Fetcher, image_host: ImageHost, content: bytes, content_type: str, kind: str
 ) -> None:
     with pytest.raises(ImageError) as caught:

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.simulators.caller import Caller
 from tests.simulators.conftest import ImageHost, Start
-from tests.simulators.helpers import Caller
 
 
 def test_a_submit_is_201_with_the_generation(luma: Caller) -> None:

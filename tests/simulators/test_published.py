@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from local.simulators.drift import drifted
-from tests.simulators.helpers import FAL_ENDPOINT, MODEL, Caller, control
+from tests.simulators.caller import FAL_ENDPOINT, MODEL, Caller, control
 
 
 def read(caller: Caller, path: str, status: int = 200) -> dict[str, object]:
@@ -36,7 +36,7 @@ def test_a_schema_drifts_until_the_reset(fal: Caller) -> None:
     assert fields_of_fal(fal) == before
 
 
-def test_a_drift_that_is_none_is_refused(fal: Caller) -> None:
+def test_an_unknown_drift_is_refused(fal: Caller) -> None:
     assert control(fal, "drift", provider="fal", changes=["loop"]).status_code == 400
 
 

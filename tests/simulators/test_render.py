@@ -9,7 +9,7 @@ from PIL import Image
 
 from local.simulators.clips import ClipShelf
 from local.simulators.render import ClipSpec, RenderStoppedError, cover, frame_size, render
-from tests.simulators.helpers import difference, jpeg, watch
+from tests.simulators.films import difference, jpeg, watch
 
 SMALL = ClipSpec(width=320, height=180, frames=24)
 

@@ -15,7 +15,8 @@ from PIL import Image
 
 from local.simulators import Simulators
 from local.simulators.render import cover
-from tests.simulators.helpers import FAL_ENDPOINT, KEYS, difference, until, watch
+from tests.simulators.caller import FAL_ENDPOINT, KEYS, until
+from tests.simulators.films import difference, watch
 
 ARGUMENTS = {"prompt": "A slow rise", "resolution": "540p", "duration": "5s"}
 

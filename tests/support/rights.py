@@ -7,8 +7,7 @@ from typing import Any
 
 from local.faults.services import IMAGE_READER, MACHINE, OPERATORS, RESULTS
 from tests.support.policies import Call, Statement
-from tests.template.permissions import policies
-from tests.template.stack import Document, listed
+from tests.support.stack import Document, listed, policies
 
 TABLE = "arn:aws:dynamodb:us-east-1:111122223333:table/ledger"
 # What the stack's resources are called in a play.

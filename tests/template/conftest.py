@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.template import stack
+from tests.support import stack
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tests.support.stack import Document
 from tests.template.permissions import Grant, grants
-from tests.template.stack import Document
 
 LINE = {"WAITING", "SLOTS"}
 WRITTEN = {

@@ -5,11 +5,10 @@ All rules read what SAM makes of the template, so that nothing that SAM adds by 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.template.stack import Document, listed, names_in, properties
+from tests.support.stack import Document, listed, names_in, policies, roles
 
 # Services that know no resources to name; the template says so beside each statement.
 ON_EVERYTHING = {
@@ -50,24 +49,6 @@ class Grant:
         """The items of the ledger that the condition allows; None if there is none."""
         keys = (self.condition or {}).get("ForAllValues:StringLike", {}).get(LEADING_KEYS)
         return None if keys is None else {key.removesuffix("#*") for key in listed(keys)}
-
-
-def roles(made: Document) -> dict[str, Document]:
-    """The roles by whom they are for, such as `SubmitFunction`."""
-    found = properties(made, "AWS::IAM::Role")
-    return {name.removesuffix("Role"): role for name, role in found.items()}
-
-
-def policies(made: Document) -> Iterator[tuple[str, Any]]:
-    """The documents of all roles and managed policies, with their owners."""
-    for owner, role in roles(made).items():
-        for policy in role.get("Policies", []):
-            yield owner, policy["PolicyDocument"]
-    for policy in properties(made, "AWS::IAM::Policy").values():
-        for role in policy["Roles"]:
-            yield role["Ref"].removesuffix("Role"), policy["PolicyDocument"]
-    for owner, policy in properties(made, "AWS::IAM::ManagedPolicy").items():
-        yield owner, policy["PolicyDocument"]
 
 
 def grants(made: Document) -> list[Grant]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.template.stack import Document, listed, names_in, properties
+from tests.support.stack import Document, listed, names_in, properties
 
 KINDS = {
     "AWS::S3::Bucket": ("AWS::S3::BucketPolicy", "Bucket"),

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.alarms import MEANT, alarms, on_dead_metrics
 from tests.support.metrics import catalogue
-from tests.template.alarms import MEANT, alarms, on_dead_metrics
-from tests.template.stack import GONE, ROOT, Document, Rule, names_in, properties, spoilt
-from tests.template.stack import template as load
+from tests.support.stack import GONE, ROOT, Document, Rule, names_in, properties, spoilt
+from tests.support.stack import template as load
 
 # Dimensions of our own metrics, with what stands in them.
 OWN_VALUES: dict[str, list[Any]] = {
@@ -216,11 +216,13 @@ def test_every_alarm_can_ring_and_be_acted_on(template: Document, rule: Rule) ->
 
 
 @pytest.mark.parametrize(("rule", "path", "to"), SPOILT)
-def test_an_alarm_that_cannot_is_noticed(rule: Rule, path: tuple[str | int, ...], to: Any) -> None:
+def test_an_alarm_that_cannot_ring_or_be_acted_on_is_found(
+    rule: Rule, path: tuple[str | int, ...], to: Any
+) -> None:
     assert rule(spoilt(load(), *path, to=to)) != []
 
 
-def test_what_only_we_know_is_watched(template: Document) -> None:
+def test_stuck_jobs_and_unknown_payments_have_alarms(template: Document) -> None:
     ours = {a["MetricName"] for a in alarms(template).values() if a["Namespace"] == "dropreel"}
     assert ours == {"JobsStuck", "PaymentUnknown"}
 

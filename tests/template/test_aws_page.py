@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.conftest import ROOT
-from tests.template.stack import Document
+from tests.support.stack import Document
 
 _KEY = re.compile(r"^(?:aws|dynamodb|s3|sns|sqs|lambda|kms|iam):")
 _FILE = re.compile(r"`((?:tests|local|shared)/[\w/.]+\.(?:py|json))`")

@@ -12,11 +12,11 @@ import pytest
 from dropreel.providers.catalog import CATALOG
 from local.idle_cost import FREE_METRICS
 from local.metrics import Line, lines_of, loose_ends
+from tests.support.alarms import MEANT, alarms, on_dead_metrics
+from tests.support.dashboards import dashboard
 from tests.support.metrics import OURS, PUBLISHED, catalogue
-from tests.template.alarms import MEANT, alarms, on_dead_metrics
-from tests.template.dashboards import dashboard
-from tests.template.stack import GONE, ROOT, Document, Rule, functions, names_in, properties, spoilt
-from tests.template.stack import template as load
+from tests.support.stack import GONE, ROOT, Document, Rule, functions, names_in, properties, spoilt
+from tests.support.stack import template as load
 
 FIRST_ROW = ["Dropped", "Made", "Failed", "Waiting", "Spent today", "Seconds from drop to clip"]
 _REFERENCE = re.compile(r"\$\{([\w:]+)(?:\.(\w+))?\}")
@@ -165,7 +165,9 @@ def test_every_cap_that_is_allowed_is_a_number_in_json(
         assert json.loads(amount) == float(amount)
 
 
-def test_nothing_on_it_is_dead(template: Document, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_line_and_alarm_is_of_a_metric_that_is_published(
+    template: Document, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The end-to-end tests count again, on a stack that has run."""
     lines = lines_of(dashboard(template))
     dead = [*with_dead_lines(template), *about_nothing(template), *on_dead_metrics(template)]

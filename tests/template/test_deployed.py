@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.template.stack import Document, deployed, properties
+from tests.support.stack import Document, deployed, properties
 
 # Names that a second stack in the same account and region would meet again.
 FIXED = {
@@ -36,7 +36,7 @@ def test_every_role_takes_the_permissions_boundary(made: Document) -> None:
     assert held == {name: {"Fn::If": boundary} for name in roles}
 
 
-def test_two_stacks_do_not_meet_in_a_name(made: Document) -> None:
+def test_no_resource_has_a_fixed_name(made: Document) -> None:
     found = [
         f"{kind} {name}"
         for kind, attribute in FIXED.items()

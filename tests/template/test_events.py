@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from dropreel.drops.pairing import SUFFIXES as KNOWN
-from tests.template.stack import GONE, Document, Rule, functions, listed, properties, spoilt
-from tests.template.stack import template as load
+from tests.support.stack import GONE, Document, Rule, functions, listed, properties, spoilt
+from tests.support.stack import template as load
 
 FOURTEEN_DAYS = 14 * 24 * 3600
 SUFFIXES = ("EventPattern", "detail", "object", "key")
@@ -173,7 +173,7 @@ def test_no_event_is_lost_on_its_way(template: Document, rule: Rule) -> None:
 
 
 @pytest.mark.parametrize(("rule", "path", "to"), SPOILT)
-def test_a_hole_on_the_way_is_noticed(rule: Rule, path: tuple[str | int, ...], to: Any) -> None:
+def test_a_way_to_lose_an_event_is_found(rule: Rule, path: tuple[str | int, ...], to: Any) -> None:
     assert rule(spoilt(load(), *path, to=to)) != []
 
 
@@ -190,7 +190,7 @@ def test_only_the_inbox_starts_jobs(template: Document) -> None:
     assert pattern["detail"]["bucket"] == {"name": [{"Ref": "InboxBucket"}]}
 
 
-def test_every_end_that_no_state_sees_is_heard_of(template: Document) -> None:
+def test_executions_that_fail_time_out_or_are_aborted_are_reported(template: Document) -> None:
     pattern = rules(template)["UnfinishedRule"]["EventPattern"]
     assert pattern["source"] == ["aws.states"]
     assert pattern["detail-type"] == ["Step Functions Execution Status Change"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.template.stack import (
+from tests.support.stack import (
     GONE,
     ROOT,
     Document,
@@ -17,7 +17,7 @@ from tests.template.stack import (
     resources,
     spoilt,
 )
-from tests.template.stack import template as load
+from tests.support.stack import template as load
 
 NAMES = {
     "SubmitFunction",
@@ -220,12 +220,12 @@ SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
 
 
 @pytest.mark.parametrize("rule", dict.fromkeys(rule for rule, *_ in SPOILT))
-def test_every_function_is_as_it_should_be(template: Document, rule: Rule) -> None:
+def test_the_functions_break_no_rule(template: Document, rule: Rule) -> None:
     assert rule(template) == []
 
 
 @pytest.mark.parametrize(("rule", "path", "to"), SPOILT)
-def test_a_function_that_is_not_is_noticed(
+def test_a_function_that_breaks_a_rule_is_found(
     rule: Rule, path: tuple[str | int, ...], to: Any
 ) -> None:
     assert rule(spoilt(load(), *path, to=to)) != []
@@ -243,7 +243,9 @@ def test_sam_adds_the_own_layer_of_a_function_to_the_shared_one() -> None:
     assert len(made["SubmitFunction"]["Layers"]) == 1
 
 
-def test_every_log_group_belongs_to_somebody(template: Document) -> None:
+def test_every_log_group_belongs_to_a_function_the_workflow_or_the_pages(
+    template: Document,
+) -> None:
     owners = {name.removesuffix("Function") for name in NAMES} | {"Workflow", "Pages"}
     groups = properties(template, "AWS::Logs::LogGroup")
     assert set(groups) == {f"{owner}LogGroup" for owner in owners}

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.template.stack import GONE, Document, Rule, properties, spoilt
-from tests.template.stack import template as load
+from tests.support.stack import GONE, Document, Rule, properties, spoilt
+from tests.support.stack import template as load
 
 RESULTS, OPERATORS = {"Ref": "ResultsTopic"}, {"Ref": "OperatorsTopic"}
 
@@ -43,12 +43,14 @@ SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
 
 
 @pytest.mark.parametrize("rule", dict.fromkeys(rule for rule, *_ in SPOILT))
-def test_everybody_gets_what_is_for_them(template: Document, rule: Rule) -> None:
+def test_mailboxes_get_no_digested_result_and_operators_get_everything(
+    template: Document, rule: Rule
+) -> None:
     assert rule(template) == []
 
 
 @pytest.mark.parametrize(("rule", "path", "to"), SPOILT)
-def test_a_mistake_is_noticed(rule: Rule, path: tuple[str | int, ...], to: Any) -> None:
+def test_a_wrong_filter_is_found(rule: Rule, path: tuple[str | int, ...], to: Any) -> None:
     assert rule(spoilt(load(), *path, to=to)) != []
 
 

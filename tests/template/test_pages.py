@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.template.stack import GONE, Document, Rule, names_in, properties, resources, spoilt
-from tests.template.stack import template as load
+from tests.support.stack import GONE, Document, Rule, names_in, properties, resources, spoilt
+from tests.support.stack import template as load
 
 KINDS = ("Api", "Integration", "Route", "Stage")
 # What of a request may stand in a log: its address is a right, and so is where it came from.

@@ -11,8 +11,8 @@ import pytest
 from cli.stack import variable
 from dropreel.providers.catalog import CATALOG
 from local.environment import PARAMETERS
-from tests.template.stack import GONE, Document, Rule, names_in, spoilt
-from tests.template.stack import template as load
+from tests.support.stack import GONE, Document, Rule, names_in, spoilt
+from tests.support.stack import template as load
 
 # The parameters that list providers, in a pattern and in words.
 PROVIDER_LISTS = ("Providers", "FailoverProviders")
@@ -150,7 +150,7 @@ def test_all_providers_of_the_catalog_can_be_chosen(template: Document, name: st
     assert [one for one in CATALOG if not _allows(template["Parameters"][name], one)] == []
 
 
-def test_there_is_something_to_ask_and_something_to_show(template: Document) -> None:
+def test_the_stack_has_parameters_and_outputs(template: Document) -> None:
     assert len(template["Parameters"]) >= 10
     assert {"InboxBucketName", "ClipsBucketName", "RenderStateMachineUrl"} <= set(
         template["Outputs"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.stack import GONE, ROOT, Document, Rule, deployed, listed, policies, spoilt
 from tests.template.ledger_rights import (
     INDEXES,
     LISTED,
@@ -31,7 +32,6 @@ from tests.template.permissions import (
     open_actions,
     open_resources,
     others_logs,
-    policies,
     reading_secrets,
     ready_made,
     starting_workflows,
@@ -45,7 +45,6 @@ from tests.template.resource_policies import (
     taking_what_cannot_be_read,
     with_two_policies,
 )
-from tests.template.stack import GONE, ROOT, Document, Rule, deployed, listed, spoilt
 
 Path = tuple[str | int, ...]
 
@@ -159,7 +158,7 @@ def test_each_rule_finds_a_permission_too_many(rule: Rule, path: Path, to: Any) 
     assert rule(spoilt(deployed(), *path, to=to)) != []
 
 
-def test_the_rules_allow_nothing_that_nobody_is_granted() -> None:
+def test_every_right_that_the_rules_allow_is_granted() -> None:
     made = deployed()
     found = grants(made)
     clips = {owner: at_clips(owner, made) for owner in ALLOWED_AT_CLIPS}

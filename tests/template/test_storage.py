@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from dropreel.ledger.jobs import FOLDERS_INDEX, NEWEST_INDEX, SUMMARY_FIELDS, UNSETTLED_INDEX
-from tests.template.stack import GONE, Document, Rule, properties, resources, spoilt
-from tests.template.stack import template as load
+from tests.support.stack import GONE, Document, Rule, properties, resources, spoilt
+from tests.support.stack import template as load
 
 DATA = ("AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SecretsManager::Secret")
 DROPS = {"Id": "expire-drops", "Status": "Enabled", "ExpirationInDays": {"Ref": "InboxDays"}}
@@ -173,12 +173,14 @@ SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
 
 
 @pytest.mark.parametrize("rule", dict.fromkeys(rule for rule, *_ in SPOILT))
-def test_what_people_keep_is_kept_well(template: Document, rule: Rule) -> None:
+def test_storage_breaks_no_rule(template: Document, rule: Rule) -> None:
     assert rule(template) == []
 
 
 @pytest.mark.parametrize(("rule", "path", "to"), SPOILT)
-def test_what_is_kept_badly_is_noticed(rule: Rule, path: tuple[str | int, ...], to: Any) -> None:
+def test_storage_that_breaks_a_rule_is_found(
+    rule: Rule, path: tuple[str | int, ...], to: Any
+) -> None:
     assert rule(spoilt(load(), *path, to=to)) != []
 
 
@@ -187,7 +189,7 @@ def test_there_are_two_buckets_a_table_and_a_secret(template: Document) -> None:
     assert kept == ["InboxBucket", "ClipsBucket", "LedgerTable", "ProviderKeysSecret", PAGE_KEY]
 
 
-def test_tls_is_asked_for_unless_somebody_says_otherwise(template: Document) -> None:
+def test_tls_is_required_by_default(template: Document) -> None:
     assert template["Parameters"]["RequireHttps"]["Default"] == "true"
     policies = resources(template, "AWS::S3::BucketPolicy")
     assert {policy["Condition"] for policy in policies.values()} == {"RequiresHttps"}

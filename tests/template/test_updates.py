@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dropreel.ledger.jobs import NEWEST_INDEX, UNSETTLED_INDEX
-from tests.template.stack import Document
+from tests.support.stack import Document
 
 # Of the newest release: CloudFormation adds or removes one index of a table in one update.
 RELEASED = {UNSETTLED_INDEX, NEWEST_INDEX}

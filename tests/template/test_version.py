@@ -8,7 +8,7 @@ import tomllib
 from dropreel import __version__
 from dropreel.providers.client import new_client
 from tests.conftest import ROOT
-from tests.template.stack import Document
+from tests.support.stack import Document
 
 CHANGES = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 

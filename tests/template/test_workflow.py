@@ -19,9 +19,9 @@ from dropreel.steps.outcomes import (
     PollOutcome,
     SlotEvent,
 )
-from tests.template.stack import GONE, Document, Rule, functions, names_in, spoilt
-from tests.template.stack import template as load_template
-from tests.template.stack import workflow as load
+from tests.support.stack import GONE, Document, Rule, functions, names_in, spoilt
+from tests.support.stack import template as load_template
+from tests.support.stack import workflow as load
 
 TASKS = {
     "Wait for a slot": "SlotFunction",
@@ -265,12 +265,12 @@ SPOILT: list[tuple[Rule, tuple[str | int, ...], Any]] = [
 
 
 @pytest.mark.parametrize("rule", dict.fromkeys(rule for rule, *_ in SPOILT))
-def test_the_workflow_is_bounded_and_never_silent(workflow: Document, rule: Rule) -> None:
+def test_the_workflow_breaks_no_rule(workflow: Document, rule: Rule) -> None:
     assert rule(workflow) == []
 
 
 @pytest.mark.parametrize(("rule", "path", "to"), SPOILT)
-def test_a_workflow_that_is_not_is_noticed(
+def test_a_workflow_that_breaks_a_rule_is_found(
     rule: Rule, path: tuple[str | int, ...], to: Any
 ) -> None:
     assert rule(spoilt(load(), *path, to=to)) != []

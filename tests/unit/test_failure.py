@@ -50,7 +50,7 @@ def test_a_job_without_a_failure_has_none(nothing: dict[str, str] | None) -> Non
     assert JobFailure.stored(nothing) is None
 
 
-def test_only_what_ends_before_an_order_is_free_without_the_providers_word() -> None:
+def test_only_failures_before_an_order_are_known_to_be_unbilled() -> None:
     free = {kind for kind in FailureKind if JobFailure.of(kind, "").billed is False}
     assert free == {
         FailureKind.OVER_CAP,

@@ -19,7 +19,7 @@ def there() -> set[str]:
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
-def test_a_mail_reads_as_it_was_found_good(name: str) -> None:
+def test_a_mail_equals_its_golden_file(name: str) -> None:
     assert FILES[name] == (cases.FOLDER / name).read_text(encoding="utf-8"), "see `make golden`"
 
 

@@ -14,7 +14,6 @@ from botocore.exceptions import ClientError
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dropreel.drops.sidecar import parse_sidecar
 from dropreel.errors import Problem, RejectedError
 from dropreel.jobs.failure import ROWS, FailureKind, JobFailure
 from dropreel.jobs.job import Attempt, ClipInfo, ClipSettings, Job, Source, State
@@ -25,6 +24,7 @@ from dropreel.mail.rejected import drop_rejected
 from dropreel.mail.results import clip_delivered, clip_not_delivered
 from tests.support.aws import make_job
 from tests.support.fuzz import fuzzed
+from tests.support.sidecars import parse_sidecar
 
 PLACE = Links("eu-central-1", "clips", "arn:aws:states:eu-central-1:1:execution:render:photo-1")
 CLIP = ClipInfo(duration_s=5.0, width=960, height=540, size=1_234_567, sha256="ab" * 32)
@@ -101,7 +101,7 @@ def test_the_money_line_fits_the_state(state: State, says: str) -> None:
 
 @pytest.mark.parametrize("kind", ["transient", "cancelled", "not_a_clip"])
 @pytest.mark.parametrize("billed", [None, True])
-def test_nobody_is_sent_to_drop_files_again_that_would_start_nothing(
+def test_a_failure_that_may_be_billed_proposes_another_take_not_the_same_files(
     kind: str, billed: bool | None
 ) -> None:
     text = clip_not_delivered(ended(State.FAILED, kind, billed=billed), PLACE).text
@@ -109,7 +109,7 @@ def test_nobody_is_sent_to_drop_files_again_that_would_start_nothing(
     assert "rop the files again" not in text
 
 
-def test_an_order_that_came_to_nothing_is_not_called_no_order() -> None:
+def test_a_refused_order_is_told_as_not_charged() -> None:
     attempt = Attempt("luma", "2026-11-20T09:30:00.000Z", provider_job_id="p-1")
     job = replace(ended(State.REFUSED, "transient"), attempts=(attempt,))
     assert "is not charged" in clip_not_delivered(job, PLACE).text
@@ -129,7 +129,7 @@ def test_links_lead_to_the_console_of_the_region(region: str, host: str) -> None
     assert links.object_link("a").startswith(host)
 
 
-def test_the_operator_is_told_only_what_the_dropper_cannot_mend() -> None:
+def test_operators_are_alerted_only_to_what_droppers_cannot_fix() -> None:
     assert job_alert(ended(State.FAILED, "moderated"), PLACE) is None
     note = job_alert(ended(State.UNKNOWN, "lost_answer"), PLACE)
     assert note

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dropreel.drops.fields import json_fields
 from dropreel.drops.mending import mended
-from dropreel.drops.sidecar import parse_sidecar
+from tests.support.sidecars import parse_sidecar
 
 MEANT: dict[str, dict[str, Any]] = {
     "comma-too-many": {"prompt": "slow push-in", "duration": "10s"},

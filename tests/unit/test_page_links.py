@@ -64,7 +64,7 @@ def test_a_link_ends_after_as_many_days_as_were_set() -> None:
         opened(link, timedelta(days=3))
 
 
-def test_there_are_no_links_without_days_and_no_key_is_read() -> None:
+def test_links_that_last_no_days_are_off_and_read_no_key() -> None:
     secrets = FakeSecrets(VALUE)
     made = links(days=0, secrets=secrets)
 

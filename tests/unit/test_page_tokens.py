@@ -24,7 +24,7 @@ JOB = Token(Kind.JOB, ("0123456789abcdef01234567",), END)
 
 
 @given(TOKENS)
-def test_opens_what_it_names_until_its_end(token: Token) -> None:
+def test_a_token_opens_what_it_names_until_its_end(token: Token) -> None:
     text = token.sign(KEY)
 
     assert Token.read(text, END - 1, KEY) == token
@@ -33,13 +33,13 @@ def test_opens_what_it_names_until_its_end(token: Token) -> None:
 
 
 @given(TOKENS)
-def test_opens_nothing_from_its_end_on(token: Token) -> None:
+def test_a_token_is_expired_from_its_end_on(token: Token) -> None:
     with pytest.raises(LinkExpiredError):
         Token.read(token.sign(KEY), END, KEY)
 
 
 @given(st.data(), TOKENS)
-def test_opens_nothing_when_any_character_is_changed(data: st.DataObject, token: Token) -> None:
+def test_a_token_with_a_changed_character_is_invalid(data: st.DataObject, token: Token) -> None:
     text = token.sign(KEY)
     place = data.draw(st.integers(0, len(text) - 1))
     other = data.draw(st.sampled_from([one for one in LETTERS if one != text[place]]))
@@ -49,13 +49,13 @@ def test_opens_nothing_when_any_character_is_changed(data: st.DataObject, token:
 
 
 @given(st.text())
-def test_opens_nothing_when_it_is_no_token(text: str) -> None:
+def test_any_other_text_is_an_invalid_token(text: str) -> None:
     with pytest.raises(LinkInvalidError):
         Token.read(text, END, KEY)
 
 
 @pytest.mark.parametrize("end", ["", "A", "=", "==", "AAAA", "\n", " "])
-def test_is_written_in_one_way(end: str) -> None:
+def test_another_spelling_of_a_token_is_invalid(end: str) -> None:
     text = JOB.sign(KEY)
     changed = text[:-1] if not end else text + end
 
@@ -63,14 +63,14 @@ def test_is_written_in_one_way(end: str) -> None:
         Token.read(changed, END - 1, KEY)
 
 
-def test_is_worthless_once_the_key_has_changed() -> None:
+def test_a_token_of_another_key_is_invalid() -> None:
     with pytest.raises(LinkInvalidError) as refused:
         Token.read(JOB.sign(KEY), END - 1, OTHER_KEY)
 
     assert not isinstance(refused.value, LinkExpiredError)
 
 
-def test_an_expired_token_of_another_key_is_not_called_expired() -> None:
+def test_an_expired_token_of_another_key_is_invalid() -> None:
     with pytest.raises(LinkInvalidError) as refused:
         Token.read(JOB.sign(OTHER_KEY), END + 1, KEY)
 

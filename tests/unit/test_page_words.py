@@ -8,7 +8,6 @@ from decimal import Decimal
 
 import pytest
 
-from dropreel.drops.sidecar import parse_sidecar
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import ENDS, Job, State
 from dropreel.jobs.naming import clip_name, content_disposition
@@ -21,6 +20,7 @@ from dropreel.pages.words import (
     without_clip,
 )
 from tests.support.pages import shown_job
+from tests.support.sidecars import parse_sidecar
 
 
 def marked(job: Job, jobs: list[Job]) -> set[str]:
@@ -132,7 +132,7 @@ def test_the_sidecar_of_a_clip_in_1080p_asks_for_another_take() -> None:
     assert json.loads(sidecar_again(jobs[0], jobs))["take"] == 3
 
 
-def test_a_take_that_came_to_nothing_may_be_ordered_again() -> None:
+def test_the_number_of_a_refused_take_is_offered_again() -> None:
     best = {"resolution": "1080p"}
     failed = shown_job(2, settings={**best, "take": 2}, state=State.REFUSED)
     job = shown_job(1, settings=best)

@@ -39,7 +39,7 @@ def test_one_key_or_action_or_resource_too_few_is_noticed() -> None:
     assert not allowed(updating, [other])
 
 
-def test_what_no_call_needs_is_unused_and_nothing_else_is() -> None:
+def test_exactly_the_rights_that_no_call_needs_are_unused() -> None:
     statements = [may("dynamodb:UpdateItem", "SLOTS#*", "JOB#*")]
     calls = [call("dynamodb:UpdateItem", ("dynamodb:UpdateItem", "SLOTS#luma"))]
     (found,) = unused(statements, calls)
@@ -62,7 +62,7 @@ def test_a_recorded_line_is_read_as_it_was_written() -> None:
         {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": {"Bool": {"a": "b"}}},
     ],
 )
-def test_a_statement_that_the_evaluation_does_not_know_is_no_silent_success(
+def test_an_unknown_kind_of_statement_is_an_error(
     given: dict[str, object],
 ) -> None:
     with pytest.raises(ValueError, match="not known here"):

@@ -82,7 +82,7 @@ def test_references_go_only_where_they_are_known() -> None:
     assert problem.hint == "Providers that can: eachlabs, oxen"
 
 
-def test_nobody_of_this_stack_can() -> None:
+def test_a_shape_that_no_provider_of_the_stack_makes_is_refused() -> None:
     (problem,) = problems_of(wanted(aspect_ratio="3:1"), ("luma", "fal"))
     assert problem.hint == "No provider of this stack can."
 

@@ -20,6 +20,7 @@ from dropreel.steps.submit import SubmitSettings
 from dropreel.steps.sweep import SweepSettings
 from dropreel.steps.view import ViewSettings
 from dropreel.steps.widget import WidgetSettings
+from tests.support import stack
 from tests.support.variables import (
     FINALIZE,
     GENERATE,
@@ -31,7 +32,6 @@ from tests.support.variables import (
     WAIT,
     WIDGET,
 )
-from tests.template import stack
 
 
 class WaitSettings(TableSettings, SlotSettings):

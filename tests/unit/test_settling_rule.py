@@ -41,7 +41,7 @@ def test_a_file_of_an_earlier_pair_makes_the_new_one_settle(used: Pair) -> None:
 
 
 @pytest.mark.parametrize("decided", [pair(0), pair(0, -3600)], ids=["image alone", "old sidecar"])
-def test_the_pair_that_was_decided_on_last_never_waits(decided: Pair) -> None:
+def test_the_pair_that_was_decided_on_last_never_settles_again(decided: Pair) -> None:
     assert not RULE.must_settle(decided, decided.versions)
 
 

@@ -9,12 +9,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dropreel.drops.fields import MAX_SIDECAR_BYTES
-from dropreel.drops.sidecar import Sidecar, parse_sidecar
+from dropreel.drops.sidecar import Sidecar
 from dropreel.errors import Problem, RejectedError
 from dropreel.mail.message import Links
 from dropreel.mail.rejected import drop_rejected
 from tests.conftest import EVENTS
 from tests.support.fuzz import fuzzed
+from tests.support.sidecars import parse_sidecar
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

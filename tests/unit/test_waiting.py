@@ -14,6 +14,7 @@ from dropreel.waiting.runtimes import ENDS_S, Kind, Runtimes, shares
 from dropreel.waiting.schedule import (
     LONGEST_WATCH_S,
     USUAL_PRICES,
+    Prices,
     Schedule,
     busy_wait,
     least_gap,
@@ -77,7 +78,7 @@ def test_waits_grow_with_the_time_waited_so_that_looks_stay_few(
 
 @relaxed
 @given(runtimes)
-def test_who_may_not_watch_does_not(known: Runtimes) -> None:
+def test_a_plan_that_may_not_watch_never_watches(known: Runtimes) -> None:
     plan = Schedule(known, now_s=30, deadline_s=HOUR_S, longest_watch_s=0)
     assert plan.watch_s(30) == 0
 
@@ -114,10 +115,13 @@ def test_one_job_that_stalled_for_hours_does_not_spoil_the_plan() -> None:
 
 @relaxed
 @given(runtimes, st.floats(1e-6, 1e-3))
-def test_who_finds_lateness_dearer_never_pays_less(known: Runtimes, worth: float) -> None:
+def test_a_higher_price_of_lateness_never_lowers_the_cost(known: Runtimes, worth: float) -> None:
+    times = [float(number * known.kind.profile.pace_s) for number in range(30)]
+
     def cost(second_late: float) -> float:
-        plan = Schedule(known, now_s=0, deadline_s=900, prices=prices(second_late))
-        return plan.expected_usd
+        price = prices(second_late)
+        plan = Schedule(known, now_s=0, deadline_s=times[-1], prices=price)
+        return Costs(known, times, price).of(plan)
 
     assert cost(worth) <= cost(2 * worth) <= 2 * cost(worth)
 
@@ -125,35 +129,59 @@ def test_who_finds_lateness_dearer_never_pays_less(known: Runtimes, worth: float
 # --- against every other plan ---------------------------------------------------------------------
 
 
-def cheapest(known: Runtimes, times: list[float], watch_s: float) -> float:
-    """The price of the best of all plans that look at some of `times`, by trying every one."""
-    pace = known.kind.profile.pace_s
-    ended = dict(zip(times, known.ended_by(times), strict=True))
-    price = USUAL_PRICES
+class Costs:
+    """What plans cost per job that look only at some of `times`, which are a pace apart."""
 
-    def unseen(start: float, end: float) -> float:
+    def __init__(self, known: Runtimes, times: list[float], price: Prices = USUAL_PRICES) -> None:
+        self._pace = known.kind.profile.pace_s
+        self._times, self._price = times, price
+        self._ended = dict(zip(times, known.ended_by(times), strict=True))
+
+    def _unseen(self, start: float, end: float) -> float:
         """Seconds that clips lie ready before `end`, by trapezoids between the times."""
-        inside = [time for time in times if start <= time <= end]
+        inside = [time for time in self._times if start <= time <= end]
+        ended = self._ended
         areas = [(b - a) * ((ended[a] + ended[b]) / 2 - ended[start]) for a, b in pairwise(inside)]
         return sum(areas)
 
-    def sleep(start: float) -> float:
-        if start == times[-1]:
+    def _sleep(self, start: float, end: float) -> float:
+        loop = self._price.loop * (1 - self._ended[start])
+        return loop + self._price.second_late * self._unseen(start, end)
+
+    def _watch(self, start: float, end: float) -> float:
+        pending = (1 - self._ended[start]) * (end - start) - self._unseen(start, end)
+        late = self._pace / 2 * (self._ended[end] - self._ended[start])
+        return self._price.second_watched * pending + self._price.second_late * late
+
+    def of(self, plan: Schedule) -> float:
+        """By what the plan answers, from the first time to the last."""
+        now, cost = self._times[0], 0.0
+        while now < self._times[-1]:
+            awake = now + plan.wait_s(now)
+            watched = awake + plan.watch_s(awake)
+            cost += self._sleep(now, awake) + self._watch(awake, watched)
+            now = watched
+        return cost
+
+    def cheapest(self, watch_s: float) -> float:
+        """The price of the best of all plans, by trying every one."""
+        return self._cheapest_sleep(self._times[0], watch_s)
+
+    def _cheapest_sleep(self, start: float, watch_s: float) -> float:
+        if start == self._times[-1]:
             return 0.0
-        return price.loop * (1 - ended[start]) + min(
-            price.second_late * unseen(start, end) + poll(end) for end in times if end > start
+        return min(
+            self._sleep(start, end) + self._cheapest_poll(end, watch_s)
+            for end in self._times
+            if end > start
         )
 
-    def poll(start: float) -> float:
-        ways = [sleep(start)]
-        for end in times:
-            if start < end <= start + watch_s:
-                pending = (1 - ended[start]) * (end - start) - unseen(start, end)
-                late = pace / 2 * (ended[end] - ended[start])
-                ways.append(price.second_watched * pending + price.second_late * late + sleep(end))
-        return min(ways)
-
-    return sleep(times[0])
+    def _cheapest_poll(self, start: float, watch_s: float) -> float:
+        return min(
+            self._watch(start, end) + self._cheapest_sleep(end, watch_s)
+            for end in self._times
+            if start <= end <= start + watch_s
+        )
 
 
 @relaxed
@@ -166,7 +194,8 @@ def test_no_other_plan_is_cheaper(
     times = [float(start + number * pace) for number in range(steps + 1)]
     told = Runtimes(kind, known)
     plan = Schedule(told, now_s=start, deadline_s=times[-1], longest_watch_s=3 * pace)
-    assert plan.expected_usd == pytest.approx(cheapest(told, times, 3 * pace), rel=1e-9)
+    costs = Costs(told, times)
+    assert costs.of(plan) == pytest.approx(costs.cheapest(3 * pace), rel=1e-9)
 
 
 def test_watching_is_worth_less_where_it_is_dear() -> None:

@@ -19,8 +19,8 @@ from dropreel.steps.outcomes import (
     SlotEvent,
 )
 from tests.conftest import ROOT
-from tests.template.stack import Document
-from tests.template.stack import workflow as load
+from tests.support.stack import Document
+from tests.support.stack import workflow as load
 
 EVENTS: dict[str, type[Any]] = {
     "Wait for a slot": SlotEvent,

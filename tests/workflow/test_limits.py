@@ -15,9 +15,9 @@ from dropreel.steps.finalize import MAX_FETCHES
 from dropreel.steps.lost_order import MAX_SEARCHES
 from dropreel.waiting.schedule import SEARCH_FIRST_S, busy_wait, least_gap
 from local.aws_limits import EVENTS
-from tests.template.stack import Document
-from tests.template.stack import template as load_template
-from tests.template.stack import workflow as load
+from tests.support.stack import Document
+from tests.support.stack import template as load_template
+from tests.support.stack import workflow as load
 
 
 @pytest.fixture

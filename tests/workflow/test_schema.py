@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 
 import pytest
-from cfnlint.api import lint
 
-from tests.template.stack import Document, spoilt
-from tests.template.stack import workflow as load
+from tests.support.stack import Document, spoilt
+from tests.support.stack import workflow as load
 
 ARN = "arn:aws:lambda:us-east-1:111122223333:function:function"
 
 
 def refused(workflow: Document) -> list[str]:
     """What cfn-lint says of a state machine with this definition."""
+    from cfnlint.api import lint  # takes half a second, which no other test should wait for
+
     text = json.dumps(workflow)
     for placeholder in ("Slot", "Generate", "Poll", "Finalize"):
         text = text.replace(f"${{{placeholder}FunctionArn}}", ARN)

@@ -25,7 +25,7 @@ from local.faults.services import Execution, StepFunctions
 from local.faults.timeline import Timeline
 from local.faults.wire import Invocation, Reply
 from local.faults.workflow import Workflow
-from tests.template.stack import template
+from tests.support.stack import template
 
 FOLDER = 60
 ENOUGH = 1000  # what accounts usually have

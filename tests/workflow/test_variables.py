@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.template.stack import GONE, Document, Rule, spoilt
-from tests.template.stack import workflow as load
+from tests.support.stack import GONE, Document, Rule, spoilt
+from tests.support.stack import workflow as load
 
 # Set once: who the job is, and whether this execution may order.
 FIXED = {"job_id", "run", "may_order"}

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from dropreel.drops.fields import Merged, json_fields, shown
+from dropreel.drops.fields import Merged, shown
 from dropreel.drops.kinds import (
     MAX_LABELS,
     MAX_PROMPT,
@@ -111,11 +111,6 @@ def checked(said: Merged) -> Sidecar:
     if problems or sidecar is None:
         raise RejectedError(problems)
     return sidecar
-
-
-def parse_sidecar(data: bytes, origin: str = "sidecar") -> Sidecar:
-    """The sidecar that one JSON file makes alone. Raises RejectedError with all problems."""
-    return checked(Merged.of([json_fields(origin, data)]))
 
 
 def unknown_names(names: Iterable[str]) -> list[Problem]:

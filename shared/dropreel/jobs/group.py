@@ -52,11 +52,6 @@ class Group:
     told: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def claimed(self) -> tuple[Take, ...]:
-        """The takes that are this group's own."""
-        return tuple(take for take in self.takes if take.run)
-
-    @property
     def mail_id(self) -> str:
         return group_mail_id(self.group_id)
 

@@ -79,11 +79,6 @@ class Schedule:
         self._longest_watch = longest_watch_s
         self._solve(runtimes)
 
-    @property
-    def expected_usd(self) -> float:
-        """What sleeping now and going on by the plan costs per job, lateness included."""
-        return self._sleep_cost[0]
-
     def wait_s(self, now_s: float, retry_after: float | None = None) -> int:
         """How long the workflow sleeps before the next poll.
 

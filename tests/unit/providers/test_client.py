@@ -28,9 +28,9 @@ from tests.support.providers import (
 BASE = "https://api.example/v1"
 
 
-def api(*steps: Step, base_url: str = BASE, keys: Keys | None = None) -> tuple[Api, Script]:
+def api(*steps: Step, keys: Keys | None = None) -> tuple[Api, Script]:
     script = Script(list(steps))
-    made = Api("luma", base_url, bearer, keys or Keys(), client.new_client(script))
+    made = Api("luma", BASE, bearer, keys or Keys(), client.new_client(script))
     return made, script
 
 

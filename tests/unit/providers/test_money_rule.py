@@ -125,7 +125,7 @@ def test_a_secret_that_cannot_be_read_just_now_is_not_a_key_refused(name: str) -
 
 
 @every_provider
-def test_a_401_while_the_secret_cannot_be_read_is_not_the_last_word(name: str) -> None:
+def test_a_401_while_the_secret_cannot_be_read_is_busy(name: str) -> None:
     provider, script = adapter(name, [DENIED, DENIED], Keys(fresh=UNREADABLE))
     outcome = provider.submit(CLIPS["5s"])
     assert isinstance(outcome, Busy)
@@ -134,7 +134,7 @@ def test_a_401_while_the_secret_cannot_be_read_is_not_the_last_word(name: str) -
 
 
 @every_provider
-def test_an_outage_of_the_secret_is_none_of_the_provider(name: str) -> None:
+def test_a_secret_that_cannot_be_read_is_no_outage_of_the_provider(name: str) -> None:
     provider, _ = adapter(name, [], Keys(UNREADABLE))
     assert not is_outage(provider.submit(CLIPS["5s"]))
 

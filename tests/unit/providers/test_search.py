@@ -188,17 +188,16 @@ def test_a_lookup_that_fails_leaves_the_search_open() -> None:
     assert provider.find_orders(CLIP, SINCE, UNTIL) is None
 
 
-def fal_page(number: int, times: Iterable[str], *, more: bool = True) -> Step:
+def fal_page(number: int, times: Iterable[str]) -> Step:
     items = [
         {"request_id": f"req-{number}-{n}", "sent_at": time, "json_input": {"prompt": "another"}}
         for n, time in enumerate(times)
     ]
-    cursor = f"cursor-{number}" if more else None
-    return says(200, {"items": items, "next_cursor": cursor, "has_more": more})
+    return says(200, {"items": items, "next_cursor": f"cursor-{number}", "has_more": True})
 
 
-def minutes(start: datetime, step: int, count: int = 3) -> list[str]:
-    return [(start + timedelta(minutes=step * n)).isoformat() for n in range(count)]
+def minutes(start: datetime, step: int) -> list[str]:
+    return [(start + timedelta(minutes=step * n)).isoformat() for n in range(3)]
 
 
 def test_fal_pages_are_read_beyond_five_hundred_rows() -> None:

@@ -1,4 +1,4 @@
-"""The template and the workflow as data, and a way to spoil them, for the tests of this folder.
+"""The template and the workflow as data, and a way to spoil them.
 
 A rule is a function that returns what it complains about. Every rule is tried twice: on what is
 in the repository, where it must be silent, and on a spoilt copy, where it must not be.
@@ -73,6 +73,24 @@ def resources(document: Document, kind: str) -> dict[str, Document]:
 def properties(document: Document, kind: str) -> dict[str, Document]:
     """The properties of the resources of one type, by name."""
     return {name: resource["Properties"] for name, resource in resources(document, kind).items()}
+
+
+def roles(made: Document) -> dict[str, Document]:
+    """The roles by whom they are for, such as `SubmitFunction`."""
+    found = properties(made, "AWS::IAM::Role")
+    return {name.removesuffix("Role"): role for name, role in found.items()}
+
+
+def policies(made: Document) -> Iterator[tuple[str, Any]]:
+    """The documents of all roles and managed policies, with their owners."""
+    for owner, role in roles(made).items():
+        for policy in role.get("Policies", []):
+            yield owner, policy["PolicyDocument"]
+    for policy in properties(made, "AWS::IAM::Policy").values():
+        for role in policy["Roles"]:
+            yield role["Ref"].removesuffix("Role"), policy["PolicyDocument"]
+    for owner, policy in properties(made, "AWS::IAM::ManagedPolicy").items():
+        yield owner, policy["PolicyDocument"]
 
 
 def functions(document: Document) -> dict[str, Document]:

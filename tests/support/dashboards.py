@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.template.stack import Document
+from tests.support.stack import Document
 
 
 def dashboard(template: Document) -> Document:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from local.metrics import Metric
 from tests.support.metrics import PUBLISHED, catalogue
-from tests.template.stack import Document, properties
+from tests.support.stack import Document, properties
 
 # What names the one resource that a dimension means. `Ref` of a machine is its ARN, that of a
 # queue its URL.

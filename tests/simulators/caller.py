@@ -5,11 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 
-import av
 import httpx
-from PIL import Image, ImageChops, ImageStat
 
 from local.simulators import Simulators
 
@@ -132,67 +129,12 @@ def _set(fields: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(holds: Callable[[], bool]) -> None:
     """Wait for something that another thread does; fails if it takes too long."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + 10
     while not holds():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.01)
-
-
-@dataclass(frozen=True)
-class Film:
-    """A decoded clip."""
-
-    width: int
-    height: int
-    seconds: float
-    frames: int
-    codec: str
-    pixels: str
-    rate: float
-    first: Image.Image
-    middle: Image.Image
-    last: Image.Image
-
-
-def watch(content: bytes) -> Film:
-    """Decode every frame; fails if the file is not a whole MP4."""
-    with av.open(BytesIO(content), "r") as container:
-        stream = container.streams.video[0]
-        shown = [_image(frame) for frame in container.decode(stream)]
-        assert stream.duration
-        assert stream.time_base
-        assert stream.average_rate
-        return Film(
-            width=stream.width,
-            height=stream.height,
-            seconds=float(stream.duration * stream.time_base),
-            frames=len(shown),
-            codec=stream.codec_context.name,
-            pixels=str(stream.pix_fmt),
-            rate=float(stream.average_rate),
-            first=shown[0],
-            middle=shown[len(shown) // 2],
-            last=shown[-1],
-        )
-
-
-def _image(frame: av.VideoFrame) -> Image.Image:
-    shown: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
-    return shown
-
-
-def difference(one: Image.Image, other: Image.Image) -> float:
-    """Mean absolute difference per channel, 0 to 255."""
-    means = ImageStat.Stat(ImageChops.difference(one, other)).mean
-    return sum(means) / len(means)
-
-
-def jpeg(image: Image.Image, **options: object) -> bytes:
-    buffer = BytesIO()
-    image.save(buffer, "JPEG", quality=90, **options)
-    return buffer.getvalue()
 
 
 def control(caller: Caller, path: str, **body: object) -> httpx.Response:
