@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from dropreel.drops.mending import mended
+from dropreel.drops.corrections import mended
 from dropreel.drops.pairing import file_of
 from dropreel.errors import Problem, UnreadableError
 

@@ -22,8 +22,8 @@ from dropreel.ledger.groups import Groups
 from dropreel.ledger.jobs import Ledger
 from dropreel.mail.alerts import Alerts
 from dropreel.mail.digest import DigestSettings
+from dropreel.mail.next_day import WaitingMails
 from dropreel.mail.once import LEASE_S
-from dropreel.mail.waiting import WaitingMails
 from dropreel.money.budget import CapReachedError
 from dropreel.money.policy import SpendingRules, SpendingSettings, reserved_amount
 from dropreel.observability import logger

@@ -43,9 +43,9 @@ from dropreel.providers.base import (
 )
 from dropreel.providers.config import ProviderSettings
 from dropreel.settings import LedgerSettings
+from dropreel.steps.after_order import Lessons
 from dropreel.steps.allowance import Allowance, AllowanceSettings, NextDay
 from dropreel.steps.cancel import end_before_order
-from dropreel.steps.lessons import Lessons
 from dropreel.steps.lost_order import STALE_S, mark_unknown, move_once, note_order
 from dropreel.steps.outcomes import (
     Ended,

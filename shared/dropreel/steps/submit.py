@@ -51,8 +51,8 @@ from dropreel.settings import LedgerSettings, Listed
 from dropreel.steps.batches import BatchMails
 from dropreel.steps.folders import Folders
 from dropreel.steps.ingest import IngestQueue
+from dropreel.steps.new_jobs import Reading
 from dropreel.steps.outcomes import BatchEvent, DigestEvent, DropEvent
-from dropreel.steps.reading import Reading
 from dropreel.steps.rejections import NO_IMAGE, Rejections
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dropreel.drops.corrections import mended
 from dropreel.drops.fields import json_fields
-from dropreel.drops.mending import mended
 from dropreel.drops.sidecar import parse_sidecar
 
 MEANT: dict[str, dict[str, Any]] = {
