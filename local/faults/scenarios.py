@@ -32,7 +32,7 @@ class Scenario:
     `marker` is the simulators' switch; `seconds` from order to end, where None is a little after
     the first look. `unbilled` names the providers whose failure here says that it costs nothing.
     `passing` is an end that people are told of and that need not be the last.
-    `failover` are the providers that may take the order over; `{provider}` in a marker is the
+    `failover` are the providers that a job may move to; `{provider}` in a marker is the
     one of the play. `image_first`: the sidecar follows while the image's event has been handled.
     `told`: whether S3's events come; if not, the sweep has to find the files.
     `images` are dropped at once, with a sidecar each, `one_prompt` for all, or the one file

@@ -141,7 +141,7 @@ def hands_lost_orders_on(patch: Patch) -> None:
         moved = self.allowance.rules.next_provider(job, FailureKind.UNREACHABLE)
         if moved is None:
             return _lost(self, job, failure)
-        return self._hand_over(job, moved, job.released())
+        return self._fail_over(job, moved, job.released())
 
     patch.setattr(Generate, "_lost", lost)
 

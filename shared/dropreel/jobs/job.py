@@ -123,7 +123,7 @@ class Job:
     started nothing. They tell a new drop from an old event.
     `provider`, `provider_job_id`, `asked_at` and `ready_at` are those of the newest attempt;
     `order_ref` tells it from every other one. `addresses` holds, by the ID of an order, where its
-    provider has said to ask about it. `first_provider` is set when the job was handed on
+    provider has said to ask about it. `first_provider` is set when the job has moved
     to another one. `reservation` is what the job holds of the budget; amount 0 when it cannot cost
     anything any more. `execution` is the one that has taken charge of the job last. `priority`
     orders those who wait for the same provider. `remark` says how a delivered clip differs from

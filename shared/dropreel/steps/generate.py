@@ -230,7 +230,7 @@ class Generate:
             self._give_back(job, seconds)
             return Wait(seconds, job.state)
         moved = self.allowance.rules.next_provider(job, failure.kind)
-        return self._hand_over(job, moved, {}) if moved else self._refuse(job, failure)
+        return self._fail_over(job, moved, {}) if moved else self._refuse(job, failure)
 
     def _begin(self, job: Job) -> Job:
         """The point of no return: from here on this job may have been paid."""
@@ -287,7 +287,7 @@ class Generate:
         facts = {"failure": failure, "attempts": attempts}
         moved = self.allowance.rules.next_provider(job, failure.kind)
         if moved:
-            return self._hand_over(job, moved, {**facts, **job.kept()})
+            return self._fail_over(job, moved, {**facts, **job.kept()})
         return Ended(move_once(self.ledger, job, State.REFUSED, **facts, **job.released()).state)
 
     def _refuse(self, job: Job, failure: JobFailure) -> Ended:
@@ -316,21 +316,21 @@ class Generate:
         kind = FailureKind.THROTTLED if stopped.limited else outage
         moved = self.allowance.rules.next_provider(job, kind)
         if moved:
-            return self._hand_over(job, moved, {})
+            return self._fail_over(job, moved, {})
         if not self._waited_enough(job):
             self._give_back(job, stopped.seconds)
             return Wait(stopped.seconds, job.state)
         message = f"{job.provider} has taken no order for a long time"
         return self._refuse(job, JobFailure(kind, message, billed=False))
 
-    def _hand_over(self, job: Job, moved: Job, facts: dict[str, Any]) -> Wait:
-        logger.warning("handed over to another provider", to=moved.provider)
-        metrics.add_metric("ProviderChanged", MetricUnit.Count, 1)
+    def _fail_over(self, job: Job, moved: Job, facts: dict[str, Any]) -> Wait:
+        logger.warning("moved to another provider", to=moved.provider)
+        metrics.add_metric("JobMoved", MetricUnit.Count, 1)
         changed = ("provider", "first_provider", "estimate_usd", "unconfirmed")
         facts = {**facts, **{name: getattr(moved, name) for name in changed}}
-        handed_over = move_once(self.ledger, job, State.CLAIMED, **facts)
+        claimed = move_once(self.ledger, job, State.CLAIMED, **facts)
         self._give_back(job)
-        return Wait(1, handed_over.state)
+        return Wait(1, claimed.state)
 
     def _give_back(self, job: Job, pause: float = 0, *, full: bool = False) -> None:
         """Give the slot back. Never a reason to fail the job: if not now, the sweep does it."""
