@@ -30,6 +30,20 @@ class State(StrEnum):
     STALLED = "stalled"  # not done in time, or done but not fetched; the clip may still come
     CANCELLED = "cancelled"
 
+    @property
+    def label(self) -> str:
+        """The state in words for people, the same on the dashboard and in the command's lists."""
+        return _LABELS.get(self, self.value)
+
+
+_LABELS = {
+    State.CLAIMED: "waiting",
+    State.SUBMITTING: "being ordered",
+    State.SUBMITTED: "ordered",
+    State.RUNNING: "being made",
+    State.READY: "being stored",
+    State.UNKNOWN: "payment unknown",
+}
 
 # No step of the workflow follows on these. Others may: a sweep, an operator, a new drop.
 ENDS = frozenset(
