@@ -30,7 +30,7 @@ class Scenario:
     """One course of things: what is dropped, how the stack is set, what the provider does.
 
     `marker` is the simulators' switch; `seconds` from order to end, where None is a little after
-    the first look. `unbilled` names the providers whose failure here says that it costs nothing.
+    the first poll. `unbilled` names the providers whose failure here says that it costs nothing.
     `passing` is an end that people are told of and that need not be the last.
     `failover` are the providers that a job may move to; `{provider}` in a marker is the
     one of the play. `image_first`: the sidecar follows while the image's event has been handled.

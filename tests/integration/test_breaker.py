@@ -45,7 +45,7 @@ def open_breaker(aws: Aws, now: float = 1000.0) -> Breaker:
     return breaker
 
 
-def test_a_provider_that_works_is_asked_and_costs_no_write(aws: Aws) -> None:
+def test_a_provider_that_works_gets_orders_and_costs_no_write(aws: Aws) -> None:
     breaker = Breaker(aws.table)
     assert wait_s(breaker, "luma", "a", 1000) == 0
     assert breaker.note("luma", Accepted("p"), 1000) is None

@@ -31,7 +31,7 @@ def generation(aws: Aws, provider: FakeProvider, clock: Clock) -> Generate:
     return make_generation(aws, provider, clock)
 
 
-def test_the_provider_is_asked_once_and_its_id_is_noted(
+def test_the_clip_is_ordered_once_and_the_id_of_the_order_is_noted(
     aws: Aws, generation: Generate, provider: FakeProvider
 ) -> None:
     job = claimed(aws)
@@ -62,7 +62,7 @@ def test_the_provider_gets_the_pinned_image_by_a_signed_address(
     assert (request.prompt, request.aspect_ratio) == ("slow push-in", "16:9")
 
 
-def test_asking_again_after_acceptance_asks_nobody(
+def test_an_accepted_order_is_not_sent_again(
     aws: Aws, generation: Generate, provider: FakeProvider
 ) -> None:
     job = claimed(aws)
@@ -72,7 +72,7 @@ def test_asking_again_after_acceptance_asks_nobody(
     assert len(provider.requests) == 1
 
 
-def test_a_busy_provider_is_asked_again_after_its_time(
+def test_an_order_that_met_a_busy_provider_is_sent_again_after_its_time(
     aws: Aws, generation: Generate, provider: FakeProvider
 ) -> None:
     job = claimed(aws)
@@ -105,7 +105,7 @@ def test_a_provider_that_stays_busy_for_a_day_ends_the_job_unpaid(
         (UNKNOWN, State.UNKNOWN, "lost_answer", "search"),
     ],
 )
-def test_an_end_is_noted_with_its_reason_and_never_asked_again(
+def test_an_end_is_noted_with_its_reason_and_never_ordered_again(
     aws: Aws,
     generation: Generate,
     provider: FakeProvider,

@@ -126,7 +126,7 @@ def test_who_finds_lateness_dearer_never_pays_less(known: Runtimes, worth: float
 
 
 def cheapest(known: Runtimes, times: list[float], watch_s: float) -> float:
-    """The price of the best of all plans that look at some of `times`, by trying every one."""
+    """The price of the best of all plans that poll at some of `times`, by trying every one."""
     pace = known.kind.profile.pace_s
     ended = dict(zip(times, known.ended_by(times), strict=True))
     price = USUAL_PRICES
@@ -178,15 +178,15 @@ def test_watching_is_worth_less_where_it_is_dear() -> None:
 # --- busy providers -------------------------------------------------------------------------------
 
 
-def test_a_busy_provider_is_asked_when_it_says() -> None:
+def test_a_busy_provider_gets_the_order_again_when_it_says() -> None:
     assert busy_wait(7.2, 0) == 8
     assert busy_wait(0, 0) == 1
     assert busy_wait(86_400, 0) == 900
 
 
-def test_a_provider_that_is_busy_for_a_second_again_and_again_is_asked_less_often() -> None:
+def test_a_provider_that_stays_busy_for_a_second_gets_orders_less_often() -> None:
     assert [busy_wait(1, tries) for tries in (0, 3, 4, 5, 20)] == [1, 1, 15, 30, 900]
 
 
-def test_a_busy_provider_that_says_nothing_is_asked_ever_less_often() -> None:
+def test_a_busy_provider_that_says_nothing_gets_orders_ever_less_often() -> None:
     assert [busy_wait(None, tries) for tries in range(7)] == [15, 30, 60, 120, 240, 480, 900]

@@ -18,7 +18,7 @@ BUSY = "busy"
 class State(StrEnum):
     """Where a job stands. Allowed steps between states: `ledger.TRANSITIONS`."""
 
-    CLAIMED = "claimed"  # ours to submit; nothing was asked of a provider yet
+    CLAIMED = "claimed"  # ours to order; no provider has got an order yet
     SUBMITTING = "submitting"  # the one POST is under way, or its process died
     SUBMITTED = "submitted"  # the provider has the job and we have its id
     REFUSED = "refused"  # the answer proved that nothing was made
@@ -86,7 +86,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """Money set aside for one order, in the day and month in which it was asked."""
+    """Money set aside for one order, in the day and month in which it was sent."""
 
     amount_usd: Decimal
     day: str

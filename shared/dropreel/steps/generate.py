@@ -221,7 +221,7 @@ class Generate:
                 return SearchOrder(SEARCH_FIRST_S)
 
     def _without_key(self, job: Job, trouble: Busy | Refused, tries: int) -> Wait | Ended:
-        """Nobody was asked: without a key there is nothing to ask with."""
+        """Nothing was sent: without a key nothing can be ordered."""
         failure = trouble.failure.of_job()
         if isinstance(trouble, Refused):  # else nothing is known of the provider
             self.lessons.learn(job, trouble)

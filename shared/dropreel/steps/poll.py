@@ -223,7 +223,7 @@ class Poll:
     def _wait_for_clip(
         self, job: Job, watch: Watch, retry_after: float | None, searches: int
     ) -> Wait | Ended:
-        """The job is said to be done, but names no clip: look again, ever less often."""
+        """The job is said to be done, but names no clip: poll again, ever less often."""
         longest = max(retry_after or 0, min(LONGEST_CLIP_WAIT_S, 2 ** min(searches, 9)))
         waited = self._wait(job, Phase.WITHOUT_CLIP.value, watch, longest)
         return replace(waited, searches=searches + 1) if isinstance(waited, Wait) else waited

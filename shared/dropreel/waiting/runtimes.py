@@ -1,6 +1,6 @@
 """How long jobs take: what was measured, mixed with what the providers' pages say.
 
-A runtime is the seconds from asking the provider to the clip being ready. Of a job one knows only
+A runtime is the seconds from the order to the clip being ready. Of a job one knows only
 that it ended between two polls, so it counts in equal parts for all the time between them.
 """
 
