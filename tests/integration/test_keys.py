@@ -116,7 +116,7 @@ def test_a_secret_without_the_key_is_named_without_its_content(
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
-def test_a_mended_secret_is_read_at_once_after_one_that_was_not_json(safe: Safe) -> None:
+def test_a_corrected_secret_is_read_at_once_after_one_that_was_not_json(safe: Safe) -> None:
     safe.put("luma: key")
     with pytest.raises(SettingsError):
         safe.keys.key("luma")

@@ -129,7 +129,7 @@ def test_links_lead_to_the_console_of_the_region(region: str, host: str) -> None
     assert links.object_link("a").startswith(host)
 
 
-def test_the_operator_is_told_only_what_the_dropper_cannot_mend() -> None:
+def test_the_operator_is_told_only_what_the_dropper_cannot_correct() -> None:
     assert job_alert(ended(State.FAILED, "moderated"), PLACE) is None
     note = job_alert(ended(State.UNKNOWN, "lost_answer"), PLACE)
     assert note
