@@ -29,7 +29,7 @@ from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.runtimes import MeasuredRuntimes
 from dropreel.ledger.table import Table
 from dropreel.providers.catalog import CATALOG, limit_of
-from dropreel.waiting.runtimes import Kind
+from dropreel.waiting.runtimes import JobKind
 from local import builds, stack
 from local.bench.billing import RECORDING, Meter, Used
 from local.bench.shapes import SHAPES
@@ -187,7 +187,7 @@ class _Bench:
         client.delete_item(TableName=name, Key={"pk": {"S": known}, "sk": {"S": "RUNTIMES"}})
         measured = MeasuredRuntimes(Table(client, name))
         for runtime in runtimes:
-            kind = Kind(provider, _RESOLUTION, _DURATION)
+            kind = JobKind(provider, _RESOLUTION, _DURATION)
             measured.note(kind, 0.97 * runtime, 1.03 * runtime)
 
     def _drop(self, drops: Sequence[Drop]) -> dict[str, float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from dropreel.waiting.runtimes import Kind, Runtimes
+from dropreel.waiting.runtimes import JobKind, Runtimes
 from dropreel.waiting.schedule import Schedule
 from local.faults.operating import Operator
 from local.faults.provider import NAMES
@@ -132,7 +132,7 @@ class Scenario:
 
 
 def _after_the_first_look(provider: str) -> int:
-    runtimes = Runtimes(Kind(provider, "540p", "5s"), {})
+    runtimes = Runtimes(JobKind(provider, "540p", "5s"), {})
     first = Schedule(runtimes, now_s=0, deadline_s=3600).wait_s(0)
     return first + runtimes.kind.profile.pace_s // 2 + 1
 

@@ -24,7 +24,7 @@ _STEPS = (
 FILES = (
     *sorted((CODE / "ledger").glob("*.py")),
     *(CODE / "steps" / f"{name}.py" for name in _STEPS),
-    *(CODE / "mail" / f"{name}.py" for name in ("once", "digest", "group", "waiting")),
+    *(CODE / "mail" / f"{name}.py" for name in ("once", "digest", "group", "next_day")),
 )
 
 # What a fence is made of.

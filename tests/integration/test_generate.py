@@ -15,7 +15,7 @@ from dropreel.ledger.runtimes import MeasuredRuntimes
 from dropreel.ledger.slots import Slots
 from dropreel.providers.base import Accepted, Busy, Failure, Refused, SubmitOutcome, Unknown
 from dropreel.steps.generate import Generate
-from dropreel.waiting.runtimes import Kind
+from dropreel.waiting.runtimes import JobKind
 from local.faults.services import IMAGE_READER, Sts
 from tests.support.aws import Aws, Clock, FakeProvider
 from tests.support.calls import failure_of, generate
@@ -46,7 +46,7 @@ def test_the_first_wait_follows_from_how_long_such_jobs_took(
     aws: Aws, generation: Generate, provider: FakeProvider
 ) -> None:
     for _ in range(40):
-        MeasuredRuntimes(aws.table).note(Kind("luma", "540p", "5s"), 295, 305)
+        MeasuredRuntimes(aws.table).note(JobKind("luma", "540p", "5s"), 295, 305)
     provider.submit_answers = [Accepted("p-1")]
     assert 150 < generate(generation, claimed(aws).job_id)["wait_seconds"] < 295
 

@@ -24,8 +24,8 @@ from dropreel.providers.base import (
     StatusOutcome,
 )
 from dropreel.steps.poll import Poll
-from dropreel.steps.watch import SLOW_ANSWER_S, kind_of
-from dropreel.waiting.runtimes import shares
+from dropreel.steps.watch import SLOW_ANSWER_S
+from dropreel.waiting.runtimes import JobKind, shares
 from tests.support.aws import NOW, Aws, Clock, FakeProvider, make_job
 from tests.support.calls import poll
 from tests.support.container import FakeContainer
@@ -45,7 +45,7 @@ def job(aws: Aws, clock: Clock) -> Job:
     """Asked for a minute ago, of a kind that takes about a minute."""
     measured = MeasuredRuntimes(aws.table)
     for _ in range(30):
-        measured.note(kind_of(make_job()), 50, 80)
+        measured.note(JobKind.of(make_job()), 50, 80)
     claimed = aws.ledger.claim(make_job())
     times = {"asked_at": utc_iso(NOW), "deadline_at": utc_iso(NOW + timedelta(hours=1))}
     asked = aws.ledger.move(claimed, State.SUBMITTING, **times)
@@ -146,7 +146,7 @@ def test_the_function_keeps_time_for_a_slow_answer(
 
 
 def learnt(aws: Aws, before: dict[int, float], job: Job) -> dict[int, float]:
-    after = MeasuredRuntimes(aws.table).of(kind_of(job)).counts
+    after = MeasuredRuntimes(aws.table).of(JobKind.of(job)).counts
     changes = {number: after[number] - before.get(number, 0) for number in after}
     return {number: round(change, 3) for number, change in changes.items() if change > 0.001}
 
@@ -154,7 +154,7 @@ def learnt(aws: Aws, before: dict[int, float], job: Job) -> dict[int, float]:
 def test_a_ready_clip_counts_between_the_last_two_polls(
     aws: Aws, polling: Poll, provider: FakeProvider, job: Job
 ) -> None:
-    before = dict(MeasuredRuntimes(aws.table).of(kind_of(job)).counts)
+    before = dict(MeasuredRuntimes(aws.table).of(JobKind.of(job)).counts)
     provider.status_answers = [RUNNING, RUNNING, READY]
     poll(polling, job.job_id)
     assert learnt(aws, before, job) == pytest.approx(shares(60, 65), abs=0.01)
@@ -163,7 +163,7 @@ def test_a_ready_clip_counts_between_the_last_two_polls(
 def test_a_clip_that_was_ready_at_once_counts_from_the_look_before(
     aws: Aws, polling: Poll, provider: FakeProvider, job: Job
 ) -> None:
-    before = dict(MeasuredRuntimes(aws.table).of(kind_of(job)).counts)
+    before = dict(MeasuredRuntimes(aws.table).of(JobKind.of(job)).counts)
     provider.status_answers = [READY]
     poll(polling, job.job_id, pending_at=utc_iso(NOW + timedelta(seconds=48)))
     assert learnt(aws, before, job) == pytest.approx(shares(48, 55), abs=0.01)
@@ -172,7 +172,7 @@ def test_a_clip_that_was_ready_at_once_counts_from_the_look_before(
 def test_what_was_seen_of_an_earlier_order_does_not_count(
     aws: Aws, polling: Poll, provider: FakeProvider, job: Job
 ) -> None:
-    before = dict(MeasuredRuntimes(aws.table).of(kind_of(job)).counts)
+    before = dict(MeasuredRuntimes(aws.table).of(JobKind.of(job)).counts)
     provider.status_answers = [READY]
     poll(polling, job.job_id, pending_at=utc_iso(NOW - timedelta(seconds=48)))
     assert learnt(aws, before, job) == pytest.approx(shares(0, 55), abs=0.01)
@@ -181,7 +181,7 @@ def test_what_was_seen_of_an_earlier_order_does_not_count(
 def test_a_clip_that_was_not_polled_for_hours_tells_nothing(
     aws: Aws, polling: Poll, provider: FakeProvider, job: Job, clock: Clock
 ) -> None:
-    before = dict(MeasuredRuntimes(aws.table).of(kind_of(job)).counts)
+    before = dict(MeasuredRuntimes(aws.table).of(JobKind.of(job)).counts)
     clock.pass_time(hours=2)
     provider.status_answers = [READY]
     assert poll(polling, job.job_id)["outcome"] == "ready"
@@ -191,7 +191,7 @@ def test_a_clip_that_was_not_polled_for_hours_tells_nothing(
 def test_of_two_calls_that_see_a_job_ready_one_counts_it(
     aws: Aws, polling: Poll, provider: FakeProvider, job: Job
 ) -> None:
-    before = dict(MeasuredRuntimes(aws.table).of(kind_of(job)).counts)
+    before = dict(MeasuredRuntimes(aws.table).of(JobKind.of(job)).counts)
 
     class Twice(FakeProvider):
         def status(self, _: str, __: Addresses = NO_ADDRESSES, /) -> StatusOutcome:

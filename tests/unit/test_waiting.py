@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dropreel.providers.catalog import CATALOG
-from dropreel.waiting.runtimes import ENDS_S, Kind, Runtimes, shares
+from dropreel.waiting.runtimes import ENDS_S, JobKind, Runtimes, shares
 from dropreel.waiting.schedule import (
     LONGEST_WATCH_S,
     USUAL_PRICES,
@@ -23,7 +23,7 @@ from dropreel.waiting.schedule import (
 HOUR_S = 3600.0
 relaxed = settings(deadline=None)  # for machines that do other things, too
 kinds = st.builds(
-    Kind,
+    JobKind,
     st.sampled_from(sorted(CATALOG)),
     st.sampled_from(["540p", "720p", "1080p"]),
     st.sampled_from(["5s", "10s"]),
@@ -38,7 +38,7 @@ moments = st.floats(0, 200_000)
 def measured(seconds: float, jobs: float = 40, provider: str = "eachlabs") -> Runtimes:
     """Many jobs that all took as long."""
     (number,) = shares(seconds, seconds)
-    return Runtimes(Kind(provider, "720p", "5s"), {number: jobs})
+    return Runtimes(JobKind(provider, "720p", "5s"), {number: jobs})
 
 
 def schedule(known: Runtimes, now_s: float = 0, deadline_s: float = HOUR_S) -> Schedule:
@@ -84,7 +84,7 @@ def test_who_may_not_watch_does_not(known: Runtimes) -> None:
 
 @pytest.mark.parametrize("provider", CATALOG)
 def test_before_there_is_data_the_first_look_comes_before_most_clips(provider: str) -> None:
-    known = Runtimes(Kind(provider, "720p", "5s"), {})
+    known = Runtimes(JobKind(provider, "720p", "5s"), {})
     first = schedule(known).wait_s(0)
     assert 0.25 * known.kind.usual_s < first < 0.75 * known.kind.usual_s
 
@@ -161,7 +161,7 @@ def cheapest(known: Runtimes, times: list[float], watch_s: float) -> float:
 def test_no_other_plan_is_cheaper(
     known: dict[int, float], provider: str, start: int, steps: int
 ) -> None:
-    kind = Kind(provider, "720p", "5s")
+    kind = JobKind(provider, "720p", "5s")
     pace = CATALOG[provider].profile.pace_s
     times = [float(start + number * pace) for number in range(steps + 1)]
     told = Runtimes(kind, known)
