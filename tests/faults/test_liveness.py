@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dropreel.jobs.job import State
-from local.faults.faults import Cell, Fault, Kind, Place
+from local.faults.faults import Cell, Fault, Kind, Moment
 from local.faults.liveness import (
     LATE,
     SOON_S,
@@ -25,8 +25,8 @@ RESERVES = "generate:dynamodb.transact_write_items#1"
 CLEAN = Baseline((State.REFUSED, State.DELIVERED), 100.0, ())
 
 
-def cell(label: str, place: Place, kind: Kind, provider: str = "fal") -> Cell:
-    return Cell(provider, "success", Fault(label, place, kind))
+def cell(label: str, moment: Moment, kind: Kind, provider: str = "fal") -> Cell:
+    return Cell(provider, "success", Fault(label, moment, kind))
 
 
 def ends(*states: State) -> Any:
@@ -36,17 +36,17 @@ def ends(*states: State) -> Any:
 @pytest.mark.parametrize(
     ("fault", "provider", "survived"),
     [
-        (Fault(POST, Place.AFTER, Kind.CUT), "fal", True),  # its list shows the order
-        (Fault(POST, Place.AFTER, Kind.CUT), "luma", False),
-        (Fault(POST, Place.BEFORE, Kind.ERROR), "luma", True),  # nobody was reached
-        (Fault(POST, Place.BEFORE, Kind.KILL), "fal", False),
-        (Fault(POST, Place.BEFORE, Kind.GATEWAY), "fal", False),
-        (Fault(POST, Place.BEFORE, Kind.OUTAGE), "luma", True),
-        (Fault(POST, Place.AFTER, Kind.OVERTAKEN), "luma", True),
-        (Fault(RESERVES, Place.AFTER, Kind.TIMEOUT), "fal", False),
-        (Fault(RESERVES, Place.AFTER, Kind.ERROR), "fal", True),
-        (Fault("poll:GET /x#1", Place.AFTER, Kind.KILL), "luma", True),
-        (Fault("poll:GET /x#1", Place.AFTER, Kind.ABORT), "fal", False),
+        (Fault(POST, Moment.AFTER, Kind.CUT), "fal", True),  # its list shows the order
+        (Fault(POST, Moment.AFTER, Kind.CUT), "luma", False),
+        (Fault(POST, Moment.BEFORE, Kind.ERROR), "luma", True),  # nobody was reached
+        (Fault(POST, Moment.BEFORE, Kind.KILL), "fal", False),
+        (Fault(POST, Moment.BEFORE, Kind.GATEWAY), "fal", False),
+        (Fault(POST, Moment.BEFORE, Kind.OUTAGE), "luma", True),
+        (Fault(POST, Moment.AFTER, Kind.OVERTAKEN), "luma", True),
+        (Fault(RESERVES, Moment.AFTER, Kind.TIMEOUT), "fal", False),
+        (Fault(RESERVES, Moment.AFTER, Kind.ERROR), "fal", True),
+        (Fault("poll:GET /x#1", Moment.AFTER, Kind.KILL), "luma", True),
+        (Fault("poll:GET /x#1", Moment.AFTER, Kind.ABORT), "fal", False),
     ],
     ids=str,
 )
@@ -59,7 +59,7 @@ def test_what_leaves_an_order_in_doubt_or_stops_an_execution_cannot_be_survived(
 
 
 def test_several_faults_are_survived_only_where_each_of_them_is() -> None:
-    good, bad = Fault("a:b#1", Place.AFTER, Kind.KILL), Fault("a:b#2", Place.AFTER, Kind.ABORT)
+    good, bad = Fault("a:b#1", Moment.AFTER, Kind.KILL), Fault("a:b#2", Moment.AFTER, Kind.ABORT)
     assert survivable(Cell("fal", "success", good, (good,)))
     assert not survivable(Cell("fal", "success", good, (bad,)))
 
@@ -76,7 +76,7 @@ def test_an_open_question_is_worse_than_a_final_word_and_that_worse_than_a_clip(
 
 
 def test_what_was_only_late_ends_soon_and_what_broke_after_the_sweep() -> None:
-    late, broken = (cell("poll:GET /x#1", Place.AFTER, kind) for kind in (Kind.DELAYED, Kind.KILL))
+    late, broken = (cell("poll:GET /x#1", Moment.AFTER, kind) for kind in (Kind.DELAYED, Kind.KILL))
     assert too_late(100.0, Cell("fal", "success"), CLEAN) == []
     assert too_late(101.0, Cell("fal", "success"), CLEAN)[0].startswith(LATE)
     assert too_late(100.0 + SOON_S, late, CLEAN) == []
