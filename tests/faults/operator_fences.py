@@ -11,16 +11,16 @@ _RETRY = "tests/integration/test_retry.py::"
 
 OPERATOR_FENCES = (
     Fence(
-        "an operator's word is understood, and names an order that the provider knows",
+        "an operator's instruction is understood, and names an order that the provider knows",
         (
-            "steps/resume.py:Word.follow",
-            "steps/resume.py:Word._named_order",
+            "steps/resume.py:Resumption.follow",
+            "steps/resume.py:Resumption._named_order",
             "steps/resume.py:require_order",
         ),
         "a job that follows an order that does not exist",
         (
-            f"{_RESUME}test_a_word_that_names_no_order_changes_nothing",
-            f"{_RESUME}test_a_word_that_is_misspelt_is_refused",
+            f"{_RESUME}test_an_instruction_that_names_no_order_changes_nothing",
+            f"{_RESUME}test_a_field_that_is_misspelt_is_refused",
             f"{_RESUME}test_an_order_that_the_provider_does_not_know_changes_nothing",
             f"{_RESUME}test_a_provider_that_cannot_be_asked_about_the_order_changes_nothing",
         ),

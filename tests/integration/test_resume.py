@@ -1,4 +1,4 @@
-"""An operator's word on a job: it is followed where the end is open, and changes nothing else."""
+"""Resuming a job as an operator says: followed where its end is open, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -77,7 +77,9 @@ def test_an_operator_can_name_another_order_for_a_stalled_job(
 
 
 @pytest.mark.parametrize("word", ["...", "<id>", "p 1", "../x"])
-def test_a_word_that_names_no_order_changes_nothing(aws: Aws, polling: Poll, word: str) -> None:
+def test_an_instruction_that_names_no_order_changes_nothing(
+    aws: Aws, polling: Poll, word: str
+) -> None:
     job = lost(aws)
     outcome = poll(polling, job.job_id, resume={"provider_job_id": word})
     assert (outcome["error"], word in outcome["cause"]) == ("nothing_to_resume", True)
@@ -87,7 +89,7 @@ def test_a_word_that_names_no_order_changes_nothing(aws: Aws, polling: Poll, wor
 @pytest.mark.parametrize(
     "said", [{"nothing_mad": True}, {"provider_job_ids": "p-9"}, {"nothing_made": True, "x": 1}]
 )
-def test_a_word_that_is_misspelt_is_refused(
+def test_a_field_that_is_misspelt_is_refused(
     aws: Aws, polling: Poll, said: dict[str, object]
 ) -> None:
     job = aws.ledger.move(submitted(aws), State.STALLED)

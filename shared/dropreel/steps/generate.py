@@ -43,7 +43,7 @@ from dropreel.providers.base import (
 )
 from dropreel.providers.config import ProviderSettings
 from dropreel.settings import LedgerSettings
-from dropreel.steps.after_order import Lessons
+from dropreel.steps.after_order import AfterOrder
 from dropreel.steps.allowance import Allowance, AllowanceSettings, NextDay
 from dropreel.steps.cancel import end_before_order
 from dropreel.steps.lost_order import STALE_S, mark_unknown, move_once, note_order
@@ -91,7 +91,7 @@ class Generate:
     provider: Callable[[str], Provider]
     watcher: Watcher
     breaker: Breaker
-    lessons: Lessons
+    after_order: AfterOrder
     allowance: Allowance
     slots: Slots
     deadline: timedelta
@@ -110,7 +110,7 @@ class Generate:
             provider=container.provider,
             watcher=Watcher.build(container),
             breaker=Breaker(container.table),
-            lessons=Lessons.build(container, settings.caps()),
+            after_order=AfterOrder.build(container, settings.caps()),
             allowance=Allowance.build(container),
             slots=container.slots,
             deadline=container.deadline,
@@ -196,7 +196,7 @@ class Generate:
             return Wait(_CONTENTION_WAIT_S, job.state)
         answer = provider.submit(request)
         outcome = self._noted(job, answer, patience)
-        self.lessons.learn(job, answer)
+        self.after_order.note(job, answer)
         return outcome
 
     def _noted(self, job: Job, answer: SubmitOutcome, patience: _Patience) -> GenerateOutcome:
@@ -224,7 +224,7 @@ class Generate:
         """Nothing was sent: without a key nothing can be ordered."""
         failure = trouble.failure.of_job()
         if isinstance(trouble, Refused):  # else nothing is known of the provider
-            self.lessons.learn(job, trouble)
+            self.after_order.note(job, trouble)
         if isinstance(trouble, Busy) and not self._waited_enough(job):
             seconds = busy_wait(trouble.retry_after, tries)
             self._give_back(job, seconds)
