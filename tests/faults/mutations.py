@@ -136,7 +136,7 @@ def frees_the_money_of_lost_orders(patch: Patch) -> None:
     patch.setattr(Generate, "_lost", lost)
 
 
-def hands_lost_orders_on(patch: Patch) -> None:
+def moves_lost_orders(patch: Patch) -> None:
     def lost(self: Generate, job: Job, failure: JobFailure) -> GenerateOutcome:
         moved = self.allowance.rules.next_provider(job, FailureKind.UNREACHABLE)
         if moved is None:
