@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from httpx import HTTPError
 from typer.core import TyperGroup
 
-from cli.commands import doctor, ending, inbox, jobs, letters, money, orders, sight
+from cli.commands import doctor, inbox, job_actions, jobs, money, orders, recovery, watch
 from cli.desk import desk_of
 from cli.errors import CommandError, Exit
 from cli.stack import LOCAL_STACK, Target
@@ -86,15 +86,15 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "show": jobs.show,
     "open": jobs.open_page,
     "logs": jobs.logs,
-    "watch": sight.watch,
-    "cancel": ending.cancel,
-    "resume": ending.resume,
-    "retry": ending.retry,
+    "watch": watch.watch,
+    "cancel": job_actions.cancel,
+    "resume": job_actions.resume,
+    "retry": job_actions.retry,
     "pause": orders.pause,
     "unpause": orders.unpause,
     "spend": money.spend,
-    "replay": letters.replay,
-    "sync": letters.sync,
+    "replay": recovery.replay,
+    "sync": recovery.sync,
     "doctor": doctor.doctor,
 }
 for name, command in _COMMANDS.items():

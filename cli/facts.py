@@ -6,28 +6,22 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
-from dropreel.jobs.job import Job, JobSummary, State
+from dropreel.jobs.job import ENDS, Job, JobSummary, State
 from dropreel.mail.message import Links
 
 Facts = dict[str, Any]
 
-WORDS = {
-    State.CLAIMED: "waiting",
-    State.SUBMITTING: "being ordered",
-    State.SUBMITTED: "ordered",
-    State.RUNNING: "being made",
-    State.READY: "being stored",
-    State.UNKNOWN: "payment unknown",
-}
 CANCELLING = "being cancelled"
+# In these a cancelled job may be until its next step has ended it.
+CANCELLABLE = (frozenset(State) - ENDS) | {State.UNKNOWN}
 GOOD, BUSY, ODD, BAD = "green", "blue", "yellow", "red"
 
 
 def word(job: Job | JobSummary) -> str:
     """The state in words for people."""
-    if getattr(job, "cancel_requested", "") and job.state in WORDS:
+    if getattr(job, "cancel_requested", "") and job.state in CANCELLABLE:
         return CANCELLING
-    return WORDS.get(job.state, job.state.value)
+    return job.state.label
 
 
 def colour(state: State) -> str:

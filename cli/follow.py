@@ -22,7 +22,7 @@ from dropreel.jobs.job import ENDS, Job, State, from_iso
 from dropreel.jobs.naming import output_folder
 from dropreel.ledger.newest import NewestDrops
 from dropreel.ledger.runtimes import MeasuredRuntimes
-from dropreel.steps.watch import kind_of
+from dropreel.waiting.runtimes import JobKind
 
 TICK_S = 1.0
 _TAKE = "job_"
@@ -195,7 +195,7 @@ class Lines:
             return f"{word(job)}, {price}", colour(job.state), 1
         if not job.asked_at:
             return f"{word(job)}, {price}", colour(job.state), 0
-        usual = MeasuredRuntimes(self._desk.container.table).of(kind_of(job)).usual_s
+        usual = MeasuredRuntimes(self._desk.container.table).of(JobKind.of(job)).usual_s
         passed = (self._desk.now - from_iso(job.asked_at)).total_seconds()
         words = f"{word(job)}, {passed:.0f} of about {usual:.0f} s, {price}"
         return words, colour(job.state), min(0.98, passed / usual)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from cli.desk import Desk
 from cli.errors import CommandError
-from cli.facts import CANCELLING, WORDS, word
+from cli.facts import CANCELLABLE, CANCELLING, word
 from dropreel.jobs.job import Job, JobSummary, State
 from dropreel.providers.catalog import CATALOG
 
-_STATES = (*State, *WORDS.values(), CANCELLING)
+_STATES = tuple(dict.fromkeys((*State, *(state.label for state in State), CANCELLING)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,12 @@ class Selection:
         for row in rows:
             if not self._may_be(row):
                 continue
-            job = desk.container.ledger.get(row.job_id) if row.state in WORDS else None
+            job = desk.container.ledger.get(row.job_id) if row.state in CANCELLABLE else None
             if not job or self._is_of_state(job):
                 yield job or row
 
     def _may_be(self, row: JobSummary) -> bool:
-        cancelling = CANCELLING in self.states and row.state in WORDS
+        cancelling = CANCELLING in self.states and row.state in CANCELLABLE
         return (
             (cancelling or self._is_of_state(row))
             and row.image_key.startswith(self.prefix)
@@ -50,5 +50,5 @@ class Selection:
         )
 
     def _is_of_state(self, job: JobSummary | Job) -> bool:
-        said = {job.state.value, WORDS.get(job.state, ""), word(job)}
+        said = {job.state.value, job.state.label, word(job)}
         return not self.states or bool(said & self.states)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from local.embedded_aws import Endpoint
-from local.metrics import Line, Series, emitted, lines_of, log_lines
+from local.metrics import ChartLine, Series, emitted, lines_of, log_lines
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTH = 1280
@@ -98,7 +98,7 @@ def _tile(properties: Mapping[str, Any], found: Mapping[Series, list[float]]) ->
     return f'<div class="tile"><h2>{escape(properties["title"])}</h2>{numbers}</div>'
 
 
-def _matching(line: Line, found: Mapping[Series, list[float]]) -> list[list[float]]:
+def _matching(line: ChartLine, found: Mapping[Series, list[float]]) -> list[list[float]]:
     return [
         values
         for series, values in found.items()
@@ -106,11 +106,11 @@ def _matching(line: Line, found: Mapping[Series, list[float]]) -> list[list[floa
     ]
 
 
-def _values(line: Line, found: Mapping[Series, list[float]]) -> list[float]:
+def _values(line: ChartLine, found: Mapping[Series, list[float]]) -> list[float]:
     return [value for values in _matching(line, found) for value in values]
 
 
-def _newest(line: Line, found: Mapping[Series, list[float]]) -> list[float]:
+def _newest(line: ChartLine, found: Mapping[Series, list[float]]) -> list[float]:
     """Of a gauge only what it said last; of everything else all."""
     several = _matching(line, found)
     gauge = line.metric.name in ("JobsWaiting", "SlotsHeld")

@@ -53,7 +53,7 @@ def emitted(lines: Iterable[str]) -> dict[Series, list[float]]:
 
 
 @dataclass(frozen=True)
-class Line:
+class ChartLine:
     """One line of the dashboard. A search finds every series with the given values."""
 
     title: str
@@ -68,7 +68,7 @@ _SEARCH = re.compile(r"SEARCH\('\{([^}]+)\} MetricName=\"(\w+)\"([^']*)', '\w+',
 _TERM = re.compile(r' (\w+)="([^"]*)"')
 
 
-def lines_of(dashboard: Mapping[str, Any]) -> list[Line]:
+def lines_of(dashboard: Mapping[str, Any]) -> list[ChartLine]:
     """The metrics that a dashboard's body asks for."""
     return [
         line
@@ -79,18 +79,18 @@ def lines_of(dashboard: Mapping[str, Any]) -> list[Line]:
     ]
 
 
-def _lines(title: str, entry: list[Any]) -> Iterator[Line]:
+def _lines(title: str, entry: list[Any]) -> Iterator[ChartLine]:
     if isinstance(entry[0], str):
         namespace, name, *rest = entry
         pairs = [part for part in rest if isinstance(part, str)]
         values = dict(zip(pairs[::2], pairs[1::2], strict=True))
         metric = Metric(namespace, name, tuple(sorted(values)))
-        yield Line(title, metric, frozenset(values.items()))
+        yield ChartLine(title, metric, frozenset(values.items()))
         return
     for schema, name, terms in _SEARCH.findall(entry[0]["expression"]):
         namespace, *dimensions = schema.split(",")
         metric = Metric(namespace, name, tuple(sorted(dimensions)))
-        yield Line(title, metric, frozenset(_TERM.findall(terms)))
+        yield ChartLine(title, metric, frozenset(_TERM.findall(terms)))
 
 
 def loose_ends(dashboard: Mapping[str, Any]) -> list[str]:

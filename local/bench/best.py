@@ -19,7 +19,7 @@ _SAMPLES = 4500  # beside the jobs: the best knows their distribution, not each 
 class Best:
     """The cheapest schedule for a known distribution, given as a sample.
 
-    Looks in a watch lie exactly one pace apart; sleeps end on whole seconds, or 0.6 % apart where
+    Polls in a watch lie exactly one pace apart; sleeps end on whole seconds, or 0.6 % apart where
     that is more. Written apart from the plan, whose grid and averages are coarser.
     """
 

@@ -29,7 +29,7 @@ from dropreel.ledger.jobs import Ledger
 from dropreel.ledger.runtimes import MeasuredRuntimes
 from dropreel.ledger.table import Table
 from dropreel.providers.catalog import CATALOG, limit_of
-from dropreel.waiting.runtimes import Kind
+from dropreel.waiting.runtimes import JobKind
 from local import builds, stack
 from local.bench.billing import RECORDING, Meter, Used
 from local.bench.shapes import SHAPES
@@ -68,7 +68,7 @@ class Drop:
 
 
 @dataclass(frozen=True)
-class Run:
+class Measurement:
     """What came of images that were dropped at once.
 
     `dropped_at` is unix seconds by key, `transitions` are those of each execution.
@@ -160,7 +160,7 @@ class _Bench:
     simulators: Simulators
     meter: Meter
 
-    def run(self, folder: str, runtimes: Sequence[tuple[str, float]]) -> Run:
+    def measure(self, folder: str, runtimes: Sequence[tuple[str, float]]) -> Measurement:
         """Drop an image for each provider and runtime at once, and wait for all clips."""
         drops = [
             Drop(f"{folder}/{number:03}.jpg", provider, runtime_s)
@@ -171,7 +171,7 @@ class _Bench:
         dropped_at = self._drop(drops)
         patience_s = 120 + _PATIENCE * least_s(drops)
         ours = self._wait(earlier, len(drops), patience_s)
-        return Run(
+        return Measurement(
             drops,
             dropped_at,
             jobs=[job for job in self._jobs() if job.source.key.startswith(f"{folder}/")],
@@ -187,7 +187,7 @@ class _Bench:
         client.delete_item(TableName=name, Key={"pk": {"S": known}, "sk": {"S": "RUNTIMES"}})
         measured = MeasuredRuntimes(Table(client, name))
         for runtime in runtimes:
-            kind = Kind(provider, _RESOLUTION, _DURATION)
+            kind = JobKind(provider, _RESOLUTION, _DURATION)
             measured.note(kind, 0.97 * runtime, 1.03 * runtime)
 
     def _drop(self, drops: Sequence[Drop]) -> dict[str, float]:
@@ -247,7 +247,7 @@ def bench() -> Iterator[_Bench]:
         )
         ready = _Bench(launched, simulators, Meter(aws))
         ready.teach(PROVIDER, [2.0] * _KNOWN_JOBS)
-        ready.run("warm", [(PROVIDER, 2.0)] * 2)
+        ready.measure("warm", [(PROVIDER, 2.0)] * 2)
         yield ready
 
 
@@ -261,7 +261,7 @@ def folders(ready: _Bench, counts: Sequence[int], runtime_s: float) -> list[Row]
 
     ready.teach(PROVIDER, draw(_KNOWN_JOBS))
     return [
-        ready.run(f"folder-{count}", [(PROVIDER, runtime) for runtime in draw(count)]).folder()
+        ready.measure(f"folder-{count}", [(PROVIDER, runtime) for runtime in draw(count)]).folder()
         for count in counts
     ]
 
@@ -273,15 +273,15 @@ def providers(ready: _Bench, counts: Mapping[str, int], scale: float = 1) -> lis
         drawn = [scale * runtime for runtime in HOSTED[name].runtimes(count + _KNOWN_JOBS, seed=2)]
         ready.teach(name, drawn[count:])
         runtimes += [(name, runtime) for runtime in drawn[:count]]
-    run = ready.run("providers", runtimes)
+    measured = ready.measure("providers", runtimes)
     return [
         {
             "provider": HOSTED[name].name,
             "clips": count,
             "mean_runtime_s": round(statistics.mean(r for n, r in runtimes if n == name), 1),
             "pace_s": CATALOG[name].profile.pace_s,
-            **_summary(run.delays_s(name)),
-            "delays_s": run.delays_s(name),
+            **_summary(measured.delays_s(name)),
+            "delays_s": measured.delays_s(name),
         }
         for name, count in counts.items()
     ]

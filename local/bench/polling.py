@@ -15,7 +15,7 @@ _RELEARN = 5  # jobs that run at the same time see the same ledger
 
 
 class Policy(Protocol):
-    """When to look: seconds of sleep, and of watching after a look, both from `now_s`."""
+    """When to poll: seconds of sleep, and of watching after a poll, both from `now_s`."""
 
     def wait_s(self, now_s: float) -> float: ...
 
@@ -28,32 +28,32 @@ class Seen:
 
     late_s: float | None
     spent_usd: float
-    looks: int
+    polls: int
     between: tuple[float, float]
 
 
 def play(runtime: float, policy: Policy, pace: float) -> Seen:
-    now, pending, spent, looks = 0.0, 0.0, 0.0, 0
+    now, pending, spent, polls = 0.0, 0.0, 0.0, 0
     while now < DEADLINE_S:
         now += policy.wait_s(now)
         spent += USUAL_PRICES.loop
         until = now + policy.watch_s(now) if runtime > now else now
         began = now
-        looks += 1
+        polls += 1
         while runtime > now and now + pace / 2 < until:
             pending = now
             now += pace
-            looks += 1
+            polls += 1
         spent += USUAL_PRICES.second_watched * (now - began)
         if runtime <= now:
-            return Seen(now - runtime, spent, looks, (pending, now))
+            return Seen(now - runtime, spent, polls, (pending, now))
         pending = now
-    return Seen(None, spent, looks, (pending, now))
+    return Seen(None, spent, polls, (pending, now))
 
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """Looks every so many seconds."""
+    """Polls every so many seconds."""
 
     every_s: float
 
@@ -78,7 +78,7 @@ class Planned:
         return self._at(now_s).watch_s(now_s)
 
     def _at(self, now_s: float) -> Schedule:
-        """As in the function: made at its first look, and kept for the sleep after it."""
+        """As in the function: made at its first poll, and kept for the sleep after it."""
         near = [at for at in self._schedules if at <= now_s <= at + LONGEST_WATCH_S]
         at = max(near, default=now_s)
         if at not in self._schedules:

@@ -24,7 +24,7 @@ _DIGESTS = (
     "result above ten in ten minutes is written down for its digest."
 )
 _LONG_JOBS = (
-    "Its jobs take about nine minutes, give or take three: a look a second earlier would cost more "
+    "Its jobs take about nine minutes, give or take three: a poll a second earlier would cost more "
     "than that second is worth (docs/waiting.md)."
 )
 _SHORT_JOBS = (

@@ -6,7 +6,7 @@ Each row is one schedule on one shape of runtimes: some 1,500 jobs, the same one
 schedule. `plan` is what is deployed, learning from each job as the ledger does. `best` knows before
 the first job how all of them are distributed (and how they drift), and is found by dynamic
 programming; for a bound its price of lateness is moved until it spends as much as the plan. The
-others look every so many seconds. Simulated answers take no time; each provider's pace is kept.
+others poll every so many seconds. Simulated answers take no time; each provider's pace is kept.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _row(shape: Shape, schedule: str, seen: Sequence[Seen]) -> dict[str, Any]:
         "delay_p95_s": late[int(0.95 * len(late))],
         "waiting_usd": spend,
         "plumbing_usd": spend + OTHER_PLUMBING_USD,
-        "looks": sum(one.looks for one in seen) / len(seen),
+        "polls": sum(one.polls for one in seen) / len(seen),
         "cost_usd": delay * USUAL_PRICES.second_late + spend,
     }
 
@@ -73,9 +73,9 @@ def rows(*, jobs: int = _JOBS) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    print(f"{'runtimes':24}{'schedule':10}{'delay':>9}{'p95':>9}{'looks':>8}{'plumbing':>11}")
+    print(f"{'runtimes':24}{'schedule':10}{'delay':>9}{'p95':>9}{'polls':>8}{'plumbing':>11}")
     for row in rows():
-        times = f"{row['delay_s']:7.2f} s{row['delay_p95_s']:7.1f} s{row['looks']:8.1f}"
+        times = f"{row['delay_s']:7.2f} s{row['delay_p95_s']:7.1f} s{row['polls']:8.1f}"
         bound = f"  {row['bound_s']:.2f} s for the same money" if "bound_s" in row else ""
         print(f"{row['shape']:24}{row['schedule']:10}{times}  ${row['plumbing_usd']:.6f}{bound}")
 

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dropreel.waiting.runtimes import Kind
+from dropreel.waiting.runtimes import JobKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,8 @@ class Shape:
     scale: Callable[[int], float] = lambda _: 1.0
 
     @property
-    def kind(self) -> Kind:
-        return Kind(self.provider, "720p", "5s")
+    def kind(self) -> JobKind:
+        return JobKind(self.provider, "720p", "5s")
 
     def runtimes(self, jobs: int, seed: int) -> list[float]:
         dice = random.Random(f"{self.name} {seed}")  # noqa: S311 - to be drawn again

@@ -40,7 +40,7 @@ def main(arguments: list[str], variables: Mapping[str, str]) -> int:
 def _deploy(variables: Mapping[str, str], name: str) -> None:
     release.check_name(name)
     session, _ = _signed_in(variables)
-    stack = cloud.find(session, name)
+    stack = cloud.find_stack(session, name)
     release.check_state(stack)
     known, present = parameters.read(), stack.parameters if stack else {}
     file = variables.get("PARAMS")

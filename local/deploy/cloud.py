@@ -37,7 +37,7 @@ def client(session: boto3.session.Session) -> CloudFormationClient:
     return session.client("cloudformation")
 
 
-def find(session: boto3.session.Session, name: str) -> Deployed | None:
+def find_stack(session: boto3.session.Session, name: str) -> Deployed | None:
     """The stack of this name or ARN, or None. Raises NotDoneError."""
     try:
         found = client(session).describe_stacks(StackName=name)["Stacks"][0]
@@ -56,7 +56,7 @@ def find(session: boto3.session.Session, name: str) -> Deployed | None:
 
 def must_find(session: boto3.session.Session, name: str) -> Deployed:
     """Raises NotDoneError where there is none."""
-    found = find(session, name)
+    found = find_stack(session, name)
     if found is None:
         raise NotDoneError(
             f"There is no stack {name} in {session.region_name}. STACK= and REGION= name others."

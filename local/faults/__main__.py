@@ -13,7 +13,7 @@ from pathlib import Path
 from local.faults.faults import Cell, Result
 from local.faults.matrix import Draw, plan, play_all, sample
 from local.faults.provider import NAMES
-from local.faults.report import PAGE, Run, lines, page
+from local.faults.report import PAGE, MatrixRun, lines, page
 from local.faults.scenarios import SCENARIOS
 from local.faults.world import world
 
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for number in range(count)
         ]
         results = _play([*cells, *draws], cache, wanted.processes)
-    run = Run(results, wanted.seed, time.monotonic() - begun)
+    run = MatrixRun(results, wanted.seed, time.monotonic() - begun)
     wanted.page.parent.mkdir(parents=True, exist_ok=True)
     wanted.page.write_text(page(run), encoding="utf-8")
     print("\n".join([*lines(run), str(wanted.page)]))

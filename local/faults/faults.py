@@ -1,4 +1,4 @@
-"""What can go wrong at one call: kinds of faults, the places where they strike, and cells."""
+"""What can go wrong at one call: kinds of faults, the moments at which they strike, and cells."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from enum import StrEnum
 from zlib import crc32
 
 
-class Place(StrEnum):
+class Moment(StrEnum):
+    """When a fault strikes at a call."""
+
     BEFORE = "before"  # the call has not left the function
     AFTER = "after"  # the other side has done what it was asked for
 
@@ -134,12 +136,12 @@ class Point:
         is lost is the same as a call that was not made where the call changes nothing.
         """
         if self.call == INVOKE:
-            lost = Fault(self.label, Place.AFTER, Kind.LOST)
-            refused = Fault(self.label, Place.BEFORE, Kind.THROTTLED)
+            lost = Fault(self.label, Moment.AFTER, Kind.LOST)
+            refused = Fault(self.label, Moment.BEFORE, Kind.THROTTLED)
             return [refused, lost] if self.in_execution else [lost]
         return [
-            Fault(self.label, place, kind)
-            for place, kinds in ((Place.BEFORE, self._before()), (Place.AFTER, self._after()))
+            Fault(self.label, moment, kind)
+            for moment, kinds in ((Moment.BEFORE, self._before()), (Moment.AFTER, self._after()))
             for kind in kinds
         ]
 
@@ -172,13 +174,13 @@ class Fault:
     """One fault at one point. `hours` is for LATER only."""
 
     label: str
-    place: Place
+    moment: Moment
     kind: Kind
     hours: int = 0
 
     def __str__(self) -> str:
         what = f"{self.kind} ({self.hours} h)" if self.hours else self.kind.value
-        return f"{what} {self.place} {self.label}"
+        return f"{what} {self.moment} {self.label}"
 
 
 def outage_s(fault: Fault) -> int:
@@ -188,8 +190,8 @@ def outage_s(fault: Fault) -> int:
 
 def late_faults() -> list[Fault]:
     """What comes when all is over."""
-    again = Fault(END, Place.AFTER, Kind.REDROP)
-    return [again, *(Fault(END, Place.AFTER, Kind.LATER, hours) for hours in LATER_HOURS)]
+    again = Fault(END, Moment.AFTER, Kind.REDROP)
+    return [again, *(Fault(END, Moment.AFTER, Kind.LATER, hours) for hours in LATER_HOURS)]
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -14,7 +14,7 @@ from dropreel.jobs.job import State
 from dropreel.ledger.breaker import LONGEST_OPEN_S
 from dropreel.providers.catalog import CATALOG
 from local.faults.ends import End, ends_of
-from local.faults.faults import END, HARMLESS, OUTAGES_S, Cell, Fault, Kind, Place, Point
+from local.faults.faults import END, HARMLESS, OUTAGES_S, Cell, Fault, Kind, Moment, Point
 from local.faults.functions import DEADLINE
 from local.faults.operating import PAUSE_S
 from local.faults.scenarios import SCENARIOS
@@ -84,7 +84,7 @@ def unsurvivable(fault: Fault, cell: Cell) -> str:
     waits_for_day = SCENARIOS[cell.scenario].over_day_cap == "wait"
     if waits_for_day and fault.kind is Kind.OUTAGE and fault.label.startswith("generate:"):
         return "after trouble that lasts past midnight, both orders count on the new day"
-    before, after = fault.place is Place.BEFORE, fault.place is Place.AFTER
+    before, after = fault.moment is Moment.BEFORE, fault.moment is Moment.AFTER
     if fault.label.startswith(_RESERVES) and after and fault.kind in _BREAKS:
         return "nobody knows that the order was never sent, and a list without it proves nothing"
     if ":POST " not in fault.label or fault.kind not in _BREAKS | _HIDES | _CUTS:

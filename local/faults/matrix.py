@@ -99,7 +99,7 @@ def stands_for_others(cell: Cell) -> bool:
     if not fault or cell.scenario == FIRST or call_of(fault.label).startswith("POST "):
         return True
     group = next((kinds for kinds in _ALIKE if fault.kind in kinds), (fault.kind,))
-    turn = crc32(f"{cell.scenario} {fault.label} {fault.place}".encode()) % len(group)
+    turn = crc32(f"{cell.scenario} {fault.label} {fault.moment}".encode()) % len(group)
     return group[turn] is fault.kind
 
 
@@ -159,14 +159,14 @@ def is_decisive(cell: Cell) -> bool:
 
 
 def _groups(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
-    """Cells of which one is enough: by call, and by function with kind and place."""
+    """Cells of which one is enough: by call, and by function with kind and moment."""
     groups: dict[tuple[str, ...], list[Cell]] = defaultdict(list)
     for cell in cells:
         if cell.fault:
             call, _, _ = cell.fault.label.partition("#")
             function, _, _ = call.partition(":")
             groups[cell.scenario, call].append(cell)
-            groups[function, cell.fault.kind, cell.fault.place].append(cell)
+            groups[function, cell.fault.kind, cell.fault.moment].append(cell)
     yield from groups.values()
 
 

@@ -15,7 +15,7 @@ import httpx
 
 from dropreel.providers.catalog import CATALOG
 from local.faults.dynamo import Dynamo
-from local.faults.faults import READ_TIMEOUT_S, Kind, Place
+from local.faults.faults import READ_TIMEOUT_S, Kind, Moment
 from local.faults.wire import Wire
 from local.simulators import Simulators
 from local.simulators.clock import ManualClock
@@ -127,12 +127,12 @@ class _HttpSpoiler:
     def __init__(self, request: httpx.Request) -> None:
         self._request = request
 
-    def error(self, kind: Kind, place: Place) -> Exception:
+    def error(self, kind: Kind, moment: Moment) -> Exception:
         if kind is Kind.HALF_SENT:
             return httpx.WriteError("connection reset", request=self._request)
         if kind is Kind.SLOW:
             return httpx.ReadTimeout("no answer in time", request=self._request)
-        if place is Place.BEFORE:
+        if moment is Moment.BEFORE:
             return httpx.ConnectError("nobody there", request=self._request)
         return httpx.RemoteProtocolError("closed without an answer", request=self._request)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.faults.faults import Kind, Place, Result
+from local.faults.faults import Kind, Moment, Result
 
 PAGE = Path(__file__).resolve().parents[2] / "out" / "faults.md"
 _MOST_SHOWN = 200
@@ -27,7 +27,7 @@ SNS and the ledger. A second order is right after a first one that failed and co
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class MatrixRun:
     """All results of one run. `seed` is that of its pairs and triples."""
 
     results: Sequence[Result]
@@ -42,7 +42,7 @@ class Run:
         return [result for result in self.results if len(result.cell.faults) in counts]
 
 
-def lines(run: Run) -> list[str]:
+def lines(run: MatrixRun) -> list[str]:
     """What was played and what does not hold, a line each."""
     survivable = [result for result in run.results if result.survivable]
     pairs, triples = run.with_faults(2), run.with_faults(3)
@@ -57,7 +57,7 @@ def lines(run: Run) -> list[str]:
     ]
 
 
-def page(run: Run) -> str:
+def page(run: MatrixRun) -> str:
     """Markdown of all results."""
     text = [
         "# Fault matrix",
@@ -99,11 +99,11 @@ def _violations(broken: Sequence[Result]) -> Iterator[str]:
 
 
 def _overview(results: Sequence[Result]) -> Iterator[str]:
-    counts: dict[tuple[str, Place], Counter[Kind]] = defaultdict(Counter)
-    broken: dict[tuple[str, Place], Counter[Kind]] = defaultdict(Counter)
+    counts: dict[tuple[str, Moment], Counter[Kind]] = defaultdict(Counter)
+    broken: dict[tuple[str, Moment], Counter[Kind]] = defaultdict(Counter)
     for result in results:
         for fault in result.cell.faults:
-            step = _alike(fault.label), fault.place
+            step = _alike(fault.label), fault.moment
             counts[step][fault.kind] += 1
             broken[step][fault.kind] += bool(result.violations)
     calls = list(dict.fromkeys(call for call, _ in counts))
@@ -113,7 +113,7 @@ def _overview(results: Sequence[Result]) -> Iterator[str]:
         key=lambda step: (
             functions.index(step[0].partition(" ")[0]),
             calls.index(step[0]),
-            list(Place).index(step[1]),
+            list(Moment).index(step[1]),
         ),
     )
     kinds = [kind for kind in Kind if any(row[kind] for row in counts.values())]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from dropreel.waiting.runtimes import Kind, Runtimes
+from dropreel.waiting.runtimes import JobKind, Runtimes
 from dropreel.waiting.schedule import Schedule
 from local.faults.operating import Operator
 from local.faults.provider import NAMES
@@ -30,9 +30,9 @@ class Scenario:
     """One course of things: what is dropped, how the stack is set, what the provider does.
 
     `marker` is the simulators' switch; `seconds` from order to end, where None is a little after
-    the first look. `unbilled` names the providers whose failure here says that it costs nothing.
+    the first poll. `unbilled` names the providers whose failure here says that it costs nothing.
     `passing` is an end that people are told of and that need not be the last.
-    `failover` are the providers that may take the order over; `{provider}` in a marker is the
+    `failover` are the providers that a job may move to; `{provider}` in a marker is the
     one of the play. `image_first`: the sidecar follows while the image's event has been handled.
     `told`: whether S3's events come; if not, the sweep has to find the files.
     `images` are dropped at once, with a sidecar each, `one_prompt` for all, or the one file
@@ -132,7 +132,7 @@ class Scenario:
 
 
 def _after_the_first_look(provider: str) -> int:
-    runtimes = Runtimes(Kind(provider, "540p", "5s"), {})
+    runtimes = Runtimes(JobKind(provider, "540p", "5s"), {})
     first = Schedule(runtimes, now_s=0, deadline_s=3600).wait_s(0)
     return first + runtimes.kind.profile.pace_s // 2 + 1
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from local.faults.faults import Kind, Place
+from local.faults.faults import Kind, Moment
 from local.faults.wire import Wire
 
 _UNSEEN = frozenset({"exceptions", "meta", "generate_presigned_url"})  # these call nobody
@@ -59,8 +59,8 @@ class _Pages:
 class _AwsSpoiler:
     """No answer that boto3 could do anything with, after its own retries."""
 
-    def error(self, kind: Kind, place: Place) -> Exception:  # noqa: ARG002
-        if place is Place.BEFORE:
+    def error(self, kind: Kind, moment: Moment) -> Exception:  # noqa: ARG002
+        if moment is Moment.BEFORE:
             response: Any = {"Error": {"Code": "InternalServerError", "Message": "try later"}}
             return ClientError(response, "made-up")
         return ReadTimeoutError(endpoint_url="https://aws.example")

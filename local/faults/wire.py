@@ -13,7 +13,7 @@ from local.faults.faults import (
     READ_TIMEOUT_S,
     Fault,
     Kind,
-    Place,
+    Moment,
     Point,
     call_of,
     outage_s,
@@ -108,7 +108,7 @@ class Surroundings(Protocol):
 class Spoiler(Protocol):
     """What goes wrong with calls of one sort."""
 
-    def error(self, kind: Kind, place: Place) -> Exception:
+    def error(self, kind: Kind, moment: Moment) -> Exception:
         """What the client raises when there is no answer."""
         ...
 
@@ -141,7 +141,7 @@ class Wire:
     def invoke(self, invocation: Invocation, run: Callable[[], Any], limit_s: float) -> Reply:
         """Run a function; whatever it raises is an answer to its caller."""
         point = self._point(invocation, INVOKE)
-        if self._strikes(point, Place.BEFORE):
+        if self._strikes(point, Moment.BEFORE):
             return Reply(error="Lambda.TooManyRequestsException", cause="Rate Exceeded.")
         self._stack.append(invocation)
         try:
@@ -153,7 +153,7 @@ class Wire:
             reply = Reply(error=type(error).__name__, cause=str(error))
         finally:
             self._stack.pop()
-        if self._strikes(point, Place.AFTER):
+        if self._strikes(point, Moment.AFTER):
             return Reply(error="Lambda.SdkClientException", cause="no answer")
         return invocation.answer_instead or reply
 
@@ -166,14 +166,14 @@ class Wire:
         if point.pays:
             self.ordered_by.add(invocation.execution)
             self._around.ordering(name)
-        if fault := self._strikes(point, Place.BEFORE):
+        if fault := self._strikes(point, Moment.BEFORE):
             self._around.struck()
             if fault.kind in _SPOILING:
                 return spoiler.spoilt(fault.kind, None)  # type: ignore[no-any-return]
             self._strike(fault, invocation, spoiler)
         if self._around.now() < self._down.get(service_of(name), 0):
-            raise spoiler.error(Kind.ERROR, Place.BEFORE)
-        if fault := self._strikes(point, Place.AFTER):
+            raise spoiler.error(Kind.ERROR, Moment.BEFORE)
+        if fault := self._strikes(point, Moment.AFTER):
             return self._spoilt(fault, invocation, perform, spoiler)
         return perform()
 
@@ -192,10 +192,10 @@ class Wire:
         self.points.append(point)
         return point
 
-    def _strikes(self, point: Point, place: Place) -> Fault | None:
+    def _strikes(self, point: Point, moment: Moment) -> Fault | None:
         """The fault that was still to come here, if there is one: each strikes once."""
         for fault in self._to_come:
-            if (fault.label, fault.place) == (point.label, place):
+            if (fault.label, fault.moment) == (point.label, moment):
                 self._to_come.remove(fault)
                 self.struck.append(fault)
                 return fault
@@ -229,7 +229,7 @@ class Wire:
         if kind in _BREAKING:
             if kind is Kind.SLOW:
                 self._around.delay(READ_TIMEOUT_S)
-            raise spoiler.error(kind, fault.place)
+            raise spoiler.error(kind, fault.moment)
         if kind is Kind.CRASH:
             raise RuntimeError("something that nobody expects")
         if kind in (Kind.KILL, Kind.TIMEOUT):

@@ -175,7 +175,7 @@ def test_a_function_killed_during_the_order_orders_once_and_the_order_is_found(
     assert len(world.ordered("killed ")) == 1
 
 
-def test_while_the_asking_function_is_broken_its_job_waits_and_is_then_ordered_once(
+def test_while_generate_is_broken_its_job_waits_and_is_then_ordered_once(
     world: World,
 ) -> None:
     with world.changed_function("GenerateFunction", PROVIDER_OPTIONS="{"):

@@ -145,11 +145,11 @@ def test_the_widget_shows_every_kind_of_end_with_its_picture(world: World, runne
         assert "FunctionError" not in answer
         return str(json.loads(answer["Payload"].read()))
 
-    words = {"made": "made", "not made": "failed", "to look at": "payment unknown"}
+    words = {"delivered": "delivered", "not delivered": "failed", "to look at": "payment unknown"}
     assert [kind for kind, word in words.items() if f">{word}</b>" not in shown(kind)] == []
-    assert shown("made").count("data:image/jpeg;base64,") > 10
+    assert shown("delivered").count("data:image/jpeg;base64,") > 10
     names = {scenario.image_key for scenario in SCENARIOS if scenario.outcome == "delivered"}
-    assert any(f">{name}<" in shown("made") for name in names)
+    assert any(f">{name}<" in shown("delivered") for name in names)
     assert "Seconds from drop to clip" in page_of(world.stack.aws, world.stack.outputs)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dropreel.pages.links import PageLinks
-from dropreel.pages.tokens import Kind, Token
+from dropreel.pages.tokens import PageKind, Token
 from local.browser import DESKTOP, PHONE, Browser, Screen, Tab
 from local.control_room import browser as installed_browser
 from local.metrics import log_lines
@@ -21,7 +21,7 @@ from tests.conftest import EVENTS
 from tests.e2e.world import World
 
 KEY = "pages/light house.jpg"
-FORGED = Token(Kind.JOB, ("0" * 24,), 2_000_000_000).sign(b"k" * 64)
+FORGED = Token(PageKind.JOB, ("0" * 24,), 2_000_000_000).sign(b"k" * 64)
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def test_a_link_that_has_ended_or_was_made_up_shows_nothing(
 ) -> None:
     key = visited.links.key.read()
     base = world.stack.outputs["PagesUrl"]
-    ended = Token(Kind.JOB, (visited.job_id,), 1_600_000_000).sign(key)
+    ended = Token(PageKind.JOB, (visited.job_id,), 1_600_000_000).sign(key)
     answers = [get(f"{base}/{token}") for token in (ended, FORGED, "x/y/z", visited.first[-30:])]
 
     assert [status for status, _, _ in answers] == [410, 404, 404, 404]

@@ -24,7 +24,7 @@ _STEPS = (
 FILES = (
     *sorted((CODE / "ledger").glob("*.py")),
     *(CODE / "steps" / f"{name}.py" for name in _STEPS),
-    *(CODE / "mail" / f"{name}.py" for name in ("once", "digest", "group", "waiting")),
+    *(CODE / "mail" / f"{name}.py" for name in ("once", "digest", "group", "next_day")),
 )
 
 # What a fence is made of.
@@ -185,7 +185,7 @@ FENCES = (
         "a lost order keeps its money and its provider",
         (),
         "a second order elsewhere, and books without the first one",
-        ("frees_the_money_of_lost_orders", "hands_lost_orders_on"),
+        ("frees_the_money_of_lost_orders", "moves_lost_orders"),
     ),
     Fence(
         "a lost order is found by its image, alone, and never among known ones",

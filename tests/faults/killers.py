@@ -26,8 +26,8 @@ from tests.faults.mutations import (
     frees_the_money_of_lost_orders,
     gives_slots_without_limit,
     grants_what_others_have_granted,
-    hands_lost_orders_on,
     knows_the_last_token_only,
+    moves_lost_orders,
     moves_without_condition,
     never_heals_the_line,
     never_releases_slots,
@@ -113,7 +113,7 @@ MUTATIONS = [
     Mutation(tells_without_lease, "luma", "moderated", (), "", "people were mailed failed"),
     Mutation(forgets_that_it_told, "luma", "moderated", (), "", "people were mailed failed"),
     Mutation(frees_the_money_of_lost_orders, "luma", "success", LOST, ":POST", "owes $0.60"),
-    Mutation(hands_lost_orders_on, "oxen", "lost", (), "", "clips were made"),
+    Mutation(moves_lost_orders, "oxen", "lost", (), "", "clips were made"),
     Mutation(never_trues_up, "eachlabs", "success", (), "", "$0.60 are committed"),
     Mutation(reserves_for_the_day_only, "luma", "success", (), "", "2026-11 says"),
     Mutation(

@@ -136,12 +136,12 @@ def frees_the_money_of_lost_orders(patch: Patch) -> None:
     patch.setattr(Generate, "_lost", lost)
 
 
-def hands_lost_orders_on(patch: Patch) -> None:
+def moves_lost_orders(patch: Patch) -> None:
     def lost(self: Generate, job: Job, failure: JobFailure) -> GenerateOutcome:
         moved = self.allowance.rules.next_provider(job, FailureKind.UNREACHABLE)
         if moved is None:
             return _lost(self, job, failure)
-        return self._hand_over(job, moved, job.released())
+        return self._fail_over(job, moved, job.released())
 
     patch.setattr(Generate, "_lost", lost)
 

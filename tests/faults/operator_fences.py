@@ -11,10 +11,10 @@ _RETRY = "tests/integration/test_retry.py::"
 
 OPERATOR_FENCES = (
     Fence(
-        "an operator's word is understood, and names an order that the provider knows",
+        "an operator's instruction is understood, and names an order that the provider knows",
         (
-            "steps/resume.py:Word.follow",
-            "steps/resume.py:Word._named_order",
+            "steps/resume.py:Resumption.follow",
+            "steps/resume.py:Resumption._named_order",
             "steps/resume.py:require_order",
         ),
         "a job that follows an order that does not exist",

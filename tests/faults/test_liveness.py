@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dropreel.jobs.job import State
-from local.faults.faults import Cell, Fault, Kind, Place
+from local.faults.faults import Cell, Fault, Kind, Moment
 from local.faults.liveness import (
     LATE,
     SOON_S,
@@ -32,17 +32,17 @@ def ends(*states: State) -> Any:
 @pytest.mark.parametrize(
     ("fault", "provider", "survived"),
     [
-        (Fault(POST, Place.AFTER, Kind.CUT), "fal", True),  # its list shows the order
-        (Fault(POST, Place.AFTER, Kind.CUT), "luma", False),
-        (Fault(POST, Place.BEFORE, Kind.ERROR), "luma", True),  # nobody was reached
-        (Fault(POST, Place.BEFORE, Kind.KILL), "fal", False),
-        (Fault(POST, Place.BEFORE, Kind.GATEWAY), "fal", False),
-        (Fault(POST, Place.BEFORE, Kind.OUTAGE), "luma", True),
-        (Fault(POST, Place.AFTER, Kind.OVERTAKEN), "luma", True),
-        (Fault(RESERVES, Place.AFTER, Kind.TIMEOUT), "fal", False),
-        (Fault(RESERVES, Place.AFTER, Kind.ERROR), "fal", True),
-        (Fault("poll:GET /x#1", Place.AFTER, Kind.KILL), "luma", True),
-        (Fault("poll:GET /x#1", Place.AFTER, Kind.ABORT), "fal", False),
+        (Fault(POST, Moment.AFTER, Kind.CUT), "fal", True),  # its list shows the order
+        (Fault(POST, Moment.AFTER, Kind.CUT), "luma", False),
+        (Fault(POST, Moment.BEFORE, Kind.ERROR), "luma", True),  # nobody was reached
+        (Fault(POST, Moment.BEFORE, Kind.KILL), "fal", False),
+        (Fault(POST, Moment.BEFORE, Kind.GATEWAY), "fal", False),
+        (Fault(POST, Moment.BEFORE, Kind.OUTAGE), "luma", True),
+        (Fault(POST, Moment.AFTER, Kind.OVERTAKEN), "luma", True),
+        (Fault(RESERVES, Moment.AFTER, Kind.TIMEOUT), "fal", False),
+        (Fault(RESERVES, Moment.AFTER, Kind.ERROR), "fal", True),
+        (Fault("poll:GET /x#1", Moment.AFTER, Kind.KILL), "luma", True),
+        (Fault("poll:GET /x#1", Moment.AFTER, Kind.ABORT), "fal", False),
     ],
     ids=str,
 )
@@ -55,7 +55,7 @@ def test_a_fault_is_survived_unless_an_order_is_in_doubt_or_an_execution_stops(
 
 
 def test_several_faults_are_survived_only_where_each_of_them_is() -> None:
-    good, bad = Fault("a:b#1", Place.AFTER, Kind.KILL), Fault("a:b#2", Place.AFTER, Kind.ABORT)
+    good, bad = Fault("a:b#1", Moment.AFTER, Kind.KILL), Fault("a:b#2", Moment.AFTER, Kind.ABORT)
     assert survivable(Cell("fal", "success", good, (good,)))
     assert not survivable(Cell("fal", "success", good, (bad,)))
 
@@ -73,7 +73,7 @@ def test_an_open_end_is_worse_than_no_clip_and_no_clip_worse_than_a_clip() -> No
 
 def test_a_job_that_was_late_ends_soon_and_one_that_broke_after_the_sweep() -> None:
     late, broken = (
-        Cell("fal", "success", Fault("poll:GET /x#1", Place.AFTER, kind))
+        Cell("fal", "success", Fault("poll:GET /x#1", Moment.AFTER, kind))
         for kind in (Kind.DELAYED, Kind.KILL)
     )
     assert too_late(100.0, Cell("fal", "success"), CLEAN) == []

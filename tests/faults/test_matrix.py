@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.faults.__main__ import main
-from local.faults.faults import END, Cell, Kind, Place, Point, Result, late_faults
+from local.faults.faults import END, Cell, Kind, Moment, Point, Result, late_faults
 from local.faults.liveness import baseline
 from local.faults.matrix import (
     FIRST,
@@ -21,7 +21,7 @@ from local.faults.matrix import (
     thinned,
 )
 from local.faults.provider import NAMES
-from local.faults.report import Run, outcome, page, summary
+from local.faults.report import MatrixRun, outcome, page, summary
 from local.faults.scenarios import SCENARIOS
 from local.faults.world import World
 from tests.faults.mutations import repeats_orders_without_answer
@@ -130,7 +130,7 @@ def test_the_sample_leaves_out_no_call_and_no_kind_of_fault(
     whole, part = ([cell for cell in some if cell.fault] for some in (cells, sampled))
     for seen in (
         lambda cell: (cell.scenario, cell.fault.label.partition("#")[0]),
-        lambda cell: (cell.fault.label.partition(":")[0], cell.fault.kind, cell.fault.place),
+        lambda cell: (cell.fault.label.partition(":")[0], cell.fault.kind, cell.fault.moment),
     ):
         assert {seen(cell) for cell in whole} == {seen(cell) for cell in part}
     assert {cell.fault.kind for cell in part if cell.fault} == set(Kind)
@@ -170,16 +170,16 @@ def test_what_happens_between_two_calls_is_played_once() -> None:
     later = Point("poll:dynamodb.get_item#2", in_execution=True)
     pays = Point("generate:POST /x#1", in_execution=True)
     kills = [
-        [fault.place for fault in point.faults() if fault.kind is Kind.KILL]
+        [fault.moment for fault in point.faults() if fault.kind is Kind.KILL]
         for point in (read, later, pays)
     ]
-    assert kills == [[*Place], [Place.AFTER], [*Place]]
+    assert kills == [[*Moment], [Moment.AFTER], [*Moment]]
 
 
 def test_a_read_is_neither_repeated_nor_answered_with_an_error() -> None:
     read, write = (Point(f"poll:dynamodb.{call}#1", True) for call in ("query", "put_item"))
     after = [
-        {fault.kind for fault in point.faults() if fault.place is Place.AFTER}
+        {fault.kind for fault in point.faults() if fault.moment is Moment.AFTER}
         for point in (read, write)
     ]
     assert after[1] - after[0] == {Kind.ERROR, Kind.REPEAT}
@@ -191,11 +191,11 @@ def test_the_paid_call_meets_every_kind_of_broken_answer(cells: list[Cell]) -> N
         for cell in faults_of(cells, "luma")
         if cell.scenario == "success" and cell.fault and ":POST " in cell.fault.label
     ]
-    met = {(fault.kind, fault.place) for fault in orders}
+    met = {(fault.kind, fault.moment) for fault in orders}
     lost = {Kind.SLOW, Kind.CUT_FIRST, Kind.CUT, Kind.CUT_LAST}
-    assert {(kind, Place.AFTER) for kind in lost} | {(Kind.HALF_SENT, Place.BEFORE)} <= met
-    assert {(kind, place) for kind in (Kind.ERROR, Kind.GATEWAY) for place in Place} <= met
-    assert {(Kind.KILL, place) for place in Place} | {(Kind.TIMEOUT, Place.AFTER)} <= met
+    assert {(kind, Moment.AFTER) for kind in lost} | {(Kind.HALF_SENT, Moment.BEFORE)} <= met
+    assert {(kind, moment) for kind in (Kind.ERROR, Kind.GATEWAY) for moment in Moment} <= met
+    assert {(Kind.KILL, moment) for moment in Moment} | {(Kind.TIMEOUT, Moment.AFTER)} <= met
 
 
 def test_of_a_long_row_of_equal_calls_the_first_two_and_the_last_are_played() -> None:
@@ -210,7 +210,7 @@ def test_of_a_long_row_of_equal_calls_the_first_two_and_the_last_are_played() ->
 def test_the_report_shows_violations_first_and_every_scenario(played_in: World) -> None:
     good = play(played_in, Cell("luma", "success", None))
     bad = Result(good.cell, "delivered", 2, ("delivered",), "1.2", ("2 clips were made",))
-    text = page(Run([good, bad]))
+    text = page(MatrixRun([good, bad]))
     assert text.index("2 clips were made") < text.index("What each fault led to")
     assert f"### {good.cell.provider}, {good.cell.scenario}" in text
     assert outcome(bad) == "delivered 2/1 **!**"
@@ -219,15 +219,15 @@ def test_the_report_shows_violations_first_and_every_scenario(played_in: World) 
 
 def test_the_report_counts_the_faults_at_each_step(cells: list[Cell]) -> None:
     paid = [cell for cell in cells if cell.fault and ":POST " in cell.fault.label]
-    text = page(Run([Result(cell, "delivered", 1, (), "0", ()) for cell in paid]))
+    text = page(MatrixRun([Result(cell, "delivered", 1, (), "0", ()) for cell in paid]))
     (row,) = [line for line in text.splitlines() if line.startswith("| before `generate POST")]
-    killed = sum(1 for cell in paid if _is(cell, Kind.KILL, Place.BEFORE))
+    killed = sum(1 for cell in paid if _is(cell, Kind.KILL, Moment.BEFORE))
     assert f"| {killed} |" in row
     assert killed >= sum(len(scenario.providers) for scenario in SCENARIOS.values())
 
 
-def _is(cell: Cell, kind: Kind, place: Place) -> bool:
-    return bool(cell.fault and (cell.fault.kind, cell.fault.place) == (kind, place))
+def _is(cell: Cell, kind: Kind, moment: Moment) -> bool:
+    return bool(cell.fault and (cell.fault.kind, cell.fault.moment) == (kind, moment))
 
 
 # --- the command -------------------------------------------------------------------------------

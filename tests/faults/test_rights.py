@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from local.faults.faults import Cell, Fault, Kind, Place
+from local.faults.faults import Cell, Fault, Kind, Moment
 from local.faults.scenarios import SCENARIOS, Scenario
 from local.faults.world import INDEX_LAG_S, World
 from tests.conftest import ROOT
@@ -78,11 +78,12 @@ ELSEWHERE = {
         Call("submit", "dynamodb:GetItem", TABLE, (("dynamodb:GetItem", "NOTICE#"),)),
     ),
 }
+ORDER = "generate:POST /luma/v1/generations#1"
 # While the first order is answered, the other job joins the line; then the first is refused.
-HANDED_OVER = Fault("generate:POST /luma/v1/generations#1", Place.AFTER, Kind.DELAYED)
+HANDED_OVER = Fault(ORDER, Moment.AFTER, Kind.DELAYED)
 LEFT_BEHIND = (
-    Cell("luma", "success", Fault("generate:POST /luma/v1/generations#1", Place.AFTER, Kind.ABORT)),
-    Cell("oxen", "midnight", Fault("slot:dynamodb.query#2", Place.AFTER, Kind.ABORT)),
+    Cell("luma", "success", Fault(ORDER, Moment.AFTER, Kind.ABORT)),
+    Cell("oxen", "midnight", Fault("slot:dynamodb.query#2", Moment.AFTER, Kind.ABORT)),
 )
 
 

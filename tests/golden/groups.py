@@ -13,7 +13,7 @@ from dropreel.jobs.group import Group, Take
 from dropreel.jobs.job import Job, State
 from dropreel.mail.group_text import group_ended
 from dropreel.mail.message import Links, Mail
-from dropreel.mail.waiting import clips_wait
+from dropreel.mail.next_day import clips_wait
 from tests.support.aws import make_job
 from tests.support.groups import CLIP, GROUP
 

@@ -24,7 +24,7 @@ from dropreel.providers.catalog import CATALOG, Capability, Limit, Profile, Row
 from dropreel.providers.client import new_client
 from dropreel.providers.config import ProviderSettings, build
 from dropreel.steps.submit import SubmitSettings
-from dropreel.waiting.runtimes import Kind, Runtimes
+from dropreel.waiting.runtimes import JobKind, Runtimes
 from dropreel.waiting.schedule import Schedule
 from tests.conftest import ROOT
 from tests.support.aws import Aws, Clock, make_job, resources
@@ -128,7 +128,7 @@ def test_an_operator_may_give_a_fifth_provider_more_slots(aws: Aws) -> None:
 
 
 def test_the_first_poll_of_a_fifth_provider_follows_its_profile() -> None:
-    known = Runtimes(Kind("kiln", "720p", "5s"), {})
+    known = Runtimes(JobKind("kiln", "720p", "5s"), {})
     assert known.usual_s == pytest.approx(40)
     assert 10 < Schedule(known, now_s=0, deadline_s=3600).wait_s(0) < 40
 

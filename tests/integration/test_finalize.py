@@ -17,7 +17,7 @@ from dropreel.jobs.job import ClipInfo, Source, State
 from dropreel.mail.once import LEASE_S
 from dropreel.mail.publisher import Publisher
 from dropreel.observability import metrics
-from dropreel.pages.tokens import Kind, Token
+from dropreel.pages.tokens import PageKind, Token
 from dropreel.providers.base import Failed, Failure, Ready, StatusOutcome
 from dropreel.steps.outcomes import FinalizeEvent
 from tests.support.aws import make_job
@@ -62,7 +62,7 @@ def test_the_mail_links_to_the_page_of_the_clip(stage: Stage, days: int, words: 
     assert f"{words}, without signing in" in mail["text"]
     assert "console (you have to sign in)" not in mail["text"]
     token = Token.read(link.removeprefix("https://pages.example/"), end, b"s" * 64)
-    assert (token.kind, token.ids) == (Kind.JOB, (job.job_id,))
+    assert (token.kind, token.ids) == (PageKind.JOB, (job.job_id,))
 
 
 def test_the_mail_links_to_the_console_while_the_key_of_links_cannot_be_read(stage: Stage) -> None:

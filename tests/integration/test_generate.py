@@ -15,7 +15,7 @@ from dropreel.ledger.runtimes import MeasuredRuntimes
 from dropreel.ledger.slots import Slots
 from dropreel.providers.base import Accepted, Busy, Failure, Refused, SubmitOutcome, Unknown
 from dropreel.steps.generate import Generate
-from dropreel.waiting.runtimes import Kind
+from dropreel.waiting.runtimes import JobKind
 from local.faults.services import IMAGE_READER, Sts
 from tests.support.aws import Aws, Clock, FakeProvider
 from tests.support.calls import failure_of, generate
@@ -31,7 +31,7 @@ def generation(aws: Aws, provider: FakeProvider, clock: Clock) -> Generate:
     return make_generation(aws, provider, clock)
 
 
-def test_the_provider_is_asked_once_and_its_id_is_noted(
+def test_the_clip_is_ordered_once_and_the_id_of_the_order_is_noted(
     aws: Aws, generation: Generate, provider: FakeProvider
 ) -> None:
     job = claimed(aws)
@@ -46,7 +46,7 @@ def test_the_first_wait_follows_from_how_long_such_jobs_took(
     aws: Aws, generation: Generate, provider: FakeProvider
 ) -> None:
     for _ in range(40):
-        MeasuredRuntimes(aws.table).note(Kind("luma", "540p", "5s"), 295, 305)
+        MeasuredRuntimes(aws.table).note(JobKind("luma", "540p", "5s"), 295, 305)
     provider.submit_answers = [Accepted("p-1")]
     assert 150 < generate(generation, claimed(aws).job_id)["wait_seconds"] < 295
 
@@ -72,7 +72,7 @@ def test_generating_again_after_acceptance_orders_nothing(
     assert len(provider.requests) == 1
 
 
-def test_a_busy_provider_is_asked_again_after_its_time(
+def test_an_order_that_met_a_busy_provider_is_sent_again_after_its_time(
     aws: Aws, generation: Generate, provider: FakeProvider
 ) -> None:
     job = claimed(aws)
@@ -105,7 +105,7 @@ def test_a_provider_that_stays_busy_for_a_day_ends_the_job_unpaid(
         (UNKNOWN, State.UNKNOWN, "lost_answer", "search"),
     ],
 )
-def test_an_end_is_noted_with_its_reason_and_never_asked_again(
+def test_an_end_is_noted_with_its_reason_and_never_ordered_again(
     aws: Aws,
     generation: Generate,
     provider: FakeProvider,

@@ -35,7 +35,7 @@ def polling(aws: Aws, provider: FakeProvider, clock: Clock) -> Poll:
         (NoAnswer(Failure(FailureKind.AUTH, "401")), State.SUBMITTED),
     ],
 )
-def test_a_job_that_has_not_ended_is_looked_at_again(
+def test_a_job_that_has_not_ended_is_polled_again(
     aws: Aws, polling: Poll, provider: FakeProvider, status: StatusOutcome, state: State
 ) -> None:
     job = submitted(aws)
@@ -224,7 +224,7 @@ def test_an_order_whose_clip_was_ready_is_never_taken_for_free_nor_ordered_again
     assert (held.is_unbilled, held.may_start_again, held.released()) == (False, False, {})
 
 
-def test_success_without_a_clip_is_looked_at_again_until_the_deadline(
+def test_success_without_a_clip_is_polled_again_until_the_deadline(
     aws: Aws, polling: Poll, provider: FakeProvider, clock: Clock
 ) -> None:
     job = submitted(aws)

@@ -1,4 +1,4 @@
-"""An operator's word on a job: it is followed where the end is open, and changes nothing else."""
+"""Resuming a job as an operator says: followed where its end is open, and nothing else changes."""
 
 from __future__ import annotations
 

@@ -145,8 +145,6 @@ def test_of_two_who_start_a_job_again_one_does(
     assert (len(aws.executions()), aws.ledger.require(ended.job_id).run) == (1, 2)
 
 
-def test_a_job_that_was_handed_on_begins_again_at_its_first_provider(
-    aws: Aws, retry: Retry
-) -> None:
+def test_a_job_that_has_moved_begins_again_at_its_first_provider(aws: Aws, retry: Retry) -> None:
     job = refused(aws, provider="fal", first_provider="luma")
     assert (retry.plan(job.job_id).provider, retry.plan(job.job_id).first_provider) == ("luma", "")

@@ -14,7 +14,7 @@ from dropreel.providers.catalog import CATALOG
 from dropreel.waiting.runtimes import (
     ENDS_S,
     MEMORY_JOBS,
-    Kind,
+    JobKind,
     Runtimes,
     aged,
     edges,
@@ -23,7 +23,7 @@ from dropreel.waiting.runtimes import (
 from dropreel.waiting.schedule import Schedule
 from tests.support.aws import Aws
 
-KIND = Kind("luma", "720p", "5s")
+KIND = JobKind("luma", "720p", "5s")
 seconds = st.floats(0, 100_000)
 
 
@@ -44,7 +44,7 @@ def test_the_share_of_ended_jobs_grows_and_stays_below_one(
 
 @pytest.mark.parametrize("provider", CATALOG)
 def test_before_there_is_data_the_profile_speaks(provider: str) -> None:
-    runtimes = Runtimes(Kind(provider, "720p", "5s"), {})
+    runtimes = Runtimes(JobKind(provider, "720p", "5s"), {})
     profile = CATALOG[provider].profile
     assert at(runtimes, profile.usual_s) == pytest.approx(0.5)
     assert at(runtimes, profile.usual_s * profile.spread) == pytest.approx(0.93, abs=0.01)
@@ -57,9 +57,9 @@ def test_the_profile_moves_to_where_the_measured_jobs_are() -> None:
 
 
 def test_larger_and_longer_clips_are_expected_later() -> None:
-    small, large = Kind("fal", "540p", "5s"), Kind("fal", "1080p", "10s")
+    small, large = JobKind("fal", "540p", "5s"), JobKind("fal", "1080p", "10s")
     assert large.usual_s > 2 * small.usual_s
-    assert Kind("fal", "4k", "20s").usual_s == CATALOG["fal"].profile.usual_s
+    assert JobKind("fal", "4k", "20s").usual_s == CATALOG["fal"].profile.usual_s
 
 
 def test_few_jobs_already_count_more_than_the_profile() -> None:
@@ -122,7 +122,7 @@ def test_what_was_noted_is_known_for_that_kind_alone(aws: Aws) -> None:
     measured.note(KIND, 60, 61)
     (number,) = shares(60, 61)
     assert measured.of(KIND).counts == {number: 2.0}
-    assert measured.of(Kind("luma", "1080p", "5s")).counts == {}
+    assert measured.of(JobKind("luma", "1080p", "5s")).counts == {}
 
 
 def test_what_was_measured_long_ago_fades(aws: Aws) -> None:

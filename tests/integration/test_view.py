@@ -16,7 +16,7 @@ from dropreel.jobs.job import Job, State
 from dropreel.jobs.naming import folder_id
 from dropreel.observability import logger
 from dropreel.pages.links import PageLinks
-from dropreel.pages.tokens import Kind, Token
+from dropreel.pages.tokens import PageKind, Token
 from dropreel.steps.outcomes import ViewAnswer, ViewEvent
 from dropreel.steps.view import View
 from tests.support.aws import Aws, Clock
@@ -133,7 +133,7 @@ def test_every_invalid_link_gets_the_same_page(
 def test_an_invalid_link_reads_nothing_from_the_ledger(aws: Aws, container: FakeContainer) -> None:
     container.client("dynamodb")
     view = replace(container.step(View), ledger=None)  # type: ignore[arg-type]
-    forged = Token(Kind.FOLDER, (folder_id(""),), 2_000_000_000).sign(b"x" * 64)
+    forged = Token(PageKind.FOLDER, (folder_id(""),), 2_000_000_000).sign(b"x" * 64)
 
     assert view.handle(ViewEvent(forged)).status == 404
 

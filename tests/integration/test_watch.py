@@ -24,8 +24,8 @@ from dropreel.providers.base import (
     StatusOutcome,
 )
 from dropreel.steps.poll import Poll
-from dropreel.steps.watch import SLOW_ANSWER_S, kind_of
-from dropreel.waiting.runtimes import shares
+from dropreel.steps.watch import SLOW_ANSWER_S
+from dropreel.waiting.runtimes import JobKind, shares
 from tests.support.aws import NOW, Aws, Clock, FakeProvider, make_job
 from tests.support.calls import poll
 from tests.support.container import FakeContainer
@@ -45,7 +45,7 @@ def job(aws: Aws, clock: Clock) -> Job:
     """Asked for a minute ago, of a kind that takes about a minute."""
     measured = MeasuredRuntimes(aws.table)
     for _ in range(30):
-        measured.note(kind_of(make_job()), 50, 80)
+        measured.note(JobKind.of(make_job()), 50, 80)
     claimed = aws.ledger.claim(make_job())
     times = {"asked_at": utc_iso(NOW), "deadline_at": utc_iso(NOW + timedelta(hours=1))}
     asked = aws.ledger.move(claimed, State.SUBMITTING, **times)
@@ -53,7 +53,7 @@ def job(aws: Aws, clock: Clock) -> Job:
     return aws.ledger.move(asked, State.SUBMITTED, provider_job_id="p-1")
 
 
-def looks(provider: FakeProvider, answers: list[StatusOutcome]) -> int:
+def polls(provider: FakeProvider, answers: list[StatusOutcome]) -> int:
     return len(answers) - len(provider.status_answers)
 
 
@@ -73,7 +73,7 @@ def test_a_watch_ends_and_the_workflow_sleeps_on(
     outcome = poll(polling, job.job_id)
     assert outcome["outcome"] == "wait"
     assert outcome["wait_seconds"] >= PACE_S
-    assert 5 <= looks(provider, answers) <= 1 + 40 / PACE_S
+    assert 5 <= polls(provider, answers) <= 1 + 40 / PACE_S
     assert clock() <= NOW + timedelta(seconds=55 + 40 + PACE_S)
     assert outcome["pending_at"] == utc_iso(clock())
     assert aws.ledger.require(job.job_id).state is State.RUNNING
@@ -85,7 +85,7 @@ def test_where_functions_are_scarce_a_poll_looks_once(
     answers: list[StatusOutcome] = [RUNNING] * 20
     provider.status_answers = [*answers]
     assert poll(polling, job.job_id, crowded=True)["outcome"] == "wait"
-    assert looks(provider, answers) == 1
+    assert polls(provider, answers) == 1
     assert clock() == NOW + timedelta(seconds=55)
 
 
@@ -108,7 +108,7 @@ def test_whatever_is_not_plainly_pending_ends_the_watch(
     assert seen.get("wait_seconds", 30) >= (getattr(answer, "retry_after", 0) or 0)
 
 
-def test_a_clip_that_is_not_due_is_looked_at_once(
+def test_a_clip_that_is_not_due_is_polled_once(
     polling: Poll, provider: FakeProvider, job: Job, clock: Clock
 ) -> None:
     clock.now = NOW + timedelta(seconds=5)
@@ -139,22 +139,22 @@ def test_the_function_keeps_time_for_a_slow_answer(
     time_left = lambda_time(clock, SLOW_ANSWER_S + 3 * PACE_S)
     assert poll(polling, job.job_id, time_left=time_left)["outcome"] == "wait"
     assert time_left() >= SLOW_ANSWER_S
-    assert looks(provider, answers) == 3
+    assert polls(provider, answers) == 3
 
 
 # --- what it learns -------------------------------------------------------------------------------
 
 
 def learnt(aws: Aws, before: dict[int, float], job: Job) -> dict[int, float]:
-    after = MeasuredRuntimes(aws.table).of(kind_of(job)).counts
+    after = MeasuredRuntimes(aws.table).of(JobKind.of(job)).counts
     changes = {number: after[number] - before.get(number, 0) for number in after}
     return {number: round(change, 3) for number, change in changes.items() if change > 0.001}
 
 
-def test_a_ready_clip_counts_between_the_last_two_looks(
+def test_a_ready_clip_counts_between_the_last_two_polls(
     aws: Aws, polling: Poll, provider: FakeProvider, job: Job
 ) -> None:
-    before = dict(MeasuredRuntimes(aws.table).of(kind_of(job)).counts)
+    before = dict(MeasuredRuntimes(aws.table).of(JobKind.of(job)).counts)
     provider.status_answers = [RUNNING, RUNNING, READY]
     poll(polling, job.job_id)
     assert learnt(aws, before, job) == pytest.approx(shares(60, 65), abs=0.01)
@@ -163,7 +163,7 @@ def test_a_ready_clip_counts_between_the_last_two_looks(
 def test_a_clip_that_was_ready_at_once_counts_from_the_look_before(
     aws: Aws, polling: Poll, provider: FakeProvider, job: Job
 ) -> None:
-    before = dict(MeasuredRuntimes(aws.table).of(kind_of(job)).counts)
+    before = dict(MeasuredRuntimes(aws.table).of(JobKind.of(job)).counts)
     provider.status_answers = [READY]
     poll(polling, job.job_id, pending_at=utc_iso(NOW + timedelta(seconds=48)))
     assert learnt(aws, before, job) == pytest.approx(shares(48, 55), abs=0.01)
@@ -172,16 +172,16 @@ def test_a_clip_that_was_ready_at_once_counts_from_the_look_before(
 def test_what_was_seen_of_an_earlier_order_does_not_count(
     aws: Aws, polling: Poll, provider: FakeProvider, job: Job
 ) -> None:
-    before = dict(MeasuredRuntimes(aws.table).of(kind_of(job)).counts)
+    before = dict(MeasuredRuntimes(aws.table).of(JobKind.of(job)).counts)
     provider.status_answers = [READY]
     poll(polling, job.job_id, pending_at=utc_iso(NOW - timedelta(seconds=48)))
     assert learnt(aws, before, job) == pytest.approx(shares(0, 55), abs=0.01)
 
 
-def test_a_clip_that_nobody_looked_at_for_hours_tells_nothing(
+def test_a_clip_that_was_not_polled_for_hours_tells_nothing(
     aws: Aws, polling: Poll, provider: FakeProvider, job: Job, clock: Clock
 ) -> None:
-    before = dict(MeasuredRuntimes(aws.table).of(kind_of(job)).counts)
+    before = dict(MeasuredRuntimes(aws.table).of(JobKind.of(job)).counts)
     clock.pass_time(hours=2)
     provider.status_answers = [READY]
     assert poll(polling, job.job_id)["outcome"] == "ready"
@@ -191,7 +191,7 @@ def test_a_clip_that_nobody_looked_at_for_hours_tells_nothing(
 def test_of_two_calls_that_see_a_job_ready_one_counts_it(
     aws: Aws, polling: Poll, provider: FakeProvider, job: Job
 ) -> None:
-    before = dict(MeasuredRuntimes(aws.table).of(kind_of(job)).counts)
+    before = dict(MeasuredRuntimes(aws.table).of(JobKind.of(job)).counts)
 
     class Twice(FakeProvider):
         def status(self, _: str, __: Addresses = NO_ADDRESSES, /) -> StatusOutcome:

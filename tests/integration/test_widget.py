@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropreel.dashboard.page import _WORDS, DESCRIPTION, Shown
+from dropreel.dashboard.page import DESCRIPTION, Shown
 from dropreel.jobs.failure import FailureKind, JobFailure
 from dropreel.jobs.job import ENDS, Job, State, utc_iso
 from dropreel.ledger.rejected import note_rejected
@@ -95,7 +95,7 @@ def test_a_clip_is_shown_with_picture_state_provider_cost_age_and_links(
     small = picture()
     aws.clips.put_thumbnail(job.job_id, small)
     page = show(widget)
-    for shown in (job.source.key, "made", "luma", "$0.30", "5 min"):
+    for shown in (job.source.key, "delivered", "luma", "$0.30", "5 min"):
         assert shown in page.texts
     (image,) = page.all("img", "src")
     assert base64.b64decode(image.removeprefix("data:image/jpeg;base64,")) == small
@@ -114,7 +114,7 @@ def test_a_job_that_nobody_has_begun_links_to_its_first_execution(aws: Aws, widg
 @pytest.mark.parametrize("state", State)
 def test_every_state_has_its_words_and_its_filter(aws: Aws, widget: Widget, state: State) -> None:
     in_state(aws, 1, state)
-    kinds = [kind for kind in Shown if f"{_WORDS[state]}" in show(widget, show=kind.value).texts]
+    kinds = [kind for kind in Shown if state.label in show(widget, show=kind.value).texts]
     assert kinds[0] is Shown.ALL
     assert len(kinds) == 2
     assert (kinds[1] is Shown.UNDER_WAY) == (state not in ENDS)
@@ -160,13 +160,13 @@ def test_rejected_drops_stand_among_the_jobs_with_their_reason(aws: Aws, widget:
     reason = 'duration: "7s" is not possible. Use 5s or 10s.'
     note_rejected(aws.table, "rejected-1", "campaign/dog.jpg", reason, NOW - timedelta(seconds=30))
     note_rejected(aws.table, "rejected-2", "campaign/cat.jpg", "old", NOW - timedelta(hours=1))
-    for shown in ("all", "not made"):
+    for shown in ("all", "not delivered", "not made"):
         page = show(widget, show=shown)
         assert "campaign/dog.jpg" in page.texts
         assert reason in page.texts
         assert page.texts.index("campaign/dog.jpg") < page.texts.index("campaign/cat.jpg")
     assert "rejected-1.json" in show(widget).all("a", "href")[0]
-    for shown in ("made", "under way", "to look at"):
+    for shown in ("delivered", "made", "under way", "to look at"):
         assert "campaign/dog.jpg" not in show(widget, show=shown).texts
 
 
@@ -184,7 +184,7 @@ def test_the_rows_are_limited_and_filters_find_older_jobs(aws: Aws, widget: Widg
     for number in range(MOST_ROWS + 5):
         job_named(aws, number)
     assert len([1 for tag, _ in show(widget).tags if tag == "tr"]) == MOST_ROWS + 1
-    assert "made" in show(widget, show="made").texts
+    assert "delivered" in show(widget, show="delivered").texts
 
 
 @pytest.mark.parametrize("asked", [None, "", "everything", 3, ["made"], {"a": 1}, "<b>"])
@@ -194,7 +194,7 @@ def test_an_unknown_filter_shows_all(aws: Aws, widget: Widget, asked: Any) -> No
 
 
 def test_filters_call_the_widget_again(widget: Widget) -> None:
-    page = show(widget, show="made")
+    page = show(widget, show="delivered")
     assert page.all("cwdb-action", "endpoint") == [ARN] * len(Shown)
     assert page.all("a", "class").count("btn btn-primary") == 1
     assert "Nothing here yet." in page.texts

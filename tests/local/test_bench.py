@@ -15,7 +15,7 @@ import pytest
 from dropreel.jobs.job import utc_iso
 from dropreel.waiting.schedule import TRANSITION_USD
 from local.bench.billing import Meter, Used
-from local.bench.drops import SLOTS, Drop, Run, least_s
+from local.bench.drops import SLOTS, Drop, Measurement, least_s
 from local.bench.report import Aim, aims, report
 from local.simulators import JobView
 from tests.support.aws import make_job
@@ -31,7 +31,9 @@ def order(number: int, accepted: float, ended: float, prompt: str = "") -> JobVi
     )
 
 
-def run_of(orders: Sequence[JobView], stored: Sequence[float | None], images: int) -> Run:
+def measurement_of(
+    orders: Sequence[JobView], stored: Sequence[float | None], images: int
+) -> Measurement:
     """Images that were dropped at second 0 and stored at these seconds."""
     keys = [f"folder/{number}.jpg" for number in range(images)]
     jobs = [
@@ -47,7 +49,7 @@ def run_of(orders: Sequence[JobView], stored: Sequence[float | None], images: in
     ]
     drops = [Drop(key, "eachlabs", 20.0) for key in keys]
     used = replace(NOTHING, invocations=6 * images, ledger_writes=17 * images)
-    return Run(drops, dict.fromkeys(keys, 0.0), jobs, orders, [10] * images, used)
+    return Measurement(drops, dict.fromkeys(keys, 0.0), jobs, orders, [10] * images, used)
 
 
 def stamp(second: float) -> str:
@@ -56,7 +58,7 @@ def stamp(second: float) -> str:
 
 def test_a_folder_without_trouble_has_no_lost_or_repeated_order() -> None:
     orders = [order(number, 1, 21) for number in range(3)]
-    row = run_of(orders, [22, 22, 23], 3).folder()
+    row = measurement_of(orders, [22, 22, 23], 3).folder()
     assert (row["lost"], row["duplicated"], row["over_limit"]) == (0, 0, 0)
     assert row["delays_s"] == [1, 1, 2]
     assert row["makespan_s"] == 23
@@ -67,15 +69,15 @@ def test_a_folder_without_trouble_has_no_lost_or_repeated_order() -> None:
 
 def test_what_is_not_stored_is_lost_and_what_is_ordered_twice_is_seen() -> None:
     orders = [order(0, 1, 21), order(1, 1, 21), order(2, 1, 21, prompt="p-0")]
-    row = run_of(orders, [22, None], 3).folder()
+    row = measurement_of(orders, [22, None], 3).folder()
     assert (row["lost"], row["duplicated"]) == (2, 1)
 
 
 def test_one_order_too_many_at_once_is_seen_and_a_slot_that_is_handed_over_is_not() -> None:
     full = [order(number, 0, 20) for number in range(SLOTS)]
     after = [order(number + SLOTS, 20, 40) for number in range(SLOTS)]
-    assert run_of([*full, *after], [], 1).most_at_once == SLOTS
-    assert run_of([*full, *after, order(99, 19, 39)], [], 1).most_at_once == SLOTS + 1
+    assert measurement_of([*full, *after], [], 1).most_at_once == SLOTS
+    assert measurement_of([*full, *after, order(99, 19, 39)], [], 1).most_at_once == SLOTS + 1
 
 
 def test_the_ideal_is_all_runtimes_in_all_slots_or_the_longest() -> None:

@@ -233,7 +233,7 @@ def test_without_a_yes_nothing_is_stopped_or_deleted(
     assert "Clips under way: 2" in said.out
     assert "Nothing was deleted" in said.err
     assert statuses(embedded, executions) == {"RUNNING"}
-    assert cloud.find(session, NAME) is not None
+    assert cloud.find_stack(session, NAME) is not None
 
 
 def test_executions_are_stopped_and_what_the_stack_retains_stays(
@@ -247,7 +247,7 @@ def test_executions_are_stopped_and_what_the_stack_retains_stays(
     stack = cloud.must_find(session, NAME)
     types("yes", "")
     assert main(["--destroy"], HERE) == 0
-    assert cloud.find(session, NAME) is None
+    assert cloud.find_stack(session, NAME) is None
     assert removal.running(session, deployed["RenderStateMachine"]) == []
     assert left(embedded, deployed) == set(removal.RETAINED)
     said = capsys.readouterr().out
@@ -281,7 +281,7 @@ def test_where_nobody_answers_nothing_is_deleted(
     types()
     assert main(["--destroy"], HERE) == 1
     assert capsys.readouterr().err == "Nobody answers, so nothing was done.\n"
-    assert cloud.find(session, NAME) is not None
+    assert cloud.find_stack(session, NAME) is not None
 
 
 def test_a_stack_that_is_not_there_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,7 +30,7 @@ def make_generation(
     return replace(
         step,
         allowance=replace(step.allowance, rules=rules),
-        lessons=replace(step.lessons, caps=rules.caps),
+        after_order=replace(step.after_order, caps=rules.caps),
     )
 
 

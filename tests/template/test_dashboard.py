@@ -11,7 +11,7 @@ import pytest
 
 from dropreel.providers.catalog import CATALOG
 from local.idle_cost import FREE_METRICS
-from local.metrics import Line, lines_of, loose_ends
+from local.metrics import ChartLine, lines_of, loose_ends
 from tests.support.alarms import MEANT, alarms, on_dead_metrics
 from tests.support.dashboards import dashboard
 from tests.support.metrics import OURS, PUBLISHED, catalogue
@@ -42,7 +42,7 @@ def about_nothing(template: Document) -> list[str]:
     return [str(line) for line in lines_of(dashboard(template)) if not _means_ours(template, line)]
 
 
-def _means_ours(template: Document, line: Line) -> bool:
+def _means_ours(template: Document, line: ChartLine) -> bool:
     if line.metric.namespace == OURS:
         return ("service", "${AWS::StackName}") in line.values
     ((dimension, value),) = line.values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dropreel.clips.mp4 import differences
+from dropreel.clips.mp4 import remark_on
 from dropreel.jobs.job import ClipInfo
 
 
@@ -24,14 +24,14 @@ def clip(duration: float = 5.04, width: int = 1280, height: int = 720) -> ClipIn
     ],
 )
 def test_a_clip_about_as_ordered_matches(info: ClipInfo, duration: str, ratio: str) -> None:
-    assert differences(info, duration, ratio) == ""
+    assert remark_on(info, duration, ratio) == ""
 
 
 def test_of_a_clip_of_another_length_or_shape_the_remark_says_what_was_ordered_and_got() -> None:
-    assert differences(clip(), "10s", "16:9") == "ordered 10s, got 5.04 s"
-    assert differences(clip(), "5s", "9:16") == "ordered 9:16, got 1280 x 720 pixels"
+    assert remark_on(clip(), "10s", "16:9") == "ordered 10s, got 5.04 s"
+    assert remark_on(clip(), "5s", "9:16") == "ordered 9:16, got 1280 x 720 pixels"
     both = "ordered 5s, got 3.00 s; ordered 2:1, got 1280 x 720 pixels"
-    assert differences(clip(3), "5s", "2:1") == both
+    assert remark_on(clip(3), "5s", "2:1") == both
 
 
 def test_neighbouring_ratios_on_offer_are_never_confused() -> None:
@@ -53,4 +53,4 @@ def test_neighbouring_ratios_on_offer_are_never_confused() -> None:
         for made in offered:
             wide, high = map(int, made.split(":"))
             info = clip(width=wide * 80 + 3, height=high * 80)
-            assert bool(differences(info, "5s", asked)) == (asked != made)
+            assert bool(remark_on(info, "5s", asked)) == (asked != made)

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from dropreel.errors import LinkExpiredError, PageKeyError
 from dropreel.jobs.naming import folder_id, image_id
 from dropreel.pages.links import PageKey, PageLinks
-from dropreel.pages.tokens import Kind, Token
+from dropreel.pages.tokens import PageKind, Token
 from tests.support.aws import FakeSecrets
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -30,7 +30,7 @@ def links(
     )
 
 
-def opened(link: str | None, after: timedelta = timedelta()) -> tuple[Kind, tuple[str, ...]]:
+def opened(link: str | None, after: timedelta = timedelta()) -> tuple[PageKind, tuple[str, ...]]:
     """Kind and ids of what it opens."""
     assert link is not None
     base, _, token = link.rpartition("/")
@@ -40,11 +40,11 @@ def opened(link: str | None, after: timedelta = timedelta()) -> tuple[Kind, tupl
 
 
 def test_a_link_opens_the_page_of_one_job() -> None:
-    assert opened(links().job(JOB)) == (Kind.JOB, (JOB,))
+    assert opened(links().job(JOB)) == (PageKind.JOB, (JOB,))
 
 
 def test_a_link_opens_the_page_of_one_image() -> None:
-    expected = (Kind.IMAGE, (folder_id("a/b/"), image_id("a/b/photo.jpg")))
+    expected = (PageKind.IMAGE, (folder_id("a/b/"), image_id("a/b/photo.jpg")))
 
     assert opened(links().image("a/b/photo.jpg")) == expected
 
@@ -53,13 +53,13 @@ def test_a_link_opens_the_page_of_one_image() -> None:
     ("folder", "whole"), [("", ""), ("a", "a/"), ("a/b/", "a/b/"), ("a//", "a//"), ("/", "/")]
 )
 def test_a_link_opens_the_page_of_one_folder(folder: str, whole: str) -> None:
-    assert opened(links().folder(folder)) == (Kind.FOLDER, (folder_id(whole),))
+    assert opened(links().folder(folder)) == (PageKind.FOLDER, (folder_id(whole),))
 
 
 def test_a_link_ends_after_as_many_days_as_were_set() -> None:
     link = links(days=3).job(JOB)
 
-    assert opened(link, timedelta(days=3, seconds=-1)) == (Kind.JOB, (JOB,))
+    assert opened(link, timedelta(days=3, seconds=-1)) == (PageKind.JOB, (JOB,))
     with pytest.raises(LinkExpiredError):
         opened(link, timedelta(days=3))
 

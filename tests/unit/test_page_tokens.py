@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dropreel.errors import LinkExpiredError, LinkInvalidError
-from dropreel.pages.tokens import Kind, Token
+from dropreel.pages.tokens import PageKind, Token
 
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32
 END = 1_800_000_000
 IDS = st.text("0123456789abcdef", min_size=24, max_size=24)
 TOKENS = st.one_of(
-    st.builds(lambda one: Token(Kind.JOB, (one,), END), IDS),
-    st.builds(lambda one, two: Token(Kind.IMAGE, (one, two), END), IDS, IDS),
-    st.builds(lambda one: Token(Kind.FOLDER, (one,), END), IDS),
+    st.builds(lambda one: Token(PageKind.JOB, (one,), END), IDS),
+    st.builds(lambda one, two: Token(PageKind.IMAGE, (one, two), END), IDS, IDS),
+    st.builds(lambda one: Token(PageKind.FOLDER, (one,), END), IDS),
 )
 LETTERS = string.ascii_letters + string.digits + "-_"
-JOB = Token(Kind.JOB, ("0123456789abcdef01234567",), END)
+JOB = Token(PageKind.JOB, ("0123456789abcdef01234567",), END)
 
 
 @given(TOKENS)

@@ -14,10 +14,10 @@ from dropreel.jobs.naming import clip_name, content_disposition
 from dropreel.pages.words import (
     Comparison,
     cost_of,
+    labelled_settings,
     seconds_to_clip,
-    settings_of,
     sidecar_again,
-    without_clip,
+    why_no_clip,
 )
 from tests.support.pages import shown_job
 from tests.support.sidecars import parse_sidecar
@@ -26,7 +26,7 @@ from tests.support.sidecars import parse_sidecar
 def marked(job: Job, jobs: list[Job]) -> set[str]:
     """Labels of the settings that are marked when `job` stands among `jobs`."""
     usual = Comparison.of(jobs).settings
-    return {label for label, value in settings_of(job).items() if (label, value) not in usual}
+    return {label for label, value in labelled_settings(job).items() if (label, value) not in usual}
 
 
 def test_of_two_clips_every_setting_that_differs_is_marked() -> None:
@@ -81,7 +81,7 @@ def test_the_time_counts_from_the_drop_to_the_stored_clip() -> None:
 
 @pytest.mark.parametrize("state", [state for state in State if state not in ENDS])
 def test_a_job_under_way_says_that_its_clip_will_come(state: State) -> None:
-    (sentence,) = without_clip(shown_job(state=state))
+    (sentence,) = why_no_clip(shown_job(state=state))
 
     assert sentence.endswith("Open this page again in a few minutes.")
 
@@ -89,14 +89,14 @@ def test_a_job_under_way_says_that_its_clip_will_come(state: State) -> None:
 def test_a_job_that_waits_for_another_day_says_for_which() -> None:
     job = shown_job(state=State.CLAIMED, waits_until="2026-12-01T00:00:00.000Z")
 
-    assert without_clip(job) == [
+    assert why_no_clip(job) == [
         "This clip waits for the budget of 1 December. Open this page again then."
     ]
 
 
 def test_a_failure_says_why_and_whether_it_was_paid() -> None:
     failure = JobFailure(FailureKind.MODERATED, "the image shows a logo", billed=False)
-    said = without_clip(shown_job(state=State.FAILED, failure=failure))
+    said = why_no_clip(shown_job(state=State.FAILED, failure=failure))
 
     assert said[0] == "The content filter of luma refused the image or the prompt."
     assert said[1] == "Reason: the image shows a logo"
@@ -107,13 +107,13 @@ def test_a_failure_says_why_and_whether_it_was_paid() -> None:
 def test_a_provider_s_words_that_help_nobody_are_not_shown(kind: FailureKind) -> None:
     failure = JobFailure(kind, "KeyError: 0x7f at /srv/app.py")
 
-    said = " ".join(without_clip(shown_job(state=State.FAILED, failure=failure)))
+    said = " ".join(why_no_clip(shown_job(state=State.FAILED, failure=failure)))
 
     assert "KeyError" not in said
 
 
 def test_an_end_without_a_reason_has_words_all_the_same() -> None:
-    assert without_clip(shown_job(state=State.STALLED, failure=None))
+    assert why_no_clip(shown_job(state=State.STALLED, failure=None))
 
 
 def test_the_sidecar_orders_the_same_clip_in_1080p() -> None:

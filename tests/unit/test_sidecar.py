@@ -173,7 +173,7 @@ PIECES = st.sampled_from(
 @example(data=None, sample=b'{"a":' * 12_000)
 @example(data=None, sample=b'{"prompt": "x", "take": ' + b"1" * 60_000 + b"}")
 @example(data=None, sample=b'{"prompt": "x", "max_cost_usd": 1e-999999999}')
-@example(data=None, sample=b'{"prompt": "\\ud800",}')  # was mended to what no mail can hold
+@example(data=None, sample=b'{"prompt": "\\ud800",}')  # was corrected to what no mail can hold
 @example(data=None, sample=b'{"' + b'": 1, "'.join(b"%d" % n for n in range(6000)) + b'": 1}')
 def test_a_spoilt_sidecar_is_read_or_rejected_with_a_mail(
     data: st.DataObject | None, sample: bytes

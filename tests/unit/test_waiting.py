@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dropreel.providers.catalog import CATALOG
-from dropreel.waiting.runtimes import ENDS_S, Kind, Runtimes, shares
+from dropreel.waiting.runtimes import ENDS_S, JobKind, Runtimes, shares
 from dropreel.waiting.schedule import (
     LONGEST_WATCH_S,
     USUAL_PRICES,
@@ -24,7 +24,7 @@ from dropreel.waiting.schedule import (
 HOUR_S = 3600.0
 relaxed = settings(deadline=None)  # for machines that do other things, too
 kinds = st.builds(
-    Kind,
+    JobKind,
     st.sampled_from(sorted(CATALOG)),
     st.sampled_from(["540p", "720p", "1080p"]),
     st.sampled_from(["5s", "10s"]),
@@ -39,7 +39,7 @@ moments = st.floats(0, 200_000)
 def measured(seconds: float, jobs: float = 40, provider: str = "eachlabs") -> Runtimes:
     """Many jobs that all took as long."""
     (number,) = shares(seconds, seconds)
-    return Runtimes(Kind(provider, "720p", "5s"), {number: jobs})
+    return Runtimes(JobKind(provider, "720p", "5s"), {number: jobs})
 
 
 def schedule(known: Runtimes, now_s: float = 0, deadline_s: float = HOUR_S) -> Schedule:
@@ -85,7 +85,7 @@ def test_a_plan_that_may_not_watch_never_watches(known: Runtimes) -> None:
 
 @pytest.mark.parametrize("provider", CATALOG)
 def test_before_there_is_data_the_first_look_comes_before_most_clips(provider: str) -> None:
-    known = Runtimes(Kind(provider, "720p", "5s"), {})
+    known = Runtimes(JobKind(provider, "720p", "5s"), {})
     first = schedule(known).wait_s(0)
     assert 0.25 * known.kind.usual_s < first < 0.75 * known.kind.usual_s
 
@@ -130,7 +130,7 @@ def test_a_higher_price_of_lateness_never_lowers_the_cost(known: Runtimes, worth
 
 
 class Costs:
-    """What plans cost per job that look only at some of `times`, which are a pace apart."""
+    """What plans cost per job that poll only at some of `times`, which are a pace apart."""
 
     def __init__(self, known: Runtimes, times: list[float], price: Prices = USUAL_PRICES) -> None:
         self._pace = known.kind.profile.pace_s
@@ -189,7 +189,7 @@ class Costs:
 def test_no_other_plan_is_cheaper(
     known: dict[int, float], provider: str, start: int, steps: int
 ) -> None:
-    kind = Kind(provider, "720p", "5s")
+    kind = JobKind(provider, "720p", "5s")
     pace = CATALOG[provider].profile.pace_s
     times = [float(start + number * pace) for number in range(steps + 1)]
     told = Runtimes(kind, known)
@@ -207,15 +207,15 @@ def test_watching_is_worth_less_where_it_is_dear() -> None:
 # --- busy providers -------------------------------------------------------------------------------
 
 
-def test_a_busy_provider_is_asked_when_it_says() -> None:
+def test_a_busy_provider_gets_the_order_again_when_it_says() -> None:
     assert busy_wait(7.2, 0) == 8
     assert busy_wait(0, 0) == 1
     assert busy_wait(86_400, 0) == 900
 
 
-def test_a_provider_that_is_busy_for_a_second_again_and_again_is_asked_less_often() -> None:
+def test_a_provider_that_stays_busy_for_a_second_gets_orders_less_often() -> None:
     assert [busy_wait(1, tries) for tries in (0, 3, 4, 5, 20)] == [1, 1, 15, 30, 900]
 
 
-def test_a_busy_provider_that_says_nothing_is_asked_ever_less_often() -> None:
+def test_a_busy_provider_that_says_nothing_gets_orders_ever_less_often() -> None:
     assert [busy_wait(None, tries) for tries in range(7)] == [15, 30, 60, 120, 240, 480, 900]

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from dropreel.providers.catalog import CATALOG
-from dropreel.waiting.runtimes import Kind, Runtimes
+from dropreel.waiting.runtimes import JobKind, Runtimes
 from dropreel.waiting.schedule import Schedule
 from local.faults.asl import Machine
 from local.faults.provider import Clock
@@ -30,7 +30,7 @@ from tests.support.stack import template
 FOLDER = 60
 ENOUGH = 1000  # what accounts usually have
 THROTTLED = Reply(error="Lambda.TooManyRequestsException")
-LUMA = Runtimes(Kind("luma", "720p", "5s"), {})
+LUMA = Runtimes(JobKind("luma", "720p", "5s"), {})
 _INGEST = template()["Resources"]["SubmitFunction"]["Properties"]["Events"]["Ingest"]
 OTHERS = _INGEST["Properties"]["ScalingConfig"]["MaximumConcurrency"]  # they submit drops
 SECONDS = {"slot": 0.5, "generate": 3.0, "finalize": 6.0}

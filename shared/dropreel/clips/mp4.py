@@ -35,7 +35,7 @@ _LOOKS = (
 )
 
 
-def differences(clip: ClipInfo, duration: str, aspect_ratio: str) -> str:
+def remark_on(clip: ClipInfo, duration: str, aspect_ratio: str) -> str:
     """In what the clip is not about what was ordered (`5s`, `16:9`); empty if it is."""
     found = []
     seconds = float(duration.removesuffix("s"))

@@ -27,24 +27,12 @@ what was wrong with drops that were rejected.
 ### Parameters
 
 ```yaml
-show: all  # or: under way, made, not made, to look at
+show: all  # or: under way, delivered, not delivered, to look at
 ```
 """
 
-_WORDS = {
-    State.CLAIMED: "waiting",
-    State.SUBMITTING: "being ordered",
-    State.SUBMITTED: "ordered",
-    State.RUNNING: "being made",
-    State.READY: "being stored",
-    State.DELIVERED: "made",
-    State.REFUSED: "refused",
-    State.FAILED: "failed",
-    State.CANCELLED: "cancelled",
-    State.UNKNOWN: "payment unknown",
-    State.STALLED: "stalled",
-}
 _GREEN, _RED, _AMBER, _BLUE = "#1d8102", "#d13212", "#b7791f", "#0073bb"
+_OLDER_NAMES = {"made": "delivered", "not made": "not delivered"}  # in people's own dashboards
 _LONGEST_NAME = 80
 _LONGEST_REASON = 200
 
@@ -54,13 +42,14 @@ class Shown(StrEnum):
 
     ALL = "all"
     UNDER_WAY = "under way"
-    MADE = "made"
-    NOT_MADE = "not made"
+    DELIVERED = "delivered"
+    NOT_DELIVERED = "not delivered"
     TO_LOOK_AT = "to look at"
 
     @classmethod
     def of(cls, asked: object) -> Shown:
-        return next((kind for kind in cls if kind == asked), cls.ALL)
+        name = _OLDER_NAMES.get(asked, asked) if isinstance(asked, str) else asked
+        return next((kind for kind in cls if kind == name), cls.ALL)
 
     def includes(self, state: State) -> bool:
         return self is Shown.ALL or self is _kind(state)
@@ -68,7 +57,7 @@ class Shown(StrEnum):
     @property
     def rejections(self) -> bool:
         """Whether drops that were rejected are shown as well."""
-        return self in (Shown.ALL, Shown.NOT_MADE)
+        return self in (Shown.ALL, Shown.NOT_DELIVERED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +102,10 @@ def _notice(text: str) -> str:
 
 def _kind(state: State) -> Shown:
     if state is State.DELIVERED:
-        return Shown.MADE
+        return Shown.DELIVERED
     if state in (State.UNKNOWN, State.STALLED):
         return Shown.TO_LOOK_AT
-    return Shown.NOT_MADE if state in ENDS else Shown.UNDER_WAY
+    return Shown.NOT_DELIVERED if state in ENDS else Shown.UNDER_WAY
 
 
 def _filters(shown: Shown, function_arn: str) -> str:
@@ -173,14 +162,14 @@ def _picture(thumbnail: bytes | None) -> str:
 def _state(job: JobSummary) -> str:
     kind = _kind(job.state)
     color = {
-        Shown.MADE: _GREEN,
+        Shown.DELIVERED: _GREEN,
         Shown.UNDER_WAY: _BLUE,
         Shown.TO_LOOK_AT: _AMBER,
-        Shown.NOT_MADE: _RED,
+        Shown.NOT_DELIVERED: _RED,
     }[kind]
     reason = job.failure.row.label if job.failure else ""
-    tells = kind not in (Shown.MADE, Shown.UNDER_WAY)
-    return _word(_WORDS[job.state], color, reason if tells else "")
+    tells = kind not in (Shown.DELIVERED, Shown.UNDER_WAY)
+    return _word(job.state.label, color, reason if tells else "")
 
 
 def _word(word: str, color: str, reason: str) -> str:

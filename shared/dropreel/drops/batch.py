@@ -42,7 +42,7 @@ _TOO_MANY = Problem(
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BatchRow:
     """One row. `number` is the one that a spreadsheet shows; `image` is the image's key, empty if
     the row names none."""
 
@@ -70,10 +70,10 @@ class Row:
 class Batch:
     """What a batch file says. `problems` are those of the file as a whole: then it has no rows."""
 
-    rows: tuple[Row, ...] = ()
+    rows: tuple[BatchRow, ...] = ()
     problems: tuple[Problem, ...] = ()
 
-    def row_of(self, image_key: str) -> Row | None:
+    def row_of(self, image_key: str) -> BatchRow | None:
         return next((row for row in self.rows if row.image == image_key), None)
 
 
@@ -93,7 +93,7 @@ def read_batch(key: str, data: bytes, defaults: Sequence[Fields]) -> Batch:
     return Batch(tuple(_checked(row, times[row.image], defaults) for row in rows))
 
 
-def _checked(row: Row, times: int, defaults: Sequence[Fields]) -> Row:
+def _checked(row: BatchRow, times: int, defaults: Sequence[Fields]) -> BatchRow:
     problems = row.problems
     if not problems:
         try:
@@ -105,7 +105,7 @@ def _checked(row: Row, times: int, defaults: Sequence[Fields]) -> Row:
     return replace(row, said=replace(row.said, problems=problems))
 
 
-def _csv_rows(key: str, text: str) -> Iterator[Row]:
+def _csv_rows(key: str, text: str) -> Iterator[BatchRow]:
     lines = list(csv.reader(io.StringIO(_without_hint(text), newline=""), _dialect(text)))
     names = _columns(lines[0]) if lines else []
     for number, cells in enumerate(lines[1:], 2):
@@ -147,14 +147,14 @@ def _dialect(text: str) -> type[csv.Dialect]:
     return Written
 
 
-def _json_rows(key: str, text: str) -> Iterator[Row]:
+def _json_rows(key: str, text: str) -> Iterator[BatchRow]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             said = json_fields(f"{key}, row {number}", line.encode(), role="row")
             yield _row(key, number, said, [])
 
 
-def _row(key: str, number: int, said: Fields, problems: Sequence[Problem]) -> Row:
+def _row(key: str, number: int, said: Fields, problems: Sequence[Problem]) -> BatchRow:
     given = said.values.get(_IMAGE)
     name = given.strip() if isinstance(given, str) else ""
     is_name = "/" not in name and is_image(name)
@@ -163,4 +163,4 @@ def _row(key: str, number: int, said: Fields, problems: Sequence[Problem]) -> Ro
         found.append(Problem(_IMAGE, shown(given) if given else "nothing", _NAME))
     values = {field: value for field, value in said.values.items() if field != _IMAGE}
     image = folder_of(key) + name if is_name else ""
-    return Row(number, image, Fields(said.origin, values, tuple(found)))
+    return BatchRow(number, image, Fields(said.origin, values, tuple(found)))

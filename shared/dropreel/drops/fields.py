@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from dropreel.drops.mending import mended
+from dropreel.drops.corrections import corrected
 from dropreel.drops.pairing import file_of
 from dropreel.errors import Problem, UnreadableError
 
@@ -160,7 +160,7 @@ def _broken(role: str, text: str, error: json.JSONDecodeError) -> Problem:
     where = f"broken JSON at line {error.lineno}, column {error.colno} ({error.msg})"
     near = f"line {error.lineno}" if "\n" in text.strip() else f"character {error.colno}"
     words = f"has a slip near {near}, so it cannot be read."
-    return Problem(role, where, _OBJECT, corrected=mended(text) or "", text=words)
+    return Problem(role, where, _OBJECT, corrected=corrected(text) or "", text=words)
 
 
 def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

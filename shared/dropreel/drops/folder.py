@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from dropreel.drops.batch import MAX_BATCH_BYTES, Batch, Row, read_batch
+from dropreel.drops.batch import MAX_BATCH_BYTES, Batch, BatchRow, read_batch
 from dropreel.drops.fields import MAX_SIDECAR_BYTES, Fields, Merged, json_fields, text_fields
 from dropreel.drops.inbox import Drop, Inbox
 from dropreel.drops.metadata import metadata_fields
@@ -56,7 +56,7 @@ class Found:
     pair: Pair
     defaults: tuple[Fields, ...] = ()
     batch: BatchFile | None = None
-    row: Row | None = None
+    row: BatchRow | None = None
 
     @property
     def dropped_at(self) -> datetime:
@@ -123,7 +123,7 @@ def read_batch_file(inbox: Inbox, key: str, defaults: list[Fields]) -> BatchFile
 
 def _row_of(
     inbox: Inbox, image_key: str, defaults: list[Fields]
-) -> tuple[BatchFile | None, Row | None]:
+) -> tuple[BatchFile | None, BatchRow | None]:
     for name in BATCHES:
         found = read_batch_file(inbox, folder_of(image_key) + name, defaults)
         row = found.batch.row_of(image_key) if found else None
@@ -132,13 +132,13 @@ def _row_of(
     return None, None
 
 
-def _said(row: Row) -> Fields:
+def _said(row: BatchRow) -> Fields:
     """What a row says, or only what is wrong with it and where."""
     wrong = tuple(one.within(f"{file_of(row.said.origin)},") for one in row.problems)
     return Fields(row.said.origin, problems=wrong) if wrong else row.said
 
 
-def _as_file(batch: BatchFile, row: Row) -> Drop:
+def _as_file(batch: BatchFile, row: BatchRow) -> Drop:
     """A row is as old as its file, and another one only if its fields have changed."""
     file = batch.file
     return Drop(file.key, row.version, file.size, file.dropped_at, is_row=True)

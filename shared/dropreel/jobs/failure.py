@@ -51,7 +51,8 @@ class FailureRow:
     place while an order is under way. `billed` False: no money has moved; None: it may have, unless
     the provider says otherwise. `cured_elsewhere`: another provider may succeed, because the
     failure says nothing of image and prompt. `outage`: it would meet every job of this provider.
-    `reason_helps`: the message is in words that people who dropped files can use.
+    `reason_helps`: the message is in words that people who dropped files can use. `subject` is that
+    of the mail about a refused job (empty: that of all refused jobs).
     """
 
     label: str
@@ -64,6 +65,7 @@ class FailureRow:
     cured_elsewhere: bool = False
     outage: bool = False
     reason_helps: bool = False
+    subject: str = ""
 
 
 _LATER = "Wait a few minutes, then {again}."
@@ -90,6 +92,7 @@ ROWS: Mapping[FailureKind, FailureRow] = {
         billed=False,
         cured_elsewhere=True,
         outage=True,
+        subject="not set up yet, nothing paid",
     ),
     FailureKind.AUTH: FailureRow(
         "API key not accepted",
@@ -206,6 +209,7 @@ ROWS: Mapping[FailureKind, FailureRow] = {
         "Then {again}.",
         billed=False,
         reason_helps=True,
+        subject="over the spending limit, nothing paid",
     ),
     FailureKind.UNKNOWN_PRICE: FailureRow(
         "price unknown",
@@ -224,6 +228,7 @@ ROWS: Mapping[FailureKind, FailureRow] = {
         "You dropped newer files before this clip was ordered.",
         "Nothing. The newer files are used.",
         billed=False,
+        subject="replaced by newer files, nothing paid",
     ),
     FailureKind.ACCIDENT: FailureRow(
         "error in dropreel",

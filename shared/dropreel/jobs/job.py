@@ -18,7 +18,7 @@ BUSY = "busy"
 class State(StrEnum):
     """Where a job stands. Allowed steps between states: `ledger.TRANSITIONS`."""
 
-    CLAIMED = "claimed"  # ours to submit; nothing was asked of a provider yet
+    CLAIMED = "claimed"  # ours to order; no provider has got an order yet
     SUBMITTING = "submitting"  # the one POST is under way, or its process died
     SUBMITTED = "submitted"  # the provider has the job and we have its id
     REFUSED = "refused"  # the answer proved that nothing was made
@@ -30,6 +30,20 @@ class State(StrEnum):
     STALLED = "stalled"  # not done in time, or done but not fetched; the clip may still come
     CANCELLED = "cancelled"
 
+    @property
+    def label(self) -> str:
+        """The state in words for people, the same on the dashboard and in the command's lists."""
+        return _LABELS.get(self, self.value)
+
+
+_LABELS = {
+    State.CLAIMED: "waiting",
+    State.SUBMITTING: "being ordered",
+    State.SUBMITTED: "ordered",
+    State.RUNNING: "being made",
+    State.READY: "being stored",
+    State.UNKNOWN: "payment unknown",
+}
 
 # No step of the workflow follows on these. Others may: a sweep, an operator, a new drop.
 ENDS = frozenset(
@@ -72,7 +86,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """Money set aside for one order, in the day and month in which it was asked."""
+    """Money set aside for one order, in the day and month in which it was sent."""
 
     amount_usd: Decimal
     day: str
@@ -123,7 +137,7 @@ class Job:
     started nothing. They tell a new drop from an old event.
     `provider`, `provider_job_id`, `asked_at` and `ready_at` are those of the newest attempt;
     `order_ref` tells it from every other one. `addresses` holds, by the ID of an order, where its
-    provider has said to ask about it. `first_provider` is set when the job was handed on
+    provider has said to ask about it. `first_provider` is set when the job has moved
     to another one. `reservation` is what the job holds of the budget; amount 0 when it cannot cost
     anything any more. `execution` is the one that has taken charge of the job last. `priority`
     orders those who wait for the same provider. `remark` says how a delivered clip differs from

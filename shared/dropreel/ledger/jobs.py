@@ -44,7 +44,7 @@ from dropreel.ledger.table import Item, Put, Table, Update, Write
 from dropreel.money.budget import Caps, Spending
 
 TRANSITIONS: Mapping[State, frozenset[State]] = {
-    # To claimed itself when the job is handed on to another provider.
+    # To claimed itself when the job moves to another provider.
     State.CLAIMED: frozenset({State.CLAIMED, State.SUBMITTING, State.REFUSED, State.CANCELLED}),
     # Back to claimed only on an answer that proves that nothing was made.
     State.SUBMITTING: frozenset({State.CLAIMED, State.SUBMITTED, State.REFUSED, State.UNKNOWN}),

@@ -13,7 +13,7 @@ from boto3.dynamodb.conditions import Attr
 
 from dropreel.errors import ConditionFailedError
 from dropreel.ledger.table import Item, Table, Update
-from dropreel.waiting.runtimes import Kind, Runtimes, aged, shares
+from dropreel.waiting.runtimes import JobKind, Runtimes, aged, shares
 
 _BIN = "bin_"
 
@@ -24,10 +24,10 @@ class MeasuredRuntimes:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def of(self, kind: Kind) -> Runtimes:
+    def of(self, kind: JobKind) -> Runtimes:
         return Runtimes(kind, _counts(self._table.get(_key(kind)) or {}))
 
-    def note(self, kind: Kind, after_s: float, until_s: float) -> None:
+    def note(self, kind: JobKind, after_s: float, until_s: float) -> None:
         """Count one job that ended between two times. Not idempotent: call it once per job."""
         parts = {f"{_BIN}{n}": Decimal(str(part)) for n, part in shares(after_s, until_s).items()}
         item = self._table.update(Update(_key(kind), adds={**parts, "jobs": 1}))
@@ -35,7 +35,7 @@ class MeasuredRuntimes:
         if halves := aged(_counts(item)):
             self._age(kind, item["jobs"], halves)
 
-    def _age(self, kind: Kind, jobs: int, halves: dict[int, float]) -> None:
+    def _age(self, kind: JobKind, jobs: int, halves: dict[int, float]) -> None:
         """Nobody may have counted a job meanwhile, which would be lost; the next one ages then."""
         update = Update(
             _key(kind),
@@ -52,5 +52,5 @@ def _counts(item: Item) -> dict[int, float]:
     }
 
 
-def _key(kind: Kind) -> str:
+def _key(kind: JobKind) -> str:
     return f"RUNTIMES#{kind.provider}#{kind.resolution}#{kind.duration}"

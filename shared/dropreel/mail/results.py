@@ -34,11 +34,6 @@ _SUBJECTS = {
     State.UNKNOWN: "please wait, do not upload it again",
     State.STALLED: "your clip is delayed",
 }
-_SUBJECTS_OF_KINDS = {
-    FailureKind.REPLACED: "replaced by newer files, nothing paid",
-    FailureKind.OVER_CAP: "over the spending limit, nothing paid",
-    FailureKind.NO_KEY: "not set up yet, nothing paid",
-}
 _FIRST = {
     State.UNKNOWN: "We do not know yet whether the clip of {name} was ordered.",
     State.STALLED: "The clip of {name} is delayed.",
@@ -131,8 +126,8 @@ def watch(job: Job, links: Links) -> str:
 
 
 def _subject(job: Job) -> str:
-    kind = job.failure.kind if job.failure and job.state is State.REFUSED else None
-    return _SUBJECTS_OF_KINDS[kind] if kind in _SUBJECTS_OF_KINDS else _SUBJECTS[job.state]
+    own = job.failure.row.subject if job.failure and job.state is State.REFUSED else ""
+    return own or _SUBJECTS[job.state]
 
 
 def for_operators(facts: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ from pydantic import Field
 from dropreel.errors import PageKeyError
 from dropreel.jobs.naming import folder_id, folder_of, image_id
 from dropreel.observability import logger
-from dropreel.pages.tokens import Kind, Token
+from dropreel.pages.tokens import PageKind, Token
 from dropreel.settings import Settings
 
 _CACHE_S = 60  # so long a changed key may go unnoticed
@@ -63,11 +63,11 @@ class PageLinks:
 
     def job(self, job_id: str) -> str | None:
         """The page of one clip."""
-        return self._link(Kind.JOB, job_id)
+        return self._link(PageKind.JOB, job_id)
 
     def image(self, key: str) -> str | None:
         """The page that compares all clips of the image with this key in the inbox."""
-        return self._link(Kind.IMAGE, folder_id(folder_of(key)), image_id(key))
+        return self._link(PageKind.IMAGE, folder_id(folder_of(key)), image_id(key))
 
     def folder(self, folder: str) -> str | None:
         """The page with the newest clip of each image in a folder of the inbox.
@@ -75,9 +75,9 @@ class PageLinks:
         With or without the last slash; the empty one is the inbox itself.
         """
         whole = folder if folder.endswith("/") or not folder else f"{folder}/"
-        return self._link(Kind.FOLDER, folder_id(whole))
+        return self._link(PageKind.FOLDER, folder_id(whole))
 
-    def _link(self, kind: Kind, *ids: str) -> str | None:
+    def _link(self, kind: PageKind, *ids: str) -> str | None:
         if not self.days:
             return None
         until = int((self.now() + timedelta(days=self.days)).timestamp())

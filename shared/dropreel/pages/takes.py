@@ -13,11 +13,11 @@ from dropreel.pages.words import (
     Comparison,
     again,
     cost_of,
+    labelled_settings,
     price_again,
     seconds_to_clip,
-    settings_of,
     sidecar_again,
-    without_clip,
+    why_no_clip,
 )
 
 
@@ -90,7 +90,7 @@ def _reasons(job: Job) -> list[Markup]:
 
 def reasons(job: Job, *title: Markup) -> Markup:
     """Why there is no clip to see."""
-    lines = (tag("p", sentence) for sentence in without_clip(job))
+    lines = (tag("p", sentence) for sentence in why_no_clip(job))
     return tag("div", *title, *lines, class_="without" if job.state in ENDS else "not-yet")
 
 
@@ -110,7 +110,7 @@ def _marked(text: str) -> Markup:
 def _facts(job: Job, compared: Comparison) -> Markup:
     rows = [
         (label, value if (label, value) in compared.settings else tag("mark", value))
-        for label, value in settings_of(job).items()
+        for label, value in labelled_settings(job).items()
     ]
     if job.labels:
         rows.append(("Labels", ", ".join(job.labels)))

@@ -23,13 +23,13 @@ _HEAD = struct.Struct(">BcI")  # version, kind, end in unix seconds
 _SIGNATURE = hashlib.sha256().digest_size
 
 
-class Kind(Enum):
+class PageKind(Enum):
     JOB = b"j"
     IMAGE = b"i"
     FOLDER = b"f"
 
 
-_PARTS = {Kind.JOB: 1, Kind.IMAGE: 2, Kind.FOLDER: 1}
+_PARTS = {PageKind.JOB: 1, PageKind.IMAGE: 2, PageKind.FOLDER: 1}
 _PART = 12  # bytes: the ids in `jobs.naming` have 24 hexadecimal digits
 
 
@@ -40,7 +40,7 @@ class Token:
     It ends at `until`, in unix seconds.
     """
 
-    kind: Kind
+    kind: PageKind
     ids: tuple[str, ...]
     until: int
 
@@ -67,7 +67,7 @@ class Token:
         """Of what this stack has signed, perhaps in another version."""
         try:
             version, letter, until = _HEAD.unpack_from(said)
-            kind = Kind(letter)
+            kind = PageKind(letter)
         except (struct.error, ValueError):
             raise LinkInvalidError("of another version") from None
         ids = said[_HEAD.size :]

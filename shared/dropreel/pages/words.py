@@ -23,7 +23,7 @@ _MOST_TAKES = 999
 _SIGNS = ".,;:!?\"'()"  # not part of a word beside them
 
 
-def settings_of(job: Job) -> dict[str, str]:
+def labelled_settings(job: Job) -> dict[str, str]:
     """What was chosen for this clip, by label."""
     chosen = job.settings
     references = len(chosen.reference_image_urls)
@@ -51,7 +51,7 @@ class Comparison:
 
     @classmethod
     def of(cls, jobs: Sequence[Job]) -> Self:
-        settings = Counter(pair for job in jobs for pair in settings_of(job).items())
+        settings = Counter(pair for job in jobs for pair in labelled_settings(job).items())
         words = Counter(word for job in jobs for word in _words(job.settings.prompt))
         return cls(_usual(settings, len(jobs)), _usual(words, len(jobs)))
 
@@ -84,7 +84,7 @@ def seconds_to_clip(job: Job) -> str:
     return f"{seconds:,} seconds"
 
 
-def without_clip(job: Job) -> list[str]:
+def why_no_clip(job: Job) -> list[str]:
     """Why there is no clip to see: sentences in the order in which people ask."""
     if job.state not in ENDS:
         return [_under_way(job)]

@@ -84,7 +84,7 @@ def submit_outcome(
     if isinstance(reply, Fault):
         return _unanswered(reply)
     if reply.ok:
-        accepted = parse.job_id(job_id(reply.data))
+        accepted = parse.usable_id(job_id(reply.data))
         return Accepted(accepted) if accepted else Unknown(_without_id(reply))
     failure = failure_of(reply)
     if reply.status == 404 or _knows_no_model(failure):

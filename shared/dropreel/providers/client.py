@@ -104,7 +104,7 @@ def bearer(key: str) -> dict[str, str]:
 
 def trace_headers(job_id: str) -> dict[str, str]:
     """A request id that provider logs and ours share: all there is after a lost answer."""
-    return {"X-Request-Id": job_id} if parse.job_id(job_id) else {}
+    return {"X-Request-Id": job_id} if parse.usable_id(job_id) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class Api:
     ) -> Reply:
         """Send one request; only a 401, which proves that nothing was done, is sent once more,
         and only with a key that differs. Path segments are escaped, redirects not followed."""
-        if not all(parse.job_id(segment) for segment in segments):
+        if not all(parse.usable_id(segment) for segment in segments):
             return Fault(FailureKind.UNEXPECTED, "not usable in an address", sent=False)
         key = self._key(fresh=False)
         if isinstance(key, Fault):
@@ -177,7 +177,7 @@ class Api:
         base, found = httpx.URL(self.base_url).path.rstrip("/"), httpx.URL(given)
         first, *segments = found.path.removeprefix(base).split("/")
         beyond = first or found.query or found.fragment or not found.path.startswith(base)
-        usable = not beyond and all(parse.job_id(segment) for segment in segments)
+        usable = not beyond and all(parse.usable_id(segment) for segment in segments)
         return tuple(segments) if usable else ()
 
     def _key(self, *, fresh: bool) -> str | Fault:

@@ -262,7 +262,7 @@ class Eachlabs:
 
 def _id_in(data: object) -> str | None:
     """The ID of a job, under whichever name a page of the docs gives it."""
-    found = (parse.job_id(parse.at(data, name)) for name in _IDS)
+    found = (parse.usable_id(parse.at(data, name)) for name in _IDS)
     return next((job_id for job_id in found if job_id), None)
 
 

@@ -81,8 +81,8 @@ def short_word(value: str) -> str:
     return shortened(one_line(value[:_READ_AT_MOST]), 40)
 
 
-def job_id(value: object) -> str | None:
-    """A job id that can be stored and put into a path again; None for anything else."""
+def usable_id(value: object) -> str | None:
+    """An ID that can be stored and put into a path again; None for anything else."""
     if isinstance(value, str) and _ID.fullmatch(value) and value not in {".", ".."}:
         return value
     return None

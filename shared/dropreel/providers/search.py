@@ -76,7 +76,7 @@ class Search:
     def check(self, listed_id: object, created: object, prompt: object, image: object) -> None:
         """Take a listed order if it is ours; if that is unclear, note that it is."""
         ours = self._is_ours(created, prompt, image)
-        order_id = parse.job_id(listed_id)
+        order_id = parse.usable_id(listed_id)
         if ours and order_id:
             self._found[order_id] = None
         elif ours is not False:

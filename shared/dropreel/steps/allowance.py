@@ -22,8 +22,8 @@ from dropreel.ledger.groups import Groups
 from dropreel.ledger.jobs import Ledger
 from dropreel.mail.alerts import Alerts
 from dropreel.mail.digest import DigestSettings
+from dropreel.mail.next_day import NextDayMails
 from dropreel.mail.once import LEASE_S
-from dropreel.mail.waiting import WaitingMails
 from dropreel.money.budget import CapReachedError
 from dropreel.money.policy import SpendingRules, SpendingSettings, reserved_amount
 from dropreel.observability import logger
@@ -60,7 +60,7 @@ class Allowance:
     groups: Groups
     rules: SpendingRules
     alerts: Alerts
-    waiting: WaitingMails
+    next_day_mails: NextDayMails
     unpaid_wait: timedelta
     now: Callable[[], datetime]
 
@@ -72,7 +72,7 @@ class Allowance:
             groups=container.groups,
             rules=settings.rules(),
             alerts=container.alerts,
-            waiting=WaitingMails(container.send_once, container.results, container.now),
+            next_day_mails=NextDayMails(container.send_once, container.results, container.now),
             unpaid_wait=timedelta(hours=settings.unpaid_wait_hours),
             now=container.now,
         )
@@ -125,7 +125,7 @@ class Allowance:
     def put_off(self, job: Job, later: NextDay, tries: int) -> datetime:
         """Let the job wait, once people were mailed that it does. Returns when to come back."""
         try:
-            mailed = self.waiting.send(job, later.clips, later.reason, later.until)
+            mailed = self.next_day_mails.send(job, later.clips, later.reason, later.until)
         except _AWAY:
             logger.exception("nobody was mailed that the job waits")
             mailed = False

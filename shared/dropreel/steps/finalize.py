@@ -16,7 +16,7 @@ from pydantic import Field
 
 from dropreel.clips.bucket import ClipsBucket
 from dropreel.clips.download import without_query
-from dropreel.clips.mp4 import differences
+from dropreel.clips.mp4 import remark_on
 from dropreel.clips.transfer import ClipTooSlowError, TimeLeft, Transfer
 from dropreel.errors import ClipInvalidError, DownloadError, MailBusyError, UnsafeUrlError
 from dropreel.jobs.failure import FailureKind, JobFailure
@@ -161,7 +161,7 @@ class Finalize:
         asked = job.settings
         facts = {
             "clip": clip,
-            "remark": differences(clip, asked.duration, asked.aspect_ratio),
+            "remark": remark_on(clip, asked.duration, asked.aspect_ratio),
             "delivered_at": utc_iso(self.now()),
             "cost_usd": cost,
         }

@@ -43,9 +43,9 @@ from dropreel.providers.base import (
 )
 from dropreel.providers.config import ProviderSettings
 from dropreel.settings import LedgerSettings
+from dropreel.steps.after_order import AfterOrder
 from dropreel.steps.allowance import Allowance, AllowanceSettings, NextDay
 from dropreel.steps.cancel import end_before_order
-from dropreel.steps.lessons import Lessons
 from dropreel.steps.lost_order import STALE_S, mark_unknown, move_once, note_order
 from dropreel.steps.outcomes import (
     Ended,
@@ -91,7 +91,7 @@ class Generate:
     provider: Callable[[str], Provider]
     watcher: Watcher
     breaker: Breaker
-    lessons: Lessons
+    after_order: AfterOrder
     allowance: Allowance
     slots: Slots
     deadline: timedelta
@@ -110,7 +110,7 @@ class Generate:
             provider=container.provider,
             watcher=Watcher.build(container),
             breaker=Breaker(container.table),
-            lessons=Lessons.build(container, settings.caps()),
+            after_order=AfterOrder.build(container, settings.caps()),
             allowance=Allowance.build(container),
             slots=container.slots,
             deadline=container.deadline,
@@ -196,7 +196,7 @@ class Generate:
             return Wait(_CONTENTION_WAIT_S, job.state)
         answer = provider.submit(request)
         outcome = self._noted(job, answer, patience)
-        self.lessons.learn(job, answer)
+        self.after_order.note(job, answer)
         return outcome
 
     def _noted(self, job: Job, answer: SubmitOutcome, patience: _Patience) -> GenerateOutcome:
@@ -221,16 +221,16 @@ class Generate:
                 return SearchOrder(SEARCH_FIRST_S)
 
     def _without_key(self, job: Job, trouble: Busy | Refused, tries: int) -> Wait | Ended:
-        """Nobody was asked: without a key there is nothing to ask with."""
+        """Nothing was sent: without a key nothing can be ordered."""
         failure = trouble.failure.of_job()
         if isinstance(trouble, Refused):  # else nothing is known of the provider
-            self.lessons.learn(job, trouble)
+            self.after_order.note(job, trouble)
         if isinstance(trouble, Busy) and not self._waited_enough(job):
             seconds = busy_wait(trouble.retry_after, tries)
             self._give_back(job, seconds)
             return Wait(seconds, job.state)
         moved = self.allowance.rules.next_provider(job, failure.kind)
-        return self._hand_over(job, moved, {}) if moved else self._refuse(job, failure)
+        return self._fail_over(job, moved, {}) if moved else self._refuse(job, failure)
 
     def _begin(self, job: Job) -> Job:
         """The point of no return: from here on this job may have been paid."""
@@ -287,7 +287,7 @@ class Generate:
         facts = {"failure": failure, "attempts": attempts}
         moved = self.allowance.rules.next_provider(job, failure.kind)
         if moved:
-            return self._hand_over(job, moved, {**facts, **job.kept()})
+            return self._fail_over(job, moved, {**facts, **job.kept()})
         return Ended(move_once(self.ledger, job, State.REFUSED, **facts, **job.released()).state)
 
     def _refuse(self, job: Job, failure: JobFailure) -> Ended:
@@ -316,21 +316,21 @@ class Generate:
         kind = FailureKind.THROTTLED if stopped.limited else outage
         moved = self.allowance.rules.next_provider(job, kind)
         if moved:
-            return self._hand_over(job, moved, {})
+            return self._fail_over(job, moved, {})
         if not self._waited_enough(job):
             self._give_back(job, stopped.seconds)
             return Wait(stopped.seconds, job.state)
         message = f"{job.provider} has taken no order for a long time"
         return self._refuse(job, JobFailure(kind, message, billed=False))
 
-    def _hand_over(self, job: Job, moved: Job, facts: dict[str, Any]) -> Wait:
-        logger.warning("handed over to another provider", to=moved.provider)
-        metrics.add_metric("ProviderChanged", MetricUnit.Count, 1)
+    def _fail_over(self, job: Job, moved: Job, facts: dict[str, Any]) -> Wait:
+        logger.warning("moved to another provider", to=moved.provider)
+        metrics.add_metric("JobMoved", MetricUnit.Count, 1)
         changed = ("provider", "first_provider", "estimate_usd", "unconfirmed")
         facts = {**facts, **{name: getattr(moved, name) for name in changed}}
-        handed_over = move_once(self.ledger, job, State.CLAIMED, **facts)
+        claimed = move_once(self.ledger, job, State.CLAIMED, **facts)
         self._give_back(job)
-        return Wait(1, handed_over.state)
+        return Wait(1, claimed.state)
 
     def _give_back(self, job: Job, pause: float = 0, *, full: bool = False) -> None:
         """Give the slot back. Never a reason to fail the job: if not now, the sweep does it."""

@@ -47,10 +47,10 @@ def answer_lost(message: str) -> JobFailure:
 
 def find_lost_orders(job: Job, provider: Provider, clips: ClipsBucket) -> list[str] | None:
     """Orders at the provider that can only be the lost one; None where it cannot be told."""
-    asked = from_iso(job.asked_at)
+    sent = from_iso(job.asked_at)
     request = order_of(job, clips.address)
-    until = asked + timedelta(seconds=STALE_S) + _CLOCKS_DIFFER
-    found = provider.find_orders(request, asked - _CLOCKS_DIFFER, until)
+    until = sent + timedelta(seconds=STALE_S) + _CLOCKS_DIFFER
+    found = provider.find_orders(request, sent - _CLOCKS_DIFFER, until)
     known = {attempt.provider_job_id for attempt in job.attempts}
     return None if found is None else [order for order in found if order not in known]
 

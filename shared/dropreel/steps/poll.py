@@ -51,7 +51,7 @@ from dropreel.steps.outcomes import (
     PollOutcome,
     Wait,
 )
-from dropreel.steps.resume import Word
+from dropreel.steps.resume import Resumption
 from dropreel.steps.watch import UnpaidSettings, Watch, Watcher, WatchSettings, waited_enough
 from dropreel.waiting.schedule import SEARCH_FIRST_S, busy_wait
 
@@ -126,8 +126,8 @@ class Poll:
     def _resumed(self, job: Job, event: PollEvent) -> Job:
         if event.resume is None:
             return job
-        word = Word(self.ledger, event.resume, self.now(), self.deadline)
-        return word.follow(job, self.provider, event.execution_id)
+        resumption = Resumption(self.ledger, event.resume, self.now(), self.deadline)
+        return resumption.follow(job, self.provider, event.execution_id)
 
     def _noted(self, job: Job, event: PollEvent) -> Job:
         """Note the answer that `generate` got and could not write into the ledger."""
@@ -223,7 +223,7 @@ class Poll:
     def _wait_for_clip(
         self, job: Job, watch: Watch, retry_after: float | None, searches: int
     ) -> Wait | Ended:
-        """The job is said to be done, but names no clip: look again, ever less often."""
+        """The job is said to be done, but names no clip: poll again, ever less often."""
         longest = max(retry_after or 0, min(LONGEST_CLIP_WAIT_S, 2 ** min(searches, 9)))
         waited = self._wait(job, Phase.WITHOUT_CLIP.value, watch, longest)
         return replace(waited, searches=searches + 1) if isinstance(waited, Wait) else waited

@@ -1,7 +1,7 @@
-"""An operator's word on a job whose end is open, and the sweep's on one that was left behind.
+"""Resuming a job whose end is open, as an operator says, or one that the sweep found left behind.
 
-Invariant: a word changes nothing unless all of it is understood, and an order that it names is one
-that the provider knows. Nothing in here orders.
+Invariant: an instruction changes nothing unless all of it is understood, and an order that it names
+is one that the provider knows. Nothing in here orders.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ _CANCELLED = 499  # so fal answers for the result of a cancelled job
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """What was said of `job`, and what follows from it."""
+class Resumption:
+    """One instruction to resume a job, and what follows from it."""
 
     ledger: Ledger
-    said: Resume
+    instruction: Resume
     now: datetime
     deadline: timedelta
 
     def follow(self, job: Job, provider: Callable[[str], Provider], execution: str) -> Job:
-        """Take charge of the job, and follow what was said if its end is open.
+        """Take charge of the job, and follow the instruction if its end is open.
 
-        What was heard before (a repeated step) changes nothing more. Raises OperatorError.
+        What was followed before (a repeated step) changes nothing more. Raises OperatorError.
         """
         named = self._named_order()
         if not self._may_be_followed(job, execution):
             raise OperatorError(f"the job is {job.state}; nothing was changed")
-        if named and not self.said.listed and named != job.provider_job_id:
+        if named and not self.instruction.listed and named != job.provider_job_id:
             require_order(provider(job.provider), named)
         job = self.ledger.take_charge(job, execution)
         if named and (job.state in _OPEN or self._corrects(job)):
             return self._follow_order(job, named)
         if job.state not in _OPEN:
             return job
-        if self.said.nothing_made is True:
+        if self.instruction.nothing_made is True:
             return self._nothing_made(job)
         if job.state is State.STALLED:
             deadline = self._new_deadline()
@@ -60,19 +60,19 @@ class Word:
         """A job that an execution works on goes on as it is; the sweep, which has looked, says
         `left_behind` where there is none."""
         repeated = job.execution == execution
-        return repeated or self.said.left_behind or job.state in _OPEN or self._corrects(job)
+        return repeated or self.instruction.left_behind or job.state in _OPEN or self._corrects(job)
 
     def _corrects(self, job: Job) -> bool:
         """Whether another order is named in place of one that an operator had named before."""
         at_work = job.state in (State.SUBMITTED, State.RUNNING)
         by_hand = job.order_named and job.order_named == job.provider_job_id
-        return bool(at_work and by_hand and self.said.provider_job_id)
+        return bool(at_work and by_hand and self.instruction.provider_job_id)
 
     def _follow_order(self, job: Job, named: str) -> Job:
         deadline = self._new_deadline()
         if job.state not in _OPEN:
             return self._correct(job, named, deadline)
-        by_hand = "" if self.said.listed else named
+        by_hand = "" if self.instruction.listed else named
         return follow_found_order(self.ledger, job, named, deadline, order_named=by_hand)
 
     def _correct(self, job: Job, named: str, deadline: str) -> Job:
@@ -96,13 +96,13 @@ class Word:
         return utc_iso(self.now + self.deadline)
 
     def _named_order(self) -> str:
-        """The order that was named. Refuses what is not understood: a word that was misspelt, and
+        """The order that was named. Refuses what is not understood: a field that was misspelt, and
         a template that was not filled in."""
-        if self.said.unknown:
-            words = ", ".join(self.said.unknown)
+        if self.instruction.unknown:
+            words = ", ".join(self.instruction.unknown)
             raise OperatorError(f"not understood: {words}; nothing was changed")
-        named = str(self.said.provider_job_id).strip()
-        if named and self.said.nothing_made:
+        named = str(self.instruction.provider_job_id).strip()
+        if named and self.instruction.nothing_made:
             raise OperatorError("an order and nothing_made exclude each other; nothing was changed")
         if named and not _ORDER_ID.fullmatch(named):
             raise OperatorError(f"{named!r} is not the ID of a job at a provider")

@@ -161,5 +161,5 @@ def _gone(what: str, job: Job, key: str) -> OperatorError:
 
 
 def _first_provider(job: Job) -> str:
-    """Who was to make the clip before the job was handed on."""
+    """Who was to make the clip before the job moved to another provider."""
     return job.first_provider or job.provider

@@ -51,8 +51,8 @@ from dropreel.settings import LedgerSettings, Listed
 from dropreel.steps.batches import BatchMails
 from dropreel.steps.folders import Folders
 from dropreel.steps.ingest import IngestQueue
+from dropreel.steps.new_jobs import NewJobs
 from dropreel.steps.outcomes import BatchEvent, DigestEvent, DropEvent
-from dropreel.steps.reading import Reading
 from dropreel.steps.rejections import NO_IMAGE, Rejections
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Submit:
     groups: Groups
     newest: NewestDrops
     settling: Settling
-    reading: Reading
+    new_jobs: NewJobs
     rejections: Rejections
     dry_runs: DryRuns
     folders: Folders
@@ -100,7 +100,7 @@ class Submit:
     def build(cls, container: Container) -> Self:
         settings = container.settings(SubmitSettings)
         inbox = Inbox(container.client("s3"), settings.inbox_bucket)
-        reading = Reading(
+        new_jobs = NewJobs(
             inbox=inbox,
             ledger=container.ledger,
             prices=PriceList(settings.price_overrides),
@@ -141,7 +141,7 @@ class Submit:
             groups=container.groups,
             newest=newest,
             settling=Settling(settings.settle_seconds, settings.sidecar_grace_seconds),
-            reading=reading,
+            new_jobs=new_jobs,
             rejections=rejections,
             dry_runs=DryRuns(container.send_once, container.results, container.now),
             folders=Folders(inbox, queue, rejections, batch_mails, grace, container.now),
@@ -233,13 +233,13 @@ class Submit:
 
     def _start_pair(self, pair: Pair, newest: NewestDrop) -> None:
         try:
-            jobs, references = self.reading.jobs_of(pair)
+            jobs, references = self.new_jobs.of(pair)
         except RejectedError as error:
             if self._is_newest(pair, newest, [], rejected=True):
                 self.batch_mails.note(pair.batch, pair.image.key, [])
                 self.rejections.reject(pair.image.key, pair.dropped_at, error.problems)
             return
-        if self.reading.is_dry(pair):
+        if self.new_jobs.is_dry(pair):
             if self._is_newest(pair, newest, []):
                 self.batch_mails.note(pair.batch, pair.image.key, [], dry=True)
                 self.dry_runs.tell(jobs)

@@ -1,6 +1,6 @@
 """The sweep: finds jobs that the workflow has left behind, and lets it go on with them.
 
-It sends no mail about a job itself: the workflow does. A job that was asked for before is resumed,
+It sends no mail about a job itself: the workflow does. A job that was ordered before is resumed,
 which never orders; one whose execution was never started gets its first one.
 """
 

@@ -21,7 +21,7 @@ from dropreel.pages.layout import file_headers, nothing_here, nothing_yet, page_
 from dropreel.pages.links import PageKey, PageKeySettings
 from dropreel.pages.media import Media
 from dropreel.pages.takes import clip_page, compare_page
-from dropreel.pages.tokens import Kind, Token
+from dropreel.pages.tokens import PageKind, Token
 from dropreel.settings import LedgerSettings
 from dropreel.steps.outcomes import ViewAnswer, ViewEvent
 
@@ -70,21 +70,21 @@ class View:
     def _page(self, token: Token, number: int) -> str:
         """Raises LinkInvalidError where there is nothing of that name any more."""
         jobs = self._jobs(token)
-        if not jobs and token.kind is Kind.FOLDER:
+        if not jobs and token.kind is PageKind.FOLDER:
             return nothing_yet()
         if not jobs:
             raise LinkInvalidError("names nothing that is in the ledger")
-        if token.kind is Kind.JOB:
+        if token.kind is PageKind.JOB:
             return clip_page(jobs[0], self.media, token.until)
-        if token.kind is Kind.IMAGE:
+        if token.kind is PageKind.IMAGE:
             return compare_page(jobs, self.media, token.until)
         return folder_page(jobs, self.media, token.until, number, self._comparing(token))
 
     def _jobs(self, token: Token) -> list[Job]:
-        if token.kind is Kind.JOB:
+        if token.kind is PageKind.JOB:
             job = self.ledger.get(token.ids[0])
             return [job] if job else []
-        if token.kind is Kind.IMAGE:
+        if token.kind is PageKind.IMAGE:
             return list(islice(self.ledger.of_image(*token.ids), MOST_TAKES))
         return list(islice(self.ledger.of_folder(*token.ids), MOST_JOBS))
 
@@ -94,6 +94,6 @@ class View:
 
         def link(image_key: str) -> str:
             ids = (*folder.ids, image_id(image_key))
-            return Token(Kind.IMAGE, ids, folder.until).sign(key)
+            return Token(PageKind.IMAGE, ids, folder.until).sign(key)
 
         return link

@@ -16,7 +16,7 @@ from dropreel.ledger.pause import Pause
 from dropreel.ledger.runtimes import MeasuredRuntimes
 from dropreel.providers.base import Pending, Phase, Provider, StatusOutcome
 from dropreel.settings import Settings
-from dropreel.waiting.runtimes import Kind
+from dropreel.waiting.runtimes import JobKind
 from dropreel.waiting.schedule import LONGEST_WATCH_S, Schedule
 
 if TYPE_CHECKING:
@@ -43,10 +43,6 @@ def waited_enough(job: Job, wait: timedelta, now: datetime, pause: Pause) -> boo
     begun = from_iso(job.created_at)
     paused = timedelta(seconds=pause.held_up_s(begun.timestamp(), now.timestamp()))
     return now >= begun + paused + (max(wait, 2 * DAY) if job.waits_until else wait)
-
-
-def kind_of(job: Job) -> Kind:
-    return Kind(job.provider, job.settings.resolution, job.settings.duration)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +110,7 @@ class Watch:
         after_s = max(0.0, (pending_at - asked_at).total_seconds())  # else of an earlier order
         until_s = self._waited_s()
         if until_s - after_s < _LOOSE_S:
-            self._watcher.measured.note(kind_of(self._job), after_s, until_s)
+            self._watcher.measured.note(JobKind.of(self._job), after_s, until_s)
 
     def _poll(self, provider: Provider) -> StatusOutcome:
         asked_at = utc_iso(self._watcher.now())
@@ -133,13 +129,13 @@ class Watch:
 
     @property
     def _pace_s(self) -> int:
-        return kind_of(self._job).profile.pace_s
+        return JobKind.of(self._job).profile.pace_s
 
     @cached_property
     def _schedule(self) -> Schedule:
         asked_at, deadline_at = from_iso(self._job.asked_at), from_iso(self._job.deadline_at)
         return Schedule(
-            self._watcher.measured.of(kind_of(self._job)),
+            self._watcher.measured.of(JobKind.of(self._job)),
             now_s=self._waited_s(),
             deadline_s=(deadline_at - asked_at).total_seconds(),
             longest_watch_s=self._watcher.longest_s,

@@ -1,6 +1,6 @@
 """How long jobs take: what was measured, mixed with what the providers' pages say.
 
-A runtime is the seconds from asking the provider to the clip being ready. Of a job one knows only
+A runtime is the seconds from the order to the clip being ready. Of a job one knows only
 that it ended between two polls, so it counts in equal parts for all the time between them.
 """
 
@@ -11,7 +11,9 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
+from dropreel.jobs.job import Job
 from dropreel.providers.catalog import CATALOG, Profile
 
 # Upper ends of the bins, 9 % apart: fine enough for the plan, few enough for one small item.
@@ -32,12 +34,16 @@ _FACTORS = {"540p": 0.9, "720p": 1.0, "1080p": 1.4, "5s": 1.0, "10s": 1.6}
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class JobKind:
     """Jobs that may be expected to take equally long."""
 
     provider: str
     resolution: str
     duration: str
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        return cls(job.provider, job.settings.resolution, job.settings.duration)
 
     @property
     def profile(self) -> Profile:
@@ -53,7 +59,7 @@ class Kind:
 class Runtimes:
     """The distribution of the runtimes of one kind. `counts`: measured jobs by bin."""
 
-    kind: Kind
+    kind: JobKind
     counts: Mapping[int, float]
 
     def ended_by(self, seconds: Sequence[float]) -> list[float]:

@@ -160,10 +160,10 @@ def _integral(times: list[float], values: list[float]) -> list[float]:
 
 
 def busy_wait(retry_after: float | None, tries: int) -> int:
-    """Wait before asking a busy provider again: what it says, or 15 s doubling to 15 minutes.
+    """Wait before the next order to a busy provider: what it says, or 15 s doubling to 15 minutes.
 
-    A provider that always says "one second" is asked less often in the end, too: the history of
-    an execution that waits for a day is limited.
+    A provider that always says "one second" gets orders less often in the end, too: the history
+    of an execution that waits for a day is limited.
     """
     if retry_after is None:
         return _doubled(tries)

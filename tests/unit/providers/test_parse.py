@@ -232,7 +232,7 @@ def test_a_content_filter_is_told_from_one_that_could_not_see(text: str, filtere
 def test_reading_never_raises(data: object) -> None:
     assert isinstance(parse.reason_in(data), str)
     assert parse.first_url(data) is None or isinstance(data, str | list | dict)
-    assert parse.job_id(data) is None or isinstance(data, str)
+    assert parse.usable_id(data) is None or isinstance(data, str)
     assert parse.at(data, "a", 0, "b") is None or isinstance(data, dict)
     parse.timestamp(data)
     parse.usd(data)

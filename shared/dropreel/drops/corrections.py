@@ -1,6 +1,6 @@
-"""What a broken JSON file was probably meant to be: the slips of hand-written files, put right.
+"""What a broken JSON file was probably meant to be: the usual mistakes of people, corrected.
 
-Nothing is ordered by what is mended here: the mail shows it, and its reader decides.
+Nothing is ordered by what is corrected here: the mail shows it, and its reader decides.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TRAILING_COMMA = re.compile(r"""("(?:\\.|[^"\\])*")|,(?=\s*[}\]])""", re.DOTALL
 _STARTS_LIKE_JSON = re.compile(r"""\s*[{\["'\u201c\u201d\u201e]|\s*[\w-]+\s*:""")
 
 
-def mended(text: str) -> str | None:
+def corrected(text: str) -> str | None:
     """The JSON object that `text` was probably meant to be, ready to paste; None if unknown."""
     if len(text) > _LONGEST:
         return None

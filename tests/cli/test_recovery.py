@@ -1,4 +1,4 @@
-"""What an operator does about what went unheard: replay, sync."""
+"""Recovering what was lost: replay, sync."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was left lying: `replay` for the dead-letter queues, `sync` for inbox and orders."""
+"""Recovering what was lost: `replay` for the dead-letter queues, `sync` for inbox and orders."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ENDED = "Step Functions Execution Status Change"
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     """One message of a dead-letter queue. `body` is the event that could not be delivered."""
 
     queue: str
@@ -130,9 +130,9 @@ def replay(
 
 
 @contextmanager
-def _taken(desk: Desk) -> Iterator[list[Letter]]:
+def _taken(desk: Desk) -> Iterator[list[DeadLetter]]:
     """All messages. Whatever happens, those still in the list at the end can be seen again."""
-    letters: list[Letter] = []
+    letters: list[DeadLetter] = []
     try:
         letters.extend(_letters(desk))
         yield letters
@@ -140,7 +140,7 @@ def _taken(desk: Desk) -> Iterator[list[Letter]]:
         _back(desk, letters)
 
 
-def _letters(desk: Desk) -> Iterator[Letter]:
+def _letters(desk: Desk) -> Iterator[DeadLetter]:
     sqs = desk.stack.client("sqs")
     for queue, output in _QUEUES.items():
         url, seen = desk.stack.outputs[output], 0
@@ -152,7 +152,7 @@ def _letters(desk: Desk) -> Iterator[Letter]:
                 WaitTimeSeconds=_LOOK_S,
             ).get("Messages", [])
             for message in got:
-                yield Letter(queue, message["ReceiptHandle"], _read(message["Body"]))
+                yield DeadLetter(queue, message["ReceiptHandle"], _read(message["Body"]))
             seen += len(got)
             if not got:
                 break
@@ -165,7 +165,7 @@ def _read(text: str) -> Any:
         return {"text": text}
 
 
-def _sent(desk: Desk, letters: list[Letter]) -> Iterator[Facts]:
+def _sent(desk: Desk, letters: list[DeadLetter]) -> Iterator[Facts]:
     """Send each; what was sent leaves the list."""
     for one in [*letters]:
         error = ""
@@ -179,7 +179,7 @@ def _sent(desk: Desk, letters: list[Letter]) -> Iterator[Facts]:
         yield {**one.facts(), "sent": sent, **({"error": error} if error else {})}
 
 
-def _send(desk: Desk, letter: Letter) -> bool:
+def _send(desk: Desk, letter: DeadLetter) -> bool:
     """Hand the event to whom it was for; only then it leaves the queue."""
     sqs = desk.stack.client("sqs")
     if letter.kind == "other":
@@ -194,7 +194,7 @@ def _send(desk: Desk, letter: Letter) -> bool:
     return True
 
 
-def _back(desk: Desk, letters: list[Letter]) -> None:
+def _back(desk: Desk, letters: list[DeadLetter]) -> None:
     """Let others see these messages again."""
     sqs = desk.stack.client("sqs")
     for one in letters:
@@ -206,7 +206,7 @@ def _back(desk: Desk, letters: list[Letter]) -> None:
             )
 
 
-def _letters_view(letters: list[Letter]) -> Any:
+def _letters_view(letters: list[DeadLetter]) -> Any:
     if not letters:
         return plain("The dead-letter queues are empty.")
     shown = table("", "queue", "what")

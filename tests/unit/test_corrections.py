@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dropreel.drops.corrections import corrected
 from dropreel.drops.fields import json_fields
-from dropreel.drops.mending import mended
 from tests.support.sidecars import parse_sidecar
 
 MEANT: dict[str, dict[str, Any]] = {
@@ -47,17 +47,17 @@ def test_each_slip_is_mailed_with_the_corrected_text(events: Path, slip: str) ->
     ],
 )
 def test_what_is_not_clear_is_not_guessed(text: str) -> None:
-    assert mended(text) is None
+    assert corrected(text) is None
 
 
 def test_what_stands_inside_of_a_text_is_not_touched() -> None:
     prompt = "it's // no comment, # 1, /* nor this */ and , } stays; 'so' does \u201cthis\u201d"
-    found = mended(json.dumps({"prompt": prompt}, ensure_ascii=False)[:-1] + ",}")
+    found = corrected(json.dumps({"prompt": prompt}, ensure_ascii=False)[:-1] + ",}")
     assert found
     assert json.loads(found) == {"prompt": prompt}
 
 
 @given(st.text(alphabet="{}[]\":,'/*#\\\n \u201c\u201dabct1", max_size=60))
-def test_any_text_is_mended_to_an_object_or_not_at_all(text: str) -> None:
-    found = mended(text)
+def test_any_text_is_corrected_to_an_object_or_not_at_all(text: str) -> None:
+    found = corrected(text)
     assert found is None or isinstance(json.loads(found), dict)

@@ -1,4 +1,4 @@
-"""Watching the stack: `watch`."""
+"""Watching what is under way in the stack: `watch`."""
 
 from __future__ import annotations
 

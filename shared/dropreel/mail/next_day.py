@@ -26,7 +26,7 @@ _NEXT = (
 
 
 @dataclass(frozen=True, slots=True)
-class WaitingMails:
+class NextDayMails:
     """Tells those who dropped the files that their clips wait."""
 
     send_once: SendOnce

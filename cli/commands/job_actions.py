@@ -127,14 +127,14 @@ def resume(
     """
     desk = desk_of(context)
     found = find_job(desk, job)
-    word = _word(desk, found, order, nothing_made=nothing_made)
+    instruction = _instruction(desk, found, order, nothing_made=nothing_made)
     if nothing_made:
         held = usd(found.reservation.amount_usd if found.reservation else Decimal(0))
         desk.ask(f"This frees {held}, and the files may be ordered again. Go on?")
-    execution = _start(desk, found, word)
-    said = _heard(desk, execution, wait)
-    if said:
-        raise OperatorError(said)
+    execution = _start(desk, found, instruction)
+    refusal = _refusal(desk, execution, wait)
+    if refusal:
+        raise OperatorError(refusal)
     now = desk.container.ledger.require(found.job_id)
     desk.show(
         {**summary(now), "execution": execution},
@@ -142,7 +142,7 @@ def resume(
     )
 
 
-def _word(desk: Desk, job: Job, order: str, *, nothing_made: bool) -> dict[str, Any]:
+def _instruction(desk: Desk, job: Job, order: str, *, nothing_made: bool) -> dict[str, Any]:
     if order and nothing_made:
         raise CommandError("--order and --nothing-made exclude each other")
     if job.state is State.UNKNOWN and not (order or nothing_made):
@@ -176,17 +176,17 @@ def _may_read_keys(desk: Desk) -> bool:
     return True
 
 
-def _start(desk: Desk, job: Job, word: dict[str, Any]) -> str:
+def _start(desk: Desk, job: Job, instruction: dict[str, Any]) -> str:
     started = desk.stack.client("stepfunctions").start_execution(
         stateMachineArn=desk.stack.outputs["RenderStateMachineArn"],
         name=f"{job.execution_name[:60]}-hand-{desk.now:%Y%m%d%H%M%S}",
-        input=json.dumps({**workflow_input(job), "resume": word}),
+        input=json.dumps({**workflow_input(job), "resume": instruction}),
     )
     return str(started["executionArn"])
 
 
-def _heard(desk: Desk, execution: str, seconds: float) -> str:
-    """Why the word was not followed; empty if it was, or nothing was heard in time."""
+def _refusal(desk: Desk, execution: str, seconds: float) -> str:
+    """Why the instruction was not followed; empty if it was, or if no answer came in time."""
     workflow, until = desk.stack.client("stepfunctions"), time.monotonic() + seconds
     while time.monotonic() < until:
         described = workflow.describe_execution(executionArn=execution)

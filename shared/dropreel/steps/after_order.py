@@ -1,4 +1,4 @@
-"""What a provider's answer to an order teaches: the circuit breaker, and the operator's alerts."""
+"""After an order: what its answer changes at the circuit breaker, and the operator alerts."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _AWAY = (BotoCoreError, ClientError, ContentionError)
 
 
 @dataclass(frozen=True, slots=True)
-class Lessons:
-    """Learned after the answer is safe."""
+class AfterOrder:
+    """What is done once the answer to an order is safe in the ledger."""
 
     ledger: Ledger
     slots: Slots
@@ -54,7 +54,7 @@ class Lessons:
         finding = model_finding(failure, CATALOG[provider].capability)
         self.alerts.provider_changed(provider, "model", finding, f"{self.now():%Y-%m-%d}")
 
-    def learn(self, job: Job, answer: SubmitOutcome) -> None:
+    def note(self, job: Job, answer: SubmitOutcome) -> None:
         """Breaker and alerts come after the answer is safe, and never in its way."""
         try:
             if not self._is_full_house(job, answer):

@@ -1,4 +1,4 @@
-"""What a pair asks for: both files are checked, and become one job for each clip."""
+"""The jobs of a pair: both files are checked, and become one job for each clip."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _NO_SETTINGS = {"max_cost_usd", "priority", "labels", "reference_images", "dry_r
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """Reads pairs. `providers` are those the stack may use, in order of preference."""
+class NewJobs:
+    """Makes the jobs of pairs. `providers` are those the stack may use, in order of preference."""
 
     inbox: Inbox
     ledger: Ledger
@@ -39,7 +39,7 @@ class Reading:
         """Whether nothing is to be ordered of this pair, which has jobs."""
         return any(take.dry_run for take in takes_of(pair.said))
 
-    def jobs_of(self, pair: Pair) -> tuple[list[Job], list[Reference]]:
+    def of(self, pair: Pair) -> tuple[list[Job], list[Reference]]:
         """The jobs that a pair asks for, and the images in the inbox that guide their look.
 
         Raises RejectedError with all that is wrong with any of the files.
