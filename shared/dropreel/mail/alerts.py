@@ -91,6 +91,6 @@ class Alerts:
                 self.operators.send(mail)
                 self.send_once.end(mail_id, utc_iso(self.now()))
         except (BotoCoreError, ClientError):
-            logger.exception("a warning could not be sent", mail_id=mail_id)
+            logger.exception("an operator alert could not be sent", mail_id=mail_id)
             return False
         return turn is not Turn.BUSY
