@@ -75,7 +75,7 @@ class Alerts:
         self._send(f"pause-{pause.since:.0f}", pause_alert(pause))
 
     def unpaused(self, pause: Pause, by: str) -> None:
-        """Alert that orders go on."""
+        """Alert that orders are no longer paused."""
         self._send(f"pause-{pause.since:.0f}-over", unpause_alert(pause, by))
 
     def nobody_subscribed(self) -> None:
