@@ -51,7 +51,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="These options may also follow the command. docs/cli.md shows every command at work.",
+    epilog="These options may also follow the command. docs/cli.md describes every command.",
 )
 
 
@@ -63,15 +63,15 @@ def options(
         str, typer.Option(envvar="DROPREEL_STACK", help="Name of the stack.")
     ] = LOCAL_STACK,
     local: Annotated[bool, typer.Option("--local", help="Use the stack of `make up`.")] = False,
-    profile: Annotated[str | None, typer.Option(help="Profile, as the AWS CLI has it.")] = None,
-    region: Annotated[str | None, typer.Option(help="Region, as the AWS CLI has it.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Profile, as for the AWS CLI.")] = None,
+    region: Annotated[str | None, typer.Option(help="Region, as for the AWS CLI.")] = None,
     endpoint_url: Annotated[
         str | None, typer.Option(help="Another AWS, as the AWS CLI has it.", hidden=True)
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Agree to everything, for scripts.")] = False,
 ) -> None:
-    """Makes clips of images, and lets operators act on the jobs of a stack."""
+    """Make clips of images, and act on the jobs of a stack."""
     desk = desk_of(context)
     desk.target = Target(stack, profile, region, endpoint_url, local)
     desk.as_json, desk.yes = as_json, yes

@@ -40,8 +40,8 @@ def schema() -> str:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:dropreel:sidecar",
         "title": "Sidecar of dropreel",
-        "description": "What to make of an image. `prompt` may also come from another file: "
-        "defaults.json, a text file beside the image, or the image's metadata.",
+        "description": "The prompt and settings for a clip. `prompt` may also come from another "
+        "file: defaults.json, a text file beside the image, or the image's metadata.",
         "examples": _EXAMPLES,
         "type": "object",
         "properties": {"$schema": {"type": "string"}, **fields},

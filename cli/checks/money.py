@@ -65,7 +65,7 @@ def pause(visit: Visit) -> Finding:
         return green("orders are not paused")
     why = f", because {found.reason}" if found.reason else ""
     words = f"all orders are paused by {found.by}{why}: jobs wait in line, unpaid"
-    return yellow(words, "Let orders go on: dropreel unpause")
+    return yellow(words, "End the pause: dropreel unpause")
 
 
 def open_jobs(visit: Visit) -> Finding:

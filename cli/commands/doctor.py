@@ -29,7 +29,7 @@ def doctor(
     context: typer.Context,
     *,
     self_test: Annotated[
-        bool, typer.Option(help="Upload a small file and see that its event arrives.")
+        bool, typer.Option(help="Upload a small file and check that its event arrives.")
     ] = True,
 ) -> None:
     """Check everything that an order needs, from the credentials to the providers. Orders nothing.

@@ -40,7 +40,7 @@ _HIDDEN = (
     "Your credentials cannot read the inbox: this is without the defaults, sidecars and images "
     "that lie there."
 )
-_PROVIDERS = Annotated[str, typer.Option(help="Providers in order of preference, with commas.")]
+_PROVIDERS = Annotated[str, typer.Option(help="Providers in order of preference, comma-separated.")]
 
 
 def lint(
@@ -90,9 +90,9 @@ def drop(
     prompt: _PROMPT = "",
     fields: _SET = None,
     to: _TO = "",
-    timeout: Annotated[int, typer.Option(help="Seconds to watch at most.")] = 3600,
+    timeout: Annotated[int, typer.Option(help="Seconds to follow the clips at most.")] = 3600,
     *,
-    watch: Annotated[bool, typer.Option("--watch", help="Follow until all is over.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow each clip until its end.")] = False,
 ) -> None:
     """Check files and drop them. With --watch, follow each clip until it is made.
 
@@ -195,7 +195,7 @@ def _words(problem: Problem) -> str:
     """As a mail says it, in one line; below it the whole file that would be right."""
     said = one_line(f"{problem.text} {problem.hint}".strip() if problem.text else str(problem))
     right = "\n".join(map(one_line, problem.corrected.split("\n")))
-    return f"{said} This would be right:\n{right}" if right else said
+    return f"{said} This would be correct:\n{right}" if right else said
 
 
 def _estimate_view(

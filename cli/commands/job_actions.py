@@ -44,9 +44,11 @@ _ANSWERS = {
 def cancel(
     context: typer.Context,
     jobs: _JOBS,
-    wait: Annotated[int, typer.Option(help="Seconds to wait for the end.")] = _FOLLOW_S,
+    wait: Annotated[
+        int, typer.Option(help="Seconds to wait until the jobs have ended.")
+    ] = _FOLLOW_S,
 ) -> None:
-    """Cancel jobs: unpaid before the order; after it the clip is not delivered, and recorded.
+    """Cancel jobs. Nothing is paid before the order; after it, the clip is not delivered.
 
     Example: dropreel cancel lighthouse.jpg
     """
@@ -93,7 +95,7 @@ def _cancel_line(result: dict[str, Any]) -> Text:
     if "error" in result:
         return plain(name + result["error"])
     ended = result["state"] in (State.CANCELLED, State.DELIVERED)
-    word = result["state"] if ended else "is being cancelled; it ends by itself"
+    word = result["state"] if ended else "is being cancelled; nothing more to do"
     return plain(f"{name}{word}; {result['money']}")
 
 
@@ -120,7 +122,7 @@ def resume(
     ] = False,
     wait: Annotated[int, typer.Option(help="Seconds to wait for the answer.")] = _FOLLOW_S,
 ) -> None:
-    """Go on with a stalled job, or settle a job whose payment is unknown. Never orders.
+    """Continue a stalled job, or settle a job whose payment is unknown. Never orders.
 
     Examples: dropreel resume lighthouse.jpg --order 3c90c3cc-0d44
               dropreel resume lighthouse.jpg --nothing-made
@@ -208,10 +210,10 @@ def retry(
     refused: Annotated[
         FailureKind | None, typer.Option(help="All jobs that were refused for this reason.")
     ] = None,
-    folder: Annotated[str, typer.Option(help="Of these only images below this folder.")] = "",
-    days: Annotated[int, typer.Option(min=1, help="Of these only the last so many days.")] = 7,
+    folder: Annotated[str, typer.Option(help="Of these, only images below this folder.")] = "",
+    days: Annotated[int, typer.Option(min=1, help="How many days to look back.")] = 7,
 ) -> None:
-    """Start jobs again that ended unpaid, without another upload. The caps count as always.
+    """Restart jobs that ended unpaid, without another upload. The caps apply as always.
 
     Examples: dropreel retry lighthouse.jpg
               dropreel retry --refused over_cap --folder summer

@@ -31,12 +31,12 @@ def jobs(
     context: typer.Context,
     state: Annotated[
         list[str] | None,
-        typer.Option(help="Only this state, as the list shows it or as JSON has it; repeatable."),
+        typer.Option(help="Only jobs in this state, as in the list or in JSON; repeatable."),
     ] = None,
     folder: Annotated[str, typer.Option(help="Only images below this folder.")] = "",
-    since: Annotated[str, typer.Option(help="90m, 12h, 3d, 2w or a date.")] = "7d",
-    provider: Annotated[str, typer.Option(help="Only of this provider.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    since: Annotated[str, typer.Option(help="Only newer jobs: 90m, 12h, 3d, 2w or a date.")] = "7d",
+    provider: Annotated[str, typer.Option(help="Only jobs of this provider.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="How many jobs to list at most.")] = 50,
 ) -> None:
     """List the newest jobs.
 
@@ -75,7 +75,7 @@ def open_page(
         bool, typer.Option("--console", help="Open the execution in the AWS console instead.")
     ] = False,
 ) -> None:
-    """Open the page of a clip or a folder; the clip itself where the stack has no pages.
+    """Open the page of a clip or a folder, or the clip itself if the stack has no pages.
 
     Example: dropreel open lighthouse.jpg
     """

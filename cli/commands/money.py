@@ -57,8 +57,8 @@ class Sum:
 
 def spend(
     context: typer.Context,
-    by: Annotated[By, typer.Option(help="What to sum up by.")] = By.DAY,
-    since: Annotated[str, typer.Option(help="90m, 12h, 3d, 2w or a date.")] = "",
+    by: Annotated[By, typer.Option(help="How to group the sums.")] = By.DAY,
+    since: Annotated[str, typer.Option(help="Only newer jobs: 90m, 12h, 3d, 2w or a date.")] = "",
     *,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:

@@ -17,9 +17,11 @@ from dropreel.steps.pause import PauseOrders
 
 def pause(
     context: typer.Context,
-    reason: Annotated[str, typer.Option(help="Why; the mail and `dropreel doctor` say it.")] = "",
+    reason: Annotated[
+        str, typer.Option(help="The reason, for the mail and for `dropreel doctor`.")
+    ] = "",
 ) -> None:
-    """Stop all orders at once. Jobs wait in line, unpaid; what is ordered already is delivered.
+    """Stop all orders at once. Jobs wait in line, unpaid; what is already ordered is delivered.
 
     Example: dropreel pause --reason "checking the invoice"
     """
@@ -32,7 +34,7 @@ def pause(
 
 
 def unpause(context: typer.Context) -> None:
-    """Let orders go on. The jobs in line are ordered as slots become free.
+    """End the pause. The jobs in line are ordered as slots become free.
 
     Example: dropreel unpause
     """
@@ -44,13 +46,13 @@ def unpause(context: typer.Context) -> None:
         desk.show(_facts(Pause()), lambda: plain("Orders were not paused."))
         return
     waiting = sum(desk.container.table.count(f"WAITING#{name}") for name in CATALOG)
-    desk.ask(f"{many(waiting, 'job')} in line will be ordered, and paid. Let orders go on?")
+    desk.ask(f"{many(waiting, 'job')} in line will be ordered, and paid. End the pause?")
     step.unpause(desk.who)
     facts = {**_facts(Pause()), "jobs_in_line": waiting}
-    desk.show(facts, lambda: plain(f"Orders go on. In line: {many(waiting, 'job')}."))
+    desk.show(facts, lambda: plain(f"The pause has ended. In line: {many(waiting, 'job')}."))
 
 
-_UNPAUSE = "Jobs wait in line, unpaid. `dropreel unpause` lets them go on."
+_UNPAUSE = "Jobs wait in line, unpaid. `dropreel unpause` ends the pause."
 
 
 def _facts(found: Pause) -> dict[str, Any]:

@@ -104,9 +104,9 @@ def _failed_function(body: Any) -> str:
 def replay(
     context: typer.Context,
     *,
-    show: Annotated[bool, typer.Option("--show", help="Only show what lies there.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Only show what is in the queues.")] = False,
 ) -> None:
-    """Show what lies in the dead-letter queues, and send it again. The ledger keeps that safe.
+    """Show what is in the dead-letter queues, and send it again. Nothing is ordered twice.
 
     Example: dropreel replay --show
     """
@@ -222,12 +222,10 @@ def sync(
     context: typer.Context,
     folder: Annotated[str, typer.Option(help="Only files below this folder.")] = "",
     orders: Annotated[
-        str, typer.Option(help="Also show orders since 12h, 3d or a date that no job has.")
+        str, typer.Option(help="Also show orders that no job has, since 12h, 3d or a date.")
     ] = "",
     *,
-    fix: Annotated[
-        bool, typer.Option("--fix", help="Look again at drops that were never seen.")
-    ] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Process the drops that were missed.")] = False,
 ) -> None:
     """Compare the inbox with the ledger, and the ledger's unknown payments with the providers.
 
@@ -238,7 +236,8 @@ def sync(
     unseen, unknown = list(_unseen(desk, prefix_of(folder))), list(_unknown(desk))
     foreign = foreign_orders(desk, moment(orders, desk.now)) if orders else []
     if fix and unseen:
-        desk.ask(f"Look again at {many(len(unseen), 'drop')}? Each may become a clip, and be paid.")
+        drops = many(len(unseen), "missed drop")
+        desk.ask(f"Process {drops}? Each may become a clip, and be paid.")
         _look_again(desk, unseen)
     facts = {
         "never_seen": unseen,
@@ -310,7 +309,7 @@ def _look_again(desk: Desk, keys: list[str]) -> None:
 def _sync_view(
     unseen: list[str], unknown: list[Facts], foreign: list[Facts], *, fixed: bool
 ) -> Group:
-    lines = [plain(f"never seen: {key}") for key in unseen]
+    lines = [plain(f"missed drop: {key}") for key in unseen]
     for one in unknown:
         orders = one["orders"]
         found = "its list cannot tell" if orders is None else ", ".join(orders) or "none listed"
@@ -322,8 +321,8 @@ def _sync_view(
     for one in foreign:
         names = "could not be read" if one["orders"] is None else ", ".join(one["orders"])
         lines += [plain(f"orders at {one['provider']} that no job has: {names}")] if names else []
-    next_step = "They are looked at again now." if fixed else "`dropreel sync --fix` looks again."
     if unseen:
+        next_step = "They are processed now." if fixed else "`dropreel sync --fix` processes them."
         lines.append(plain(next_step))
     if unknown:
         lines.append(plain("`dropreel resume JOB --order ID` settles a payment."))

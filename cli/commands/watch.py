@@ -27,11 +27,11 @@ MOST = 100
 
 def watch(
     context: typer.Context,
-    every: Annotated[float, typer.Option(min=0.5, help="Seconds between two looks.")] = 3.0,
+    every: Annotated[float, typer.Option(min=0.5, help="Seconds between updates.")] = 3.0,
     *,
-    once: Annotated[bool, typer.Option("--once", help="Look once.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Show it once and exit.")] = False,
 ) -> None:
-    """Watch what is under way: jobs, slots and lines of the providers, spending. Ctrl-C ends it.
+    """Show live what is under way: jobs, slots, lines of the providers, spending. Ctrl-C exits.
 
     Example: dropreel watch
     """

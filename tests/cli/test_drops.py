@@ -61,7 +61,7 @@ def test_names_that_nearly_agree_and_broken_json_are_told_as_in_the_mail(
     said = terminal.run("lint", str(tmp_path)).out
     assert said.count("Rename Light-House.json to light house.json and drop it again.") == 2
     assert "below/LightHouse.jpg: error: What should happen in it?" in said
-    assert 'This would be right:\n{\n  "prompt": "pan"\n}\n' in said
+    assert 'This would be correct:\n{\n  "prompt": "pan"\n}\n' in said
 
 
 def test_a_prompt_and_fields_count_more_than_the_sidecar(terminal: Terminal, shot: Path) -> None:

@@ -25,7 +25,7 @@ def test_orders_are_paused_and_go_on_and_who_did_it_is_told(aws: Aws, terminal: 
     said = terminal.run("pause", "--reason", "prices", "--json").json
     assert (said["paused"], said["by"], said["reason"]) == (True, "user/ann", "prices")
     assert "were paused already" in terminal.run("pause").out
-    assert "Orders go on. In line: 0 jobs." in terminal.run("unpause", "--yes").out
+    assert "The pause has ended. In line: 0 jobs." in terminal.run("unpause", "--yes").out
     assert terminal.run("unpause").out == "Orders were not paused.\n"
     assert [mail["alert"] for mail in aws.operators.take()] == ["paused", "unpaused"]
 
@@ -35,7 +35,7 @@ def test_what_may_cost_money_is_asked_and_without_a_terminal_refused(terminal: T
     said = terminal.run("unpause")
     assert said.code == 2
     assert said.err == (
-        "dropreel: 0 jobs in line will be ordered, and paid. Let orders go on? Add --yes to agree "
+        "dropreel: 0 jobs in line will be ordered, and paid. End the pause? Add --yes to agree "
         "where nobody can be asked.\n"
     )
     assert terminal.run("watch", "--json").json["paused_since"]

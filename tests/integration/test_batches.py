@@ -42,7 +42,7 @@ def test_good_rows_of_a_batch_go_on_and_wrong_ones_come_in_one_mail_with_their_n
     (mail,) = rejected
     (problem,) = mail.document["problems"]
     assert (problem["field"], problem["found"]) == ("row 3, duration", '"7s"')
-    assert "the others go on" in mail.text
+    assert "the other rows are not affected" in mail.text
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_rows_that_are_dry_runs_are_not_said_to_be_unusable() -> None:
     assert to_mailboxes(uploads)[0] == "one.jpg: dry run, about $0.15"
     mail = uploads.sns.published[-1]
     assert mail.document["subject"] == "batch.csv: 0 clips ready, 2 without a clip"
-    assert "1 dry run: a mail of its own says what it would cost." in mail.text
+    assert "1 dry run: another mail says what it would cost." in mail.text
     assert "could not be used" not in mail.text
 
 

@@ -117,7 +117,7 @@ def test_a_take_that_is_late_is_named_as_delayed_and_has_its_own_mail_later(
     assert not leave_out(mails, late)
     assert not leave_out(mails, made)
     (mail,) = outbox.sent
-    assert "1. take 1: delayed. You get a mail of its own when it has come." in mail.text
+    assert "1. take 1: delayed. You will get another mail when it is ready." in mail.text
     assert leave_out(mails, deliver(ledger, ledger.move(late, State.SUBMITTED)))
     assert len(outbox.sent) == 1
 

@@ -72,7 +72,7 @@ def policies() -> dict[str, dict[str, Any]]:
     assert command
     words = shlex.split(command[1])
     attributes = json.loads(words[words.index("--attributes") + 1])
-    table = PAGE.partition("## Getting some of them")[2].partition("\n##")[0]
+    table = PAGE.partition("## Getting only some mails")[2].partition("\n##")[0]
     found = {
         who: json.loads(text)
         for who, text in re.findall(r"^\| (.+) \| `(\{.+\})` \|$", table, re.MULTILINE)

@@ -50,7 +50,7 @@ def test_a_job_waits_unpaid_and_is_ordered_when_the_day_begins(
     waiting = generate(generation, job.job_id)
     assert waiting == {"outcome": "wait", "wait_seconds": TO_MIDNIGHT, "state": State.CLAIMED}
     (mail,) = aws.results.take()
-    assert mail["subject"] == "photo.jpg: waits until 2026-11-21, nothing paid"
+    assert mail["subject"] == "photo.jpg: waiting until 2026-11-21, nothing paid"
     assert generate(generation, job.job_id)["wait_seconds"] == TO_MIDNIGHT  # woken too early
     clock.pass_time(seconds=TO_MIDNIGHT)
     assert generate(generation, job.job_id)["outcome"] == "accepted"

@@ -53,7 +53,7 @@ def test_a_rejection_is_told_with_the_text_that_would_be_right_or_what_to_do() -
     other = Problem("sidecar", "two names", "one", "Rename b.json to a.json.", text="Two names.")
     entry = drop_rejected("a.jpg", [broken, other], "clips/a/rejected-1.json", PLACE).entry
     assert entry
-    assert 'Broken. This would be right: { "prompt": "a" }' in entry.text
+    assert 'Broken. This would be correct: { "prompt": "a" }' in entry.text
     assert "Two names. Rename b.json to a.json." in entry.text
 
 

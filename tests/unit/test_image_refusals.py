@@ -128,6 +128,23 @@ def test_what_is_not_a_still_image_is_named(data: bytes, words: str) -> None:
     assert words in refused(data)
 
 
+@pytest.mark.parametrize(
+    ("data", "ending"),
+    [
+        (b"a slow push-in", ".txt"),
+        ("die Katze l\u00e4uft".encode("utf-16"), ".txt"),
+        (b'\xef\xbb\xbf\n{"prompt": "slow push-in"}', ".json"),
+        ('{"prompt": "slow push-in"}'.encode("utf-16"), ".json"),
+    ],
+)
+def test_a_text_in_place_of_an_image_is_told_the_ending_that_is_read(
+    data: bytes, ending: str
+) -> None:
+    with pytest.raises(RejectedError) as caught:
+        inspected(data)
+    assert caught.value.problems[0].hint.endswith(f"with the ending {ending}.")
+
+
 def test_too_big_a_file_is_refused_without_reading_it() -> None:
     reader = Ranges(b"", size=MAX_SIZE + 1)
     with pytest.raises(RejectedError, match="found a file of 50,000,001 bytes; allowed: "):

@@ -90,7 +90,7 @@ def test_a_failure_tells_reason_money_and_one_next_step(kind: str) -> None:
     ("state", "says"),
     [
         (State.REFUSED, "Nothing was paid"),
-        (State.UNKNOWN, "It may have been paid"),
+        (State.UNKNOWN, "It may or may not have been paid"),
         (State.STALLED, "was ordered and may be charged"),
         (State.FAILED, "luma may charge for it"),
     ],

@@ -159,7 +159,7 @@ def _in_words(origin: str, role: str, problem: Problem) -> Problem:
 def _broken(role: str, text: str, error: json.JSONDecodeError) -> Problem:
     where = f"broken JSON at line {error.lineno}, column {error.colno} ({error.msg})"
     near = f"line {error.lineno}" if "\n" in text.strip() else f"character {error.colno}"
-    words = f"has a slip near {near}, so it cannot be read."
+    words = f"has a mistake near {near}, so it cannot be read."
     return Problem(role, where, _OBJECT, corrected=corrected(text) or "", text=words)
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from dropreel.drops.pairing import PROMPT_ENDING, SETTINGS_ENDING
 from dropreel.errors import Problem, RejectedError
 
 MAX_SIZE = 50_000_000  # bytes; Luma refuses more than "50 MB"
@@ -327,7 +328,7 @@ def _foreign(head: bytes) -> tuple[str, str]:
 
 def _text(head: bytes) -> tuple[str, str] | None:
     if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        return "a text file", _EXPORT
+        return _prompt(head.decode("utf-16", "ignore"))
     try:
         text = codecs.getincrementaldecoder("utf-8-sig")().decode(head).lstrip().lower()
     except UnicodeDecodeError:
@@ -340,4 +341,9 @@ def _text(head: bytes) -> tuple[str, str] | None:
         return "a web page (HTML)", "Save the picture of that page itself and drop that file."
     if text.startswith("<?xml"):
         return "an XML file", "Drop the picture itself."
-    return "a text file", "Is it the prompt? Then name it like the image, ending in .json."
+    return _prompt(text)
+
+
+def _prompt(text: str) -> tuple[str, str]:
+    ending = SETTINGS_ENDING if text.startswith("{") else PROMPT_ENDING
+    return "a text file", f"Is it the prompt? Give it the image's name with the ending {ending}."

@@ -33,7 +33,7 @@ def choose(sidecar: Sidecar, width: int, height: int, providers: Sequence[str]) 
     wanted = [sidecar.provider] if sidecar.provider != "auto" else list(providers)
     if not set(wanted) <= set(providers):
         allowed = ", ".join((*providers, "auto"))
-        text = f"{sidecar.provider} is not set up here. The provider can be: {allowed}."
+        text = f"{sidecar.provider} is not set up here. Allowed: {allowed}."
         found = Problem("provider", sidecar.provider, f"{allowed} (in this stack)", text=text)
         raise RejectedError([found])
     complaints = {name: _problems(name, sidecar, providers) for name in wanted}
@@ -57,7 +57,7 @@ def _problems(name: str, sidecar: Sidecar, providers: Sequence[str]) -> list[Pro
             value,
             f"{', '.join(allowed)} (at {name})",
             _others(field, value, providers),
-            text=f"{name} does not make {field} {value}, but {', '.join(allowed)}.",
+            text=f"{name} cannot make {field} {value}. It can make: {', '.join(allowed)}.",
         )
         for field, (value, allowed) in asked.items()
         if value not in allowed
@@ -65,7 +65,7 @@ def _problems(name: str, sidecar: Sidecar, providers: Sequence[str]) -> list[Pro
     for field in ("reference_image_urls", "reference_images"):
         if getattr(sidecar, field) and not able.references:
             hint = _others(field, "", providers)
-            text = f"{name} takes no reference images."
+            text = f"{name} does not take reference images."
             problems.append(Problem(field, "images", f"none (at {name})", hint, text=text))
     return problems
 

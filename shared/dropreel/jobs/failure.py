@@ -87,7 +87,7 @@ ROWS: Mapping[FailureKind, FailureRow] = {
         "{provider} is not set up here yet. Your operator has been told.",
         "When your operator has set it up, {again}.",
         "Enter this provider's key: the stack's output ProviderKeysSecretUrl opens the secret with "
-        "the keys. A new key counts at once for new drops; jobs that wait try again by themselves.",
+        "the keys. New drops use it at once; waiting jobs try again automatically.",
         "A provider does not work",
         billed=False,
         cured_elsewhere=True,
@@ -96,8 +96,8 @@ ROWS: Mapping[FailureKind, FailureRow] = {
     ),
     FailureKind.AUTH: FailureRow(
         "API key not accepted",
-        "{provider} does not let dropreel in. Your operator has been told.",
-        "When your operator has put it right, {again}.",
+        "{provider} did not accept the API key that is set up here. Your operator has been told.",
+        "When your operator has fixed this, {again}.",
         "Check this provider's key in the stack's secret.",
         "A provider does not work",
         cured_elsewhere=True,
@@ -106,7 +106,7 @@ ROWS: Mapping[FailureKind, FailureRow] = {
     FailureKind.NO_MODEL: FailureRow(
         "model not known",
         "{provider} does not know the model that is set up here. Your operator has been told.",
-        "When your operator has put it right, {again}.",
+        "When your operator has fixed this, {again}.",
         "Correct this provider's model or endpoint in the parameter ProviderOptions, or remove it "
         "there to use the default. `dropreel doctor` shows what the provider offers.",
         "A provider does not work",
@@ -130,7 +130,7 @@ ROWS: Mapping[FailureKind, FailureRow] = {
     ),
     FailureKind.TRANSIENT: FailureRow(
         "error at the provider",
-        "{provider} had a problem of its own.",
+        "{provider} had a problem on its side.",
         _LATER,
         cured_elsewhere=True,
     ),
@@ -172,9 +172,9 @@ ROWS: Mapping[FailureKind, FailureRow] = {
     ),
     FailureKind.DEADLINE: FailureRow(
         "not finished in time",
-        "{provider} takes much longer than usual.",
-        "Please wait, and do not upload it again. When the clip comes within three days, you get "
-        "it.",
+        "{provider} is taking much longer than usual.",
+        "Please wait, and do not upload it again. If the clip is ready within three days, you will "
+        "get it.",
         "Nothing yet. The sweep checks every half hour for three days. If the clip has not arrived "
         "by then, check the job at the provider.",
         "Stalled jobs",
@@ -189,9 +189,9 @@ ROWS: Mapping[FailureKind, FailureRow] = {
     ),
     FailureKind.LOST_ANSWER: FailureRow(
         "answer lost",
-        "The answer of {provider} was lost. Your operator has been told and finds out.",
-        "Please wait, and do not upload it again: it could be paid twice. You get a mail when it "
-        "is known.",
+        "The answer from {provider} was lost. Your operator has been told and will check.",
+        "Please wait, and do not upload it again: it could be paid twice. You will get a mail when "
+        "we know.",
         "First check at the provider whether there is a job with this time and prompt. A second "
         "order could be paid twice.",
         "Payment unknown",
@@ -233,7 +233,7 @@ ROWS: Mapping[FailureKind, FailureRow] = {
     FailureKind.ACCIDENT: FailureRow(
         "error in dropreel",
         "Something went wrong in dropreel.",
-        "To try once more, {again}. If it happens twice, show this mail to your operator.",
+        "To try again, {again}. If it happens twice, show this mail to your operator.",
         "Read the execution's history and the functions' logs.",
         "Jobs fail",
         next_if_ordered="Show this mail to your operator. The clip may still come: do not upload "

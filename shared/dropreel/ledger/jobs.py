@@ -73,7 +73,7 @@ SETTLED = frozenset({State.REFUSED, State.DELIVERED, State.FAILED, State.CANCELL
 UNSETTLED_INDEX = "unsettled"
 NEWEST_INDEX = "newest"
 FOLDERS_INDEX = "folders"
-# What that index holds besides its keys.
+# What the index `newest` holds besides its keys.
 SUMMARY_FIELDS = (
     *("job_id", "state", "source", "provider", "run", "execution"),
     *("failure", "estimate_usd", "cost_usd"),

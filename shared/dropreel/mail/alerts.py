@@ -75,7 +75,7 @@ class Alerts:
         self._send(f"pause-{pause.since:.0f}", pause_alert(pause))
 
     def unpaused(self, pause: Pause, by: str) -> None:
-        """Alert that orders go on."""
+        """Alert that orders are no longer paused."""
         self._send(f"pause-{pause.since:.0f}-over", unpause_alert(pause, by))
 
     def nobody_subscribed(self) -> None:
@@ -91,6 +91,6 @@ class Alerts:
                 self.operators.send(mail)
                 self.send_once.end(mail_id, utc_iso(self.now()))
         except (BotoCoreError, ClientError):
-            logger.exception("a warning could not be sent", mail_id=mail_id)
+            logger.exception("an operator alert could not be sent", mail_id=mail_id)
             return False
         return turn is not Turn.BUSY

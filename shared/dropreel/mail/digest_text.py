@@ -70,7 +70,7 @@ def batch_digest(
         *([_dry_runs(dry_runs)] if dry_runs else []),
         *([_unusable(rejected)] if rejected else []),
         *_listed(
-            "Rows that wait for their images; drop these, and they start:",
+            "Rows that are waiting for their images (drop the images to start them):",
             [f"- {file_name(image)} (not here yet)" for image in waiting],
             _MOST_MADE,
         ),
@@ -138,13 +138,13 @@ def _at(address: str | None) -> str:
 
 def _dry_runs(number: int) -> str:
     if number == 1:
-        return "1 dry run: a mail of its own says what it would cost."
-    return f"{number:,} dry runs: mails of their own say what they would cost."
+        return "1 dry run: another mail says what it would cost."
+    return f"{number:,} dry runs: other mails say what they would cost."
 
 
 def _unusable(rows: int) -> str:
     what = "1 row" if rows == 1 else f"{rows:,} rows"
-    return f"{what} could not be used, as a mail has said."
+    return f"{what} could not be used; another mail says why."
 
 
 def _word(entry: DigestEntry) -> str:

@@ -28,12 +28,12 @@ from dropreel.mail.results import next_step
 _MOST_PROMPT = 80
 _MOST_REASON = 200
 _LATER: Mapping[str, str] = {
-    State.STALLED.value: "delayed. You get a mail of its own when it has come.",
+    State.STALLED.value: "delayed. You will get another mail when it is ready.",
     State.UNKNOWN.value: (
-        "it is not known yet whether it was ordered. Please wait: your operator checks it, and "
-        "you get a mail of its own. Do not drop the files again before that."
+        "it is not known yet whether it was ordered. Please wait: your operator is checking, "
+        "and you will get another mail. Do not drop the files again before that."
     ),
-    AGAIN: "no clip. It was dropped again since, and that drop has a mail of its own.",
+    AGAIN: "no clip. It has been dropped again since, and that drop gets its own mail.",
 }
 _STORED = (
     "The clips that are ready are stored. They are ordered (and paid) again only if their image, "
@@ -214,7 +214,7 @@ def _steps(own: Sequence[_Take]) -> set[str]:
 def _step(take: _Take) -> str:
     """For a take without a clip. Its job may have gone on since."""
     if take.state == AGAIN:
-        return "Nothing. The newer drop has a mail of its own."
+        return "Nothing. The newer drop gets its own mail."
     if take.state in _LATER:
         return "Please wait, and do not drop the files again."
     return next_step(take.job, of_group=True)

@@ -242,7 +242,7 @@ def about_usd(amount: Decimal | None) -> str:
 
 
 _MONEY_SURE = {
-    State.UNKNOWN: "It may have been paid ({usd}), or not.",
+    State.UNKNOWN: "It may or may not have been paid ({usd}).",
     State.STALLED: "It was ordered and may be charged ({usd}).",
 }
 _MONEY_ENDED = {

@@ -20,8 +20,8 @@ from dropreel.mail.once import SendOnce, Turn
 from dropreel.mail.publisher import Mailer
 
 _NEXT = (
-    "Nothing. dropreel orders by itself when the new day begins. Dropping the files again changes "
-    "nothing. If it is urgent, ask your operator, who can raise the limit and order it today."
+    "Nothing. dropreel orders automatically when the new day begins. Dropping the files again "
+    "changes nothing. If it is urgent, ask your operator, who can raise the limit and order today."
 )
 
 
@@ -48,10 +48,10 @@ class NextDayMails:
 def clips_wait(job: Job, mail_id: str, clips: int, reason: str, until: datetime) -> Mail:
     """`clips` of one image wait until then (UTC); `reason` names the cap and the numbers."""
     name, key = file_name(job.source.key), job.source.key
-    what = "Your clip waits" if clips == 1 else f"Your {clips} clips wait"
+    what = "Your clip is waiting" if clips == 1 else f"Your {clips} clips are waiting"
     day = f"{until:%Y-%m-%d}"
     parts = [
-        f"{what} until {day}, 00:00 UTC. Nothing was paid so far.",
+        f"{what} until {day}, 00:00 UTC. Nothing has been paid so far.",
         f"Why: today's budget is used up ({reason}).",
         f"What to do: {_NEXT}",
         rows({"Image": key}),
@@ -65,5 +65,5 @@ def clips_wait(job: Job, mail_id: str, clips: int, reason: str, until: datetime)
     }
     attributes = {"outcome": "waiting", "folder": folder_attribute(key)}
     entry = DigestEntry(mail_id, key, "waiting", f"{what} until {day}, 00:00 UTC.")
-    subject = f"{name}: waits until {day}, nothing paid"
+    subject = f"{name}: waiting until {day}, nothing paid"
     return compose(subject, parts, document, attributes, entry)

@@ -138,7 +138,7 @@ def change_alert(provider: str, found: str, what_to_do: str) -> Mail:
 
 
 def pause_alert(pause: Pause) -> Mail:
-    why = f" The reason given: {shortened(pause.reason, 300)}" if pause.reason else ""
+    why = f" Reason given: {shortened(pause.reason, 300)}" if pause.reason else ""
     return general_alert(
         "paused",
         "all orders are paused",
@@ -152,9 +152,9 @@ def pause_alert(pause: Pause) -> Mail:
 def unpause_alert(pause: Pause, by: str) -> Mail:
     return general_alert(
         "unpaused",
-        "orders go on",
-        f"{one_line(by)} has ended the pause of {one_line(pause.by)}. The jobs in line are ordered "
-        "now.",
+        "orders are no longer paused",
+        f"{one_line(by)} has ended the pause of {one_line(pause.by)}. The jobs in line are being "
+        "ordered.",
         "Nothing.",
         "Pausing orders",
     )

@@ -30,7 +30,9 @@ _NO_CLIP = "No clip of {name} yet, and nothing was paid."
 _REJECTED = {
     DEFAULTS: "{name} cannot be used. Images that need it wait for the corrected file.",
     **dict.fromkeys(
-        BATCHES, "Some rows of {name} cannot be used. Nothing was paid for them; the others go on."
+        BATCHES,
+        "Some rows of {name} cannot be used. Nothing was paid for them; the other rows are not "
+        "affected.",
     ),
 }
 
@@ -39,7 +41,7 @@ def drop_rejected(key: str, problems: Sequence[Problem], record_key: str, links:
     """What was dropped cannot become a clip: all problems at once."""
     name = file_name(key)
     for_many = name in _REJECTED
-    then = "dropreel then goes on with it." if for_many else "Then your clip is made."
+    then = "Then dropreel continues with it." if for_many else "Then your clip is made."
     todo = f"{_correction(name, problems)} {then}"
     listed = list(problems[: _MAX_ROWS if name in BATCHES else _MAX_PROBLEMS])
     more = len(problems) - len(listed)
@@ -75,7 +77,7 @@ def all_ordered(
     subject = f"you already have {clips}" if made else f"{clips} were ordered before"
     step = "For more, ask for more takes in the sidecar, or change the prompt."
     if any(job.state in (State.STALLED, State.UNKNOWN) for job in held):
-        step = "Please wait. Some of them may still come: you get a mail as soon as it is known."
+        step = "Please wait. Some of them may still come: you will get a mail as soon as we know."
     first = "Nothing was paid for this drop."
     facts = for_operators({"File": key, "Record": links.uri(record_key)})
     some = any(job.state is State.DELIVERED for job in held)
@@ -101,11 +103,11 @@ def already_ordered(
         subject, first = "you already have this clip", watch(held, links)
     elif held.state in (State.STALLED, State.UNKNOWN):
         subject, another = "please wait, do not upload it again", ""
-        first = "This clip may have been ordered already. You get a mail as soon as it is known."
+        first = "This clip may have been ordered already. You will get a mail as soon as we know."
     else:
         subject = "this clip was ordered before"
         ended = "It was cancelled" if held.state is State.CANCELLED else "It failed"
-        first = f"{ended} then, and may have been paid."
+        first = f"{ended}, and may have been paid."
     parts = [
         f"{name}: {subject}.",
         first,
@@ -161,22 +163,22 @@ def _correction(name: str, problems: Sequence[Problem]) -> str:
 def _problem_text(problem: Problem) -> str:
     said = f"{_brief(problem)}."
     if not problem.text and not (problem.hint and problem.found == UNKNOWN_FIELD):
-        said += f" It can be: {one_line(problem.allowed)}."
+        said += f" Allowed: {one_line(problem.allowed)}."
     hint = f" {problem.hint}" if problem.hint else ""
     corrected = "\n".join(map(one_line, problem.corrected.split("\n")))
-    right = f" This would be right:\n\n{corrected}" if corrected else ""
+    right = f" This would be correct:\n\n{corrected}" if corrected else ""
     return f"{said}{hint}{right}"
 
 
 def _in_a_digest(problem: Problem) -> str:
     right = " ".join(problem.corrected.split())
-    more = f"This would be right: {right}" if right else problem.hint
+    more = f"This would be correct: {right}" if right else problem.hint
     return f"{_brief(problem)}. {one_line(more)}".strip()
 
 
 def _brief(problem: Problem) -> str:
     if problem.text:
         return one_line(problem.text).rstrip(".")
-    found = {"nothing": "missing", UNKNOWN_FIELD: "no field that dropreel knows"}
+    found = {"nothing": "missing", UNKNOWN_FIELD: "not a field that dropreel knows"}
     name = "The image" if problem.field == "image" else problem.field
     return one_line(f"{name} is {found.get(problem.found, problem.found)}")

@@ -41,7 +41,7 @@ _FIRST = {
 _ANOTHER = (
     'Want another one? Change the prompt in {sidecar}, or add "take": {take} there for the same '
     "settings once more, and drop that file. If there is no {sidecar} beside the image yet, make "
-    'one that holds just {{"take": {take}}}. Every clip costs money.'
+    'one that contains only {{"take": {take}}}. Every clip costs money.'
 )
 
 

@@ -130,7 +130,7 @@ def made_before(held: Job) -> Problem:
         "take",
         f"{take}, but this clip {_WAS[held.state]}",
         "a new number: dropreel then orders (and pays for) another clip of this image",
-        "Please wait, and do not upload it again: a mail comes as soon as it is known."
+        "Please wait, and do not upload it again: you will get a mail as soon as we know."
         if wait
         else f'Put "take": {take + 1}, or another prompt, into {sidecar_name(held)}.',
     )
