@@ -3,7 +3,8 @@
 `tests/contracts/<provider>.json` names the requests and lists the cases; `common.json` holds the
 cases that are the same for all, `clips.json` what is asked for. A case is one call: each
 exchange is the name of a request and the answer (`json`, or `text`; `cut` breaks the body off) or
-the fault that comes back, and `expect` the outcome with every field that matters.
+the fault that comes back, and `expect` the outcome with every field that matters. `title`, `error`
+and `answers` are for `test_verdicts.py`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from dropreel.providers.base import Busy, CancelOutcome, Failed, NoAnswer, Phase
 from dropreel.providers.catalog import CATALOG
 from dropreel.providers.classify import KINDS
 from dropreel.providers.verdicts import PROVES_NOTHING
-from tests.support.providers import CLIPS, FRESH_KEY, Case, Keys, adapter, answer, contract
+from tests.support.providers import CLIPS, FRESH_KEY, PARTS, Case, Keys, adapter, answer, contract
 
 SINCE = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 UNTIL = datetime(2026, 11, 20, 12, 5, tzinfo=UTC)
@@ -37,6 +38,12 @@ CASES = [
     for name, file in FILES.items()
     for case in [*file["cases"], *COMMON]
 ]
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_every_provider_has_a_contract(name: str) -> None:
+    missing = [part for part in PARTS if not FILES[name][part]]
+    assert missing == [], f"tests/contracts/{name}.json must have these, too"
 
 
 def call(name: str, case: Case) -> tuple[object, list[httpx.Request]]:
