@@ -47,10 +47,8 @@ def test_a_submit_can_lose_its_answer(caller: Caller, fault: str, accepted: int)
 
 def test_a_submit_can_be_answered_too_late(caller: Caller) -> None:
     headers, body = caller.headers, caller.body("[sim: submit=slow-after:0.4]")
-    path = {"eachlabs": "/v1/prediction", "oxen": "/queue", "luma": "/generations"}
-    url = caller.url(path.get(caller.provider, "/luma/agent/ray/v3.2/image-to-video"))
     with pytest.raises(httpx.ReadTimeout):
-        caller.http.post(url, json=body, headers=headers, timeout=0.2)
+        caller.http.post(caller.submit_url, json=body, headers=headers, timeout=0.2)
     until(lambda: caller.simulators.accepted(caller.provider) == 1)
 
 
