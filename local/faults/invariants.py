@@ -11,6 +11,7 @@ from decimal import Decimal
 from dropreel.jobs.failure import FailureKind
 from dropreel.jobs.job import ENDS, State
 from dropreel.ledger.jobs import SETTLED, TRANSITIONS, UNSETTLED_INDEX
+from dropreel.providers.catalog import CATALOG
 from local.faults.ends import End, may_mail_twice
 from local.faults.faults import END, HARMLESS, Cell, Kind
 from local.faults.functions import ESTIMATE_USD
@@ -23,7 +24,6 @@ TRUE_PRICE_USD = {"eachlabs": Decimal("0.5"), "oxen": Decimal("0.5")}
 
 # Two sweeps, and a clip that is made meanwhile; the workflow would wait for days.
 LONGEST_IN_LINE_S = 2 * 3600
-WITHOUT_LIST = frozenset({"luma"})  # of orders: what is lost there stays lost
 
 # A mail that says that the clip may still come; another one follows when it does.
 PASSING = frozenset({State.STALLED.value, State.UNKNOWN.value})
@@ -80,7 +80,7 @@ def says_the_truth(end: End) -> Iterator[str]:
     made = [job for job in end.ordered if job.state in _MADE]
     if made and end.state in _WITHOUT_CLIP and not end.cancelled:
         yield f"ended as {end.state}, but the provider has a clip ({made[0].state})"
-    if made and end.state == State.UNKNOWN and end.provider not in WITHOUT_LIST:
+    if made and end.state == State.UNKNOWN and CATALOG[end.provider].lists_orders:
         yield "unknown, but the provider's list shows the order"
 
 

@@ -27,7 +27,6 @@ from local.simulators.wire import Answer, Request, json_answer
 
 _PATH = re.compile(r"/(?:cdn/(?P<provider>[a-z]+)|oxen/files)/(?P<job>[0-9a-f-]{36})/clip\.mp4")
 _STAMP = "%Y%m%dT%H%M%SZ"
-_RENEWED = ("luma", "oxen")  # a new GET of the job gives a new address; elsewhere it stays
 
 _PRIVATE = "https://169.254.169.254/latest/meta-data/"  # where a machine tells its own secrets
 _LEAK = "key to another host"
@@ -53,11 +52,11 @@ class Cdn:
     def keys_seen(self) -> int:
         return self.calls[_LEAK]
 
-    def mint(self, job: Job) -> str:
-        """An address of the job's clip: a fresh one, or where a provider keeps it, the same."""
+    def mint(self, job: Job, *, renewed: bool = False) -> str:
+        """An address of the job's clip: the same each time, or a fresh one if `renewed`."""
         with self._lock:
             kept = self._kept.get(job.id)
-            if kept is None or job.provider in _RENEWED:
+            if kept is None or renewed:
                 kept = self._kept[job.id] = self._sign(job)
             return kept
 

@@ -194,7 +194,7 @@ class Luma(ProviderApi):
     def _output(self, job: Job) -> list[dict[str, str]]:
         if job.state is not State.SUCCEEDED or job.problem:
             return []
-        return [{"type": "video", "url": self.world.cdn.mint(job)}]
+        return [{"type": "video", "url": self.world.cdn.mint(job, renewed=True)}]
 
     def files(self, request: Request, _: str) -> Answer:
         """The cheap way to see whether a key is good; no file is ever here."""

@@ -151,7 +151,7 @@ class Oxen(ProviderApi):
             "prompt": job.order.prompt,
             "media_type": "video",
             "status": word or _WORDS[job.state],
-            "result_url": self.world.cdn.mint(job) if ready else None,
+            "result_url": self.world.cdn.mint(job, renewed=True) if ready else None,
             "error_message": _text(job) if job.state is State.FAILED else None,
             "enqueued_at": int(job.accepted_at),
             "started_at": _second(job.started_at),

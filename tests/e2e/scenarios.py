@@ -108,10 +108,18 @@ ON_THE_WAY = [
     # The answer is lost: never asked again. Where the provider lists its jobs, ours is found.
     *(
         _delivered(f"answer-lost-{name}", provider=name, marker="submit=drop-after")
-        for name in ("eachlabs", "oxen", "fal")
+        for name, row in CATALOG.items()
+        if row.lists_orders
     ),
-    Scenario(
-        "answer-lost-luma", "unknown", "lost_answer", marker="submit=drop-after", operator=True
+    *(
+        Scenario(
+            f"answer-lost-{name}",
+            *("unknown", "lost_answer", name),
+            marker="submit=drop-after",
+            operator=True,
+        )
+        for name, row in CATALOG.items()
+        if not row.lists_orders
     ),
     _delivered("html-answer", provider="fal", marker="submit=html"),
     _delivered("no-id", provider="oxen", marker="submit=no-id"),

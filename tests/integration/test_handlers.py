@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from pathlib import Path
 
+import httpx
 import pytest
 
 from dropreel.jobs.job import Job
@@ -14,7 +15,6 @@ from tests.support.aws import make_job
 from tests.support.calls import failure_of
 from tests.support.functions import (
     DONE,
-    HOSTS,
     IMAGE,
     KEYS,
     PROMPT,
@@ -27,6 +27,7 @@ from tests.support.functions import (
     submit,
 )
 from tests.support.mp4 import mp4
+from tests.support.providers import contract
 
 pytestmark = [pytest.mark.on_moto, pytest.mark.filterwarnings("ignore:No application metrics")]
 
@@ -63,7 +64,8 @@ def test_every_provider_is_called_at_its_own_host_with_its_own_key(
     event = {"job_id": job.job_id, "execution_id": "e", "tries": 0}
     assert functions.call("generate", event) == {"outcome": "ended", "state": "refused"}
     (request,) = functions.wire.requests
-    assert (request.method, request.url.host) == ("POST", HOSTS[name])
+    host = httpx.URL(contract(name)["requests"]["submit"]["url"]).host
+    assert (request.method, request.url.host) == ("POST", host)
     assert KEYS[name] in " ".join(request.headers.values())
     assert failure_of(functions.aws.ledger.require(job.job_id))["kind"] == "auth"
 

@@ -14,6 +14,7 @@ from dropreel.ledger.table import Update
 from dropreel.money.budget import Caps
 from dropreel.observability import metrics
 from dropreel.providers.base import Failed, Failure, NoAnswer, Pending, Phase, Ready
+from dropreel.providers.catalog import CATALOG
 from dropreel.steps.sweep import MARGIN_S, PROVIDER_S, Sweep
 from local.metrics import emitted
 from tests.support.aws import NOW, Aws, Clock, FakeProvider, make_job
@@ -311,4 +312,4 @@ def test_trouble_with_one_line_does_not_keep_the_sweep_from_the_others(
 
     monkeypatch.setattr(Slots, "heal", heal)
     assert make_sweep(aws, provider, clock, slots=slots).handle() == {"failed": 1}
-    assert len(healed) == 4
+    assert healed == [*CATALOG]

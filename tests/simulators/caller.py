@@ -67,8 +67,12 @@ class Caller:
         top = {"model": "ray-3.2", "type": "video", "prompt": prompt}
         return {**top, "aspect_ratio": ratio, "video": video}
 
+    @property
+    def submit_url(self) -> str:
+        return self.url(_SUBMIT[self.provider])
+
     def post(self, body: dict[str, object]) -> httpx.Response:
-        return self.http.post(self.url(_SUBMIT[self.provider]), json=body, headers=self.headers)
+        return self.http.post(self.submit_url, json=body, headers=self.headers)
 
     def submit(self, prompt: str = "A slow rise", **changes: object) -> httpx.Response:
         return self.post(self.body(prompt, **changes))

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.simulators.caller import FAL_ENDPOINT, Caller, until
+from tests.support.providers import contract
 
 
 @pytest.mark.parametrize("code", [400, 401, 402, 403, 404, 422, 429, 500, 502, 503, 504])
@@ -16,8 +17,7 @@ def test_a_submit_can_be_refused_with_any_code(caller: Caller, code: int) -> Non
     assert response.status_code == code
     assert response.headers["Retry-After"] == "2"
     assert response.headers["Content-Type"] == "application/json"
-    body = response.json()
-    assert set(body) & {"error", "detail"}
+    assert set(response.json()) & set(contract(caller.provider)["error"])
     assert caller.simulators.accepted() == 0
 
 
@@ -25,7 +25,7 @@ def test_a_refusal_can_pass(caller: Caller) -> None:
     prompt = "[sim: submit=503 times=2]"
     codes = [caller.submit(prompt).status_code for _ in range(3)]
     assert codes[:2] == [503, 503]
-    assert codes[2] in (200, 201)
+    assert httpx.codes.is_success(codes[2])
     assert caller.simulators.accepted() == 1
 
 
@@ -47,10 +47,8 @@ def test_a_submit_can_lose_its_answer(caller: Caller, fault: str, accepted: int)
 
 def test_a_submit_can_be_answered_too_late(caller: Caller) -> None:
     headers, body = caller.headers, caller.body("[sim: submit=slow-after:0.4]")
-    path = {"eachlabs": "/v1/prediction", "oxen": "/queue", "luma": "/generations"}
-    url = caller.url(path.get(caller.provider, "/luma/agent/ray/v3.2/image-to-video"))
     with pytest.raises(httpx.ReadTimeout):
-        caller.http.post(url, json=body, headers=headers, timeout=0.2)
+        caller.http.post(caller.submit_url, json=body, headers=headers, timeout=0.2)
     until(lambda: caller.simulators.accepted(caller.provider) == 1)
 
 
@@ -128,7 +126,7 @@ def test_a_good_end_can_come_without_a_file(caller: Caller) -> None:
     job_id = caller.finished("[sim: end=no-output]")
     answer = caller.result(job_id) if caller.provider == "fal" else caller.status(job_id)
     assert answer.is_success
-    assert caller.word(job_id) in ("success", "succeeded", "COMPLETED", "completed")
+    assert caller.word(job_id) == caller.word(caller.finished())
     assert "/clip.mp4" not in answer.text
 
 

@@ -28,7 +28,7 @@ def at_once(caller: Caller, prompts: list[str]) -> list[int]:
 
 def test_twenty_submits_at_once_are_twenty_jobs(caller: Caller) -> None:
     codes = at_once(caller, [f"Take {number}" for number in range(20)])
-    assert set(codes) <= {200, 201}
+    assert all(map(httpx.codes.is_success, codes))
     assert caller.simulators.accepted(caller.provider) == 20
     assert len({job.id for job in caller.simulators.jobs()}) == 20
     assert caller.simulators.calls(caller.provider, "submit") == 20

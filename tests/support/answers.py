@@ -1,4 +1,8 @@
-"""Answers of the providers, what adapters are to recognise in them, and an adapter to play them."""
+"""Answers of the providers, what adapters are to recognise in them, and an adapter to play them.
+
+What only one provider says is in its file of tests/contracts: `error`, and `answers` with the sign
+in each.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import httpx
@@ -26,11 +31,10 @@ from dropreel.providers.base import (
 from dropreel.providers.catalog import CATALOG
 from dropreel.providers.client import new_client
 from dropreel.providers.config import build
-from dropreel.providers.verdicts import NO_REPLY, Call, Sign, Verdict
-from tests.support.providers import CLIPS, UNREADABLE, Cut, Keys, Step, fault, says
+from dropreel.providers.verdicts import NO_REPLY, RESULT_CALL, Call, Sign, Verdict
+from tests.support.providers import CLIPS, UNREADABLE, Cut, Keys, Step, contract, fault, says
 
 WINDOW = (datetime(2026, 11, 20, 12, tzinfo=UTC), datetime(2026, 11, 20, 13, tzinfo=UTC))
-MADE = "2026-11-20T12:30:00Z"
 CLIP = CLIPS["5s"]
 URL = "https://cdn.example/v.mp4"
 ENDED = says(200, {"status": "COMPLETED"})
@@ -38,43 +42,12 @@ CALLS = [
     (name, call)
     for name in CATALOG
     for call in Call
-    if (call is not Call.RESULT or name == "fal")
+    if (call is not Call.RESULT or name in RESULT_CALL)
     and (call is not Call.LIST or CATALOG[name].lists_orders)
 ]
 
-# Each provider's own words for an error, as its pages show them.
-OWN_ERROR: dict[str, object] = {
-    "eachlabs": {"status": 400, "error": "some reason", "details": "in more words"},
-    "oxen": {"error": {"type": "some_error", "title": "some reason"}, "status": "error"},
-    "fal": {"detail": [{"loc": ["body"], "msg": "some reason", "type": "some_type"}]},
-    "luma": {"detail": "some reason"},
-}
-# That enough jobs are under way; the words of oxen and fal are not published.
-TOO_MANY_JOBS: dict[str, object] = {
-    "eachlabs": {
-        "status": 429,
-        "error": "too many requests",
-        "details": "accounts with a balance of $10.00 or less are limited to 10 concurrent "
-        "executions.",
-    },
-    "oxen": {"error": {"type": "rate_limited", "title": "Too many concurrent generations"}},
-    "fal": {"detail": "Queue is full"},
-    "luma": {"detail": "Too many concurrent jobs"},
-}
 PLATFORM_ERROR = {"detail": "some reason", "error_type": "internal_server_error"}
 FAL_HEADERS = {"X-Fal-Error-Type": "internal_server_error", "X-Fal-Needs-Retry": "1"}
-# What would be success in a 2xx.
-SUCCESS = {
-    "predictionID": "job-1",
-    "request_id": "job-1",
-    "id": "job-1",
-    "generations": [{"generation_id": "job-1"}],
-    "status": "success",
-    "state": "completed",
-    "output": [{"type": "video", "url": URL}],
-    "video": {"url": URL},
-    "result_url": URL,
-}
 PAGE_OF_A_GATEWAY = b"<!doctype html><html><body><h1>Bad gateway</h1></body></html>"
 
 Body = tuple[dict[str, str], bytes]
@@ -86,17 +59,31 @@ PLAIN: dict[str, Body] = {
     "nothing": ({}, b""),
     "list": ({}, b'["some reason"]'),
     "half a JSON": ({}, b'{"detail": [{"type": "som'),
-    "success": ({"Retry-After": "5"}, json.dumps(SUCCESS).encode()),
 }
-BODIES = ("own error", *PLAIN, "cut")
+BODIES = ("own error", "success", *PLAIN, "cut")
 ERRORS = ("own error", "platform error", "platform error without headers")
 
 
+@cache
+def own_error(name: str) -> bytes:
+    """The provider's own form of an error, as its pages show it."""
+    return json.dumps(contract(name)["error"]).encode()
+
+
+@cache
+def success(name: str) -> bytes:
+    """What would be success in a 2xx of any call of the provider."""
+    signs = (Sign.JOB_ID, Sign.CLIP)
+    bodies = [given["json"] for given in contract(name)["answers"] if given["sign"] in signs]
+    return json.dumps({key: value for body in bodies for key, value in body.items()}).encode()
+
+
 def response(name: str, code: int, body: str) -> httpx.Response:
-    own = json.dumps(OWN_ERROR[name]).encode()
     if body == "cut":
-        return httpx.Response(code, stream=Cut(own[:-1]))
-    headers, content = PLAIN.get(body, ({}, own))
+        return httpx.Response(code, stream=Cut(own_error(name)[:-1]))
+    if body == "success":
+        return httpx.Response(code, headers={"Retry-After": "5"}, content=success(name))
+    headers, content = PLAIN.get(body, ({}, own_error(name)))
     return httpx.Response(code, headers=headers, content=content)
 
 
@@ -191,109 +178,28 @@ class Example:
 
 
 def examples(name: str) -> Iterator[Example]:
-    def example(call: Call, sign: Sign, data: object, code: int = 200) -> Example:
-        return Example(name, call, sign, says(code, data), code)
-
-    yield from _orders(name, example)
-    yield from _statuses(name, example)
-    if name == "fal":
-        yield example(Call.RESULT, Sign.CLIP, {"video": {"url": URL}})
-        yield example(Call.RESULT, Sign.NO_CLIP, {"video": None})
-        yield example(Call.RESULT, Sign.NO_CLIP, [URL])
-        yield example(Call.RESULT, Sign.FAILED, OWN_ERROR["fal"], 422)
-        yield example(Call.RESULT, Sign.NOTHING, OWN_ERROR["fal"], 404)
-    calls = [call for each, call in CALLS if each == name and call is not Call.ORDER]
-    for call in calls:
+    """Those of the provider's pages, and those that every provider can give."""
+    for given in contract(name)["answers"]:
+        code = given.get("status", 200)
+        step = says(code, given["json"])
+        yield Example(name, Call(given["call"]), Sign(given["sign"]), step, code)
+    yield from _orders(name)
+    for call in (call for each, call in CALLS if each == name and call is not Call.ORDER):
         yield Example(name, call, Sign.NOTHING, fault("ReadTimeout"), NO_REPLY)
         yield Example(name, call, Sign.NOTHING, lambda _: response(name, 200, "cut"))
         yield Example(name, call, Sign.NOTHING, lambda _: response(name, 200, "page of a gateway"))
-    if Call.LIST in calls:
-        yield example(Call.LIST, Sign.FOUND, {"data": [LISTED[name]]})
-        yield example(Call.LIST, Sign.NOTHING, {"data": []})
+        if call is Call.LIST:
+            yield Example(name, call, Sign.NOTHING, says(200, {"data": []}))
 
 
-def _orders(name: str, example: Any) -> Iterator[Example]:
-    yield example(Call.ORDER, Sign.JOB_ID, SUCCESS)
-    yield example(Call.ORDER, Sign.NOTHING, {})
-    yield example(Call.ORDER, Sign.NOTHING, OWN_ERROR[name], 408)
-    yield example(Call.ORDER, Sign.NOTHING, OWN_ERROR[name], 400)
-    yield example(Call.ORDER, Sign.TOO_MANY, OWN_ERROR[name], 429)
-    yield Example(name, Call.ORDER, Sign.NOT_SENT, fault("ConnectError"), NO_REPLY)
-    yield Example(name, Call.ORDER, Sign.NOT_SENT, ENDED, NO_REPLY, (UNREADABLE,))
-    yield Example(name, Call.ORDER, Sign.NO_KEY, ENDED, NO_REPLY, ("",))
-    yield Example(name, Call.ORDER, Sign.NOTHING, fault("ReadTimeout"), NO_REPLY)
-    yield example(Call.ORDER, Sign.TOO_MANY_JOBS, TOO_MANY_JOBS[name], 429)
-    too_many = {"detail": "no more", "error_type": "concurrent_requests_limit"}
-    match name:
-        case "oxen":
-            yield example(Call.ORDER, Sign.TOO_MANY, {"error": {"title": "Rate limit"}}, 403)
-        case "fal":
-            yield example(Call.ORDER, Sign.TOO_MANY_JOBS, too_many, 403)
-        case "eachlabs":
-            yield example(Call.ORDER, Sign.IN_FLIGHT, {"error": "payment required"}, 402)
-        case "luma":
-            lost = {"detail": "video.start_frame: failed to fetch URL (HTTP 403)"}
-            yield example(Call.ORDER, Sign.NOT_FETCHED, lost, 422)
-            proxy = {"detail": "source: fetch proxy unavailable"}
-            yield example(Call.ORDER, Sign.NOT_BEGUN, proxy, 502)
-            yield example(Call.ORDER, Sign.NOTHING, {"detail": "Upstream unavailable"}, 502)
+def _orders(name: str) -> Iterator[Example]:
+    def example(sign: Sign, step: Step, code: int = NO_REPLY, *keys: str) -> Example:
+        return Example(name, Call.ORDER, sign, step, code, keys)
 
-
-STATUSES: dict[str, list[tuple[Sign, dict[str, object]]]] = {
-    "eachlabs": [
-        (Sign.WAITING, {"status": "processing"}),
-        (Sign.WAITING, {"status": "word of tomorrow"}),
-        (Sign.CLIP, {"status": "success", "output": URL}),
-        (Sign.NO_CLIP, {"status": "success", "output": None, "metrics": {"cost": 0}}),
-        (Sign.FAILED, {"status": "error", "metrics": {"cost": 0}}),
-        (Sign.FAILED, {"status": "error", "output": {"retryable": True}, "metrics": {"cost": 0}}),
-        (Sign.FAILED, {"status": "failed", "metrics": {"cost": 0.5}}),
-        (Sign.FAILED, {"status": "cancelled", "metrics": {"cost": 0}}),
-    ],
-    "oxen": [
-        (Sign.WAITING, {"status": "queued"}),
-        (Sign.WAITING, {"status": "word of tomorrow"}),
-        (Sign.CLIP, {"status": "succeeded", "result_url": URL}),
-        (Sign.NO_CLIP, {"status": "succeeded", "result_url": None}),
-        (Sign.FAILED_FREE, {"status": "failed", "error_message": "Insufficient credits"}),
-        (Sign.FAILED, {"status": "failed", "error_message": "error: 402 - Insufficient credits"}),
-        (Sign.FAILED, {"status": "failed", "error_message": "error: 503 - Service Unavailable"}),
-        (Sign.FAILED, {"status": "cancelled"}),
-    ],
-    "fal": [
-        (Sign.WAITING, {"status": "IN_QUEUE"}),
-        (Sign.WAITING, {"status": "word of tomorrow"}),
-        (Sign.FAILED_FREE, {"status": "COMPLETED", "error_type": "runner_disconnected"}),
-        (Sign.FAILED, {"status": "COMPLETED", "error_type": "downstream_service_error"}),
-        (Sign.FAILED, {"status": "COMPLETED", "error_type": "type of tomorrow"}),
-        (Sign.FAILED, {"status": "COMPLETED", "error": "a word alone"}),
-        (
-            Sign.FAILED,
-            {"status": "COMPLETED", "error_type": "internal_error", "downstream_status": 400},
-        ),
-    ],
-    "luma": [
-        (Sign.WAITING, {"state": "queued"}),
-        (Sign.WAITING, {"state": "word of tomorrow"}),
-        (Sign.CLIP, {"state": "completed", "output": [{"type": "video", "url": URL}]}),
-        (Sign.NO_CLIP, {"state": "completed", "output": []}),
-        (Sign.FAILED_FREE, {"state": "failed", "failure_code": "generation_failed"}),
-        (Sign.FAILED_FREE, {"state": "failed", "failure_code": "code of tomorrow"}),
-    ],
-}
-_INPUT = {"prompt": CLIP.prompt, "image_url": CLIP.image_url}
-LISTED: dict[str, dict[str, object]] = {
-    "eachlabs": {"id": "job-1", "created_at": MADE, "input": _INPUT},
-    "oxen": {
-        "generation_id": "job-1",
-        "enqueued_at": MADE,
-        "prompt": CLIP.prompt,
-        "input_image": CLIP.image_url,
-    },
-    "fal": {"request_id": "job-1", "sent_at": MADE, "json_input": _INPUT},
-}
-
-
-def _statuses(name: str, example: Any) -> Iterator[Example]:
-    for sign, body in STATUSES[name]:
-        yield example(Call.STATUS, sign, body)
+    yield example(Sign.NOTHING, says(200, {}), 200)
+    for code, sign in ((408, Sign.NOTHING), (400, Sign.NOTHING), (429, Sign.TOO_MANY)):
+        yield example(sign, lambda _, c=code: response(name, c, "own error"), code)  # type: ignore[misc]
+    yield example(Sign.NOT_SENT, fault("ConnectError"))
+    yield example(Sign.NOT_SENT, ENDED, NO_REPLY, UNREADABLE)
+    yield example(Sign.NO_KEY, ENDED, NO_REPLY, "")
+    yield example(Sign.NOTHING, fault("ReadTimeout"))

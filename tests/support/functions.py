@@ -18,14 +18,12 @@ from local.environment import ENVIRONMENT
 from tests.support.aws import Aws
 from tests.support.mp4 import mp4
 from tests.support.pictures import picture
-from tests.support.providers import contract
 
 IMAGE, SIDECAR = "campaign/lighthouse.jpg", "campaign/lighthouse.json"
 PROMPT = "slow push-in towards the whispering lighthouse"
 KEYS = {name: f"{name}-k3y-0123456789" for name in CATALOG}
 CDN = "http://127.0.0.1:8090"
 SIGNED = f"{CDN}/out/clip.mp4?X-Amz-Signature=5ec2e7&X-Amz-Expires=3600"
-HOSTS = {name: httpx.URL(contract(name)["requests"]["submit"]["url"]).host for name in CATALOG}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum, unique
 from functools import partial
 
+from dropreel.providers.catalog import CATALOG
+
 
 class Call(StrEnum):
     ORDER = "order"
@@ -96,8 +98,9 @@ NO_REPLY = 0  # in place of the HTTP status of an answer that never came
 _2XX = frozenset(range(200, 300))
 _4XX = frozenset(range(400, 500))
 _NONE = frozenset({NO_REPLY})
-_ONE_CALL = ("eachlabs", "oxen", "luma")  # where the status tells the result, too
-_LISTS = ("eachlabs", "oxen", "fal")
+RESULT_CALL = ("fal",)  # where the result is read by a call of its own
+_ONE_CALL = tuple(name for name in CATALOG if name not in RESULT_CALL)
+_LISTS = tuple(name for name, row in CATALOG.items() if row.lists_orders)
 
 # A server can send these after it has begun to work.
 PROVES_NOTHING = frozenset({408, 409, 425, 499})
@@ -106,7 +109,7 @@ ABOUT_THE_CALL = frozenset({401, 402, 403, 404, 405, 429}) | PROVES_NOTHING
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class VerdictRow:
     """One kind of answer. `answer` is for people, `providers` those that can give it (none named:
     all). It covers an answer with one of `codes` (None: any) and, if it has one, with that sign.
     """
@@ -126,13 +129,13 @@ class Row:
         )
 
 
-_order = partial(Row, Call.ORDER)
-_status = partial(Row, Call.STATUS)
-_result = partial(Row, Call.RESULT, providers=("fal",))
-_list = partial(Row, Call.LIST)
+_order = partial(VerdictRow, Call.ORDER)
+_status = partial(VerdictRow, Call.STATUS)
+_result = partial(VerdictRow, Call.RESULT, providers=RESULT_CALL)
+_list = partial(VerdictRow, Call.LIST)
 
 # The first row that covers an answer counts.
-ROWS: tuple[Row, ...] = (
+VERDICTS: tuple[VerdictRow, ...] = (
     _order("2xx with the ID of a job", Verdict.ACCEPTED, _2XX, Sign.JOB_ID),
     _order(
         "408, 409, 425, 499: the server may have begun to work", Verdict.UNKNOWN, PROVES_NOTHING
@@ -159,7 +162,7 @@ ROWS: tuple[Row, ...] = (
     _status(
         "queued, running, or a status that is not documented", Verdict.PENDING, _2XX, Sign.WAITING
     ),
-    _status("ended, well or badly", Verdict.READ_RESULT, _2XX, Sign.ENDED, ("fal",)),
+    _status("ended, well or badly", Verdict.READ_RESULT, _2XX, Sign.ENDED, RESULT_CALL),
     _status("success with an address", Verdict.READY, _2XX, Sign.CLIP, _ONE_CALL),
     _status("success without an address", Verdict.WITHOUT_CLIP, _2XX, Sign.NO_CLIP, _ONE_CALL),
     _status("failed", Verdict.FAILED_FREE, _2XX, Sign.FAILED_FREE, ("luma",)),
@@ -188,4 +191,4 @@ ROWS: tuple[Row, ...] = (
 
 def verdict_of(call: Call, code: int, sign: Sign = Sign.NOTHING) -> Verdict:
     """The verdict on an answer with this HTTP status, or NO_REPLY."""
-    return next(row.verdict for row in ROWS if row.covers(call, code, sign))
+    return next(row.verdict for row in VERDICTS if row.covers(call, code, sign))

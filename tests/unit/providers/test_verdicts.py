@@ -16,7 +16,7 @@ import pytest
 
 from dropreel.providers.base import Busy, Failed, Ready, Refused
 from dropreel.providers.catalog import CATALOG
-from dropreel.providers.verdicts import ROWS, Call, Row, Sign, Verdict, verdict_of
+from dropreel.providers.verdicts import VERDICTS, Call, Sign, Verdict, VerdictRow, verdict_of
 from tests.support.answers import (
     BODIES,
     CALLS,
@@ -29,14 +29,13 @@ from tests.support.answers import (
     sign_of,
     verdict_in,
 )
-from tests.support.providers import Keys, says
+from tests.support.providers import Keys, contract, says
 
 pytestmark = pytest.mark.uncounted  # many plays of what other tests cover
 
 PAGE = Path(__file__).parents[3] / "docs" / "money.md"
 SENT = {300, 302, 304, 307, *range(400, 432), 451, 499, *range(500, 512), *range(520, 531), 599}
 READ_RESULT = Verdict.READ_RESULT  # no outcome by itself: it has a test of its own
-TITLES = {"eachlabs": "each::labs", "oxen": "Oxen.ai", "fal": "fal", "luma": "Luma"}
 
 
 @cache
@@ -133,38 +132,48 @@ def test_the_end_of_a_job_of_fal_is_read_from_its_result() -> None:
     ]
 
 
-def first_row(each: Example) -> Row:
+def first_row(each: Example) -> VerdictRow:
     """The row of this provider that covers the example."""
-    covering = (row for row in ROWS if row.covers(each.call, each.code, each.sign))
+    covering = (row for row in VERDICTS if row.covers(each.call, each.code, each.sign))
     return next(row for row in covering if each.name in providers_of(row))
 
 
-def providers_of(row: Row) -> set[str]:
+def providers_of(row: VerdictRow) -> set[str]:
     return set(row.providers) or set(CATALOG)
 
 
 @pytest.mark.parametrize(
     "row",
-    [pytest.param(r, id=f"{r.call}: {r.answer}") for r in ROWS if r.verdict is not READ_RESULT],
+    [pytest.param(r, id=f"{r.call}: {r.answer}") for r in VERDICTS if r.verdict is not READ_RESULT],
 )
-def test_every_row_has_an_example_of_each_of_its_providers(row: Row) -> None:
+def test_every_row_has_an_example_of_each_of_its_providers(row: VerdictRow) -> None:
     lists = {name for name in CATALOG if CATALOG[name].lists_orders}
     able = lists if row.call is Call.LIST else set(CATALOG)
     if row.sign is Sign.TOO_MANY:
         able = {"oxen"}  # the others say it with a 429 only
     shown = {each.name for each in EXAMPLES if row is first_row(each)}
-    assert shown >= providers_of(row) & able
+    assert providers_of(row) & able - shown == set(), "providers without an example of this answer"
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_the_table_names_every_provider_that_gives_an_answer(name: str) -> None:
+    unnamed = [
+        f"{each.call}: {each.sign}"
+        for each in examples(name)
+        if first_row(each).verdict is not verdict_of(each.call, each.code, each.sign)
+    ]
+    assert unnamed == []
 
 
 # --- the page -----------------------------------------------------------------------------------
 
 
-def as_line(row: Row) -> str:
-    who = ", ".join(TITLES[name] for name in row.providers) or "all"
+def as_line(row: VerdictRow) -> str:
+    who = ", ".join(contract(name)["title"] for name in row.providers) or "all"
     return f"| {row.call} | {who} | {row.answer} | {row.verdict.job} | {row.verdict.money} |"
 
 
 def test_the_page_shows_the_table() -> None:
     section = PAGE.read_text(encoding="utf-8").split("## What each answer means", 1)[1]
     lines = [line for line in section.split("\n## ", 1)[0].splitlines() if line.startswith("|")]
-    assert lines[2:] == [as_line(row) for row in ROWS]
+    assert lines[2:] == [as_line(row) for row in VERDICTS]
