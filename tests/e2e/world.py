@@ -23,12 +23,12 @@ T = TypeVar("T")
 TIMEOUT_S = 120
 
 
-def wait_for(what: str, look: Callable[[], T | None], timeout_s: float = TIMEOUT_S) -> T:
+def wait_for(what: str, look: Callable[[], T | None]) -> T:
     """The first thing that `look` finds."""
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + TIMEOUT_S
     while (found := look()) is None:
         if time.monotonic() > deadline:
-            raise AssertionError(f"no {what} within {timeout_s} seconds")
+            raise AssertionError(f"no {what} within {TIMEOUT_S} seconds")
         time.sleep(0.1)
     return found
 
