@@ -155,7 +155,7 @@ def test_the_first_row_counts_what_the_functions_have_published(look: Look) -> N
     numbers = [text.split() for text in look(html(("a.jpg",)))["numbers"]]
     words = [" ".join(text) for text in numbers]
     assert words[0] == "Dropped 4 images"
-    assert words[1] == "Made 2 clips"
+    assert words[1] == "Delivered 2 clips"
     assert words[2] == "Failed 1 without a clip 1 rejected"
     assert words[3] == "Waiting 4 in line"
     assert words[4].endswith("dollars 0.45 US dollars")
