@@ -18,7 +18,14 @@ from tests.support.metrics import OURS, PUBLISHED, catalogue
 from tests.support.stack import GONE, ROOT, Document, Rule, functions, names_in, properties, spoilt
 from tests.support.stack import template as load
 
-FIRST_ROW = ["Dropped", "Delivered", "Failed", "Waiting", "Spent today", "Seconds from drop to clip"]
+FIRST_ROW = [
+    "Dropped",
+    "Delivered",
+    "Failed",
+    "Waiting",
+    "Spent today",
+    "Seconds from drop to clip",
+]
 _REFERENCE = re.compile(r"\$\{([\w:]+)(?:\.(\w+))?\}")
 _WIDE = 24
 
