@@ -20,7 +20,7 @@ _CONSTANT = {
 _MANY_CLIENTS = "It makes three clients (ledger, clips, mail), of which the yardstick makes one."
 _FEW_CLIPS = "Three clips say little: one of them that is seen at the watch's end decides."
 _DIGESTS = (
-    "One image takes 17 to 19 writes, for its two events come together or apart; in a folder each "
+    "One image takes about 20 writes, for its two events come together or apart; in a folder each "
     "result above ten in ten minutes is written down for its digest."
 )
 _LONG_JOBS = (
