@@ -114,7 +114,9 @@ ON_THE_WAY = [
     *(
         Scenario(
             f"answer-lost-{name}",
-            *("unknown", "lost_answer", name),
+            "unknown",
+            "lost_answer",
+            provider=name,
             marker="submit=drop-after",
             operator=True,
         )

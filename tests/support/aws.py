@@ -40,7 +40,8 @@ from dropreel.providers.base import (
 from dropreel.providers.catalog import Limit
 from dropreel.steps.watch import Watcher
 from tests.support.ledger_table import create_table
-from tests.support.mailboxes import QUEUES, Mailbox, behind
+from tests.support.mailboxes import Mailbox
+from tests.support.moto_backends import QUEUES, behind
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 

@@ -1,4 +1,4 @@
-"""Topics whose mails can be read, and what moto has behind its clients."""
+"""Topics whose mails can be read."""
 
 from __future__ import annotations
 
@@ -7,16 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
-QUEUES = f"https://sqs.us-east-1.amazonaws.com/{DEFAULT_ACCOUNT_ID}/"
-
-
-def behind(backends: Any, place: str = "us-east-1") -> Any:
-    """What moto has behind a client: resources are made faster there."""
-    return backends[DEFAULT_ACCOUNT_ID][place]
+from tests.support.moto_backends import QUEUES, behind
 
 
 @dataclass
